@@ -1,0 +1,157 @@
+# wfscenario.h: `make help` lists the targets and the variables.
+
+STD = c99
+CXXSTD = c++17
+OPT = -O1 -g
+SANITIZE =
+RUNNER =
+STB_DS =
+CMOCKA =
+SYSTEM_INCLUDE = /usr/include
+
+# Each variant is built in a directory of its own.
+empty =
+space = $(empty) $(empty)
+comma = ,
+variant = build/$(subst $(space),-,$(strip $(notdir $(1)) \
+    $(subst $(comma), ,$(SANITIZE))))
+OUT := $(call variant,$(CC) $(STD))
+CXX_OUT := $(call variant,$(CXX) $(CXXSTD))
+
+WARNINGS = -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes
+SANITIZE_FLAGS = $(if $(SANITIZE),-fsanitize=$(SANITIZE) \
+    -fno-sanitize-recover=all -fno-omit-frame-pointer)
+COMMON_FLAGS = $(OPT) -Werror $(SANITIZE_FLAGS) -I. -pthread
+C_FLAGS = $(WARNINGS) $(COMMON_FLAGS) $(CPPFLAGS) $(CFLAGS)
+CXX_FLAGS = -std=$(CXXSTD) $(filter-out -Wstrict-prototypes,$(WARNINGS)) \
+    $(COMMON_FLAGS) $(CPPFLAGS) $(CXXFLAGS)
+COMPILE = $(CC) -std=$(STD) $(C_FLAGS) -MMD -MP
+CXX_COMPILE = $(CXX) $(CXX_FLAGS) -MMD -MP
+
+TESTS := $(patsubst tests/%.c,%,$(wildcard tests/test_*.c))
+CONFORMANCE := $(patsubst tests/conformance/%.c,conformance-%, \
+    $(wildcard tests/conformance/*.c))
+EXAMPLES := $(patsubst examples/%.c,%,$(wildcard examples/*.c))
+PROGRAMS = $(TESTS) $(CONFORMANCE) $(EXAMPLES)
+SUITE = $(TESTS) $(CONFORMANCE) examples readme
+COUNTS = $(SUITE:%=$(OUT)/%.count)
+
+# As many jobs as there are processors, unless told otherwise.
+ifeq ($(filter -j%,$(MAKEFLAGS)),)
+MAKEFLAGS += -j$(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
+endif
+
+.DELETE_ON_ERROR:
+.SECONDARY:
+.PHONY: all demo test test-cpp examples clean help FORCE
+
+all: examples
+
+demo: $(OUT)/all_features
+	@$(OUT)/all_features
+
+test: $(COUNTS)
+	@$(total) $(COUNTS)
+
+test-cpp: $(CXX_OUT)/test_cpp.count
+	@$(total) $<
+
+examples: $(EXAMPLES:%=build/%)
+
+clean:
+	rm -rf build stb_ds.h
+
+help:
+	@echo 'make demo          run a scenario and show what happened when'
+	@echo 'make test          build and run everything, the last line counts'
+	@echo 'make test-cpp      the same header in a C++ program'
+	@echo 'make examples      build the examples'
+	@echo 'make build/NAME    build one program: $(PROGRAMS)' | fold -s -w 79
+	@echo 'make clean         remove what was built and fetched'
+	@echo
+	@echo 'CC=gcc STD=c99 OPT="-O1 -g" SANITIZE=address,undefined'
+	@echo 'CXX=g++ CXXSTD=c++17'
+	@echo 'SUITE="NAME ..."   test only these'
+	@echo 'RUNNER=COMMAND     put before each test program, such as valgrind'
+	@echo 'STB_DS=PATH        stb_ds.h, where Debian has no package for it'
+	@echo 'CMOCKA=PREFIX      has include/cmocka.h and lib/, likewise'
+
+# --- what is needed from elsewhere
+
+ifneq ($(STB_DS),)
+stb_ds.h: $(STB_DS)
+	cp $< $@
+else ifneq ($(wildcard $(SYSTEM_INCLUDE)/stb/stb_ds.h),)
+stb_ds.h: $(SYSTEM_INCLUDE)/stb/stb_ds.h
+	cp $< $@
+else
+stb_ds.h:
+	@tests/fetch.sh libstb-dev || { echo 'Give the path of stb_ds.h' \
+	    '(github.com/nothings/stb has it): make STB_DS=PATH'; exit 1; } >&2
+	cp build/debian/usr/include/stb/stb_ds.h $@
+endif
+
+# One at a time: both use the same package lists.
+ifneq ($(CMOCKA),)
+CMOCKA_CFLAGS = -isystem $(CMOCKA)/include
+CMOCKA_LIBS = -L$(CMOCKA)/lib -Wl,-rpath,$(CMOCKA)/lib -lcmocka
+else ifneq ($(wildcard $(SYSTEM_INCLUDE)/cmocka.h),)
+CMOCKA_LIBS = -lcmocka
+else
+CMOCKA_HEADER = build/debian/include/cmocka.h
+CMOCKA_CFLAGS = -isystem build/debian/include
+CMOCKA_LIBS = -Lbuild/debian/lib -Wl,-rpath,$(CURDIR)/build/debian/lib -lcmocka
+$(CMOCKA_HEADER): | stb_ds.h
+	@tests/fetch.sh libcmocka-dev libcmocka0 || { echo 'Give the place' \
+	    'where cmocka is installed: make test CMOCKA=PREFIX'; exit 1; } >&2
+	mkdir -p build/debian/lib $(@D)
+	cp -a build/debian/usr/lib/*/libcmocka.so* build/debian/lib
+	cp build/debian/usr/include/cmocka.h $@
+endif
+
+# --- programs
+
+# Sum up what tests/run.sh counted; fails when a test failed.
+total = awk '{ p += $$1; f += $$2; s += $$3 } \
+    END { print p + 0 " passed, " f + 0 " failed, " s + 0 " skipped"; \
+          exit f > 0 || p == 0 }'
+
+# Other flags make other programs.
+$(OUT)/flags: command = $(COMPILE)
+$(CXX_OUT)/flags: command = $(CXX_COMPILE)
+$(OUT)/flags $(CXX_OUT)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(command)' > $@.new
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+
+$(OUT)/%: tests/%.c $(OUT)/flags stb_ds.h $(CMOCKA_HEADER)
+	$(COMPILE) $(CMOCKA_CFLAGS) -o $@ $< $(CMOCKA_LIBS)
+
+$(OUT)/conformance-%: tests/conformance/%.c $(OUT)/flags stb_ds.h
+	$(COMPILE) -o $@ $<
+
+$(OUT)/%: examples/%.c $(OUT)/flags stb_ds.h
+	$(COMPILE) -o $@ $<
+
+$(CXX_OUT)/%: tests/%.cpp $(CXX_OUT)/flags stb_ds.h
+	$(CXX_COMPILE) -o $@ $<
+
+$(PROGRAMS:%=build/%): build/%: $(OUT)/% FORCE
+	@cp -f $< $@
+
+-include $(wildcard $(OUT)/*.d $(CXX_OUT)/*.d)
+
+# --- tests
+
+%.count: % FORCE
+	@CONFORMANCE=$(OUT)/conformance-fragno \
+	    tests/run.sh $* $(RUNNER) $*
+
+# As C99 and C11 both; sanitizers look at one.
+$(OUT)/examples.count: stb_ds.h FORCE
+	@STANDARDS="$(if $(SANITIZE),$(STD),c99 c11)" tests/run.sh $(OUT)/examples \
+	    tests/examples.sh $(OUT)/examples $(CC) $(C_FLAGS)
+
+$(OUT)/readme.count: stb_ds.h FORCE
+	@STANDARDS="$(if $(SANITIZE),$(STD),c99 c11)" tests/run.sh $(OUT)/readme \
+	    tests/readme.sh $(OUT)/readme $(CC) $(C_FLAGS)

@@ -1,0 +1,15476 @@
+/* ========================================================================
+ * MANUAL
+ * ========================================================================
+ *
+ * wfscenario.h runs durable workflows in one process, and tests them. It has
+ * an engine (functions that are replayed from their stored steps: do, sleep,
+ * wait for an event, retry, pause, restart), the store that the engine writes
+ * to (typed tables, indexes, transactions, in memory), a clock that moves only
+ * when it is told, and a runner for scenarios: tests as arrays of steps. The
+ * same scenario gives the same bytes in every table and report, everywhere.
+ *
+ * All code in this manual, put together, is one program; the project's tests
+ * compile and run it.
+ *
+ * CONTENTS
+ *
+ * Each section starts with a banner; look for its tag.
+ *
+ *   >>base-api      public  status codes, errors, allocator, arenas
+ *   >>json-api      public  JSON values
+ *   >>time-api      public  durations, times, the clock, randomness
+ *   >>store-api     public  tables, rows, transactions, cursors
+ *   >>engine-api    public  what a workflow function may call
+ *   >>harness-api   public  workflow instances
+ *   >>scenario-api  public  a test as an array of steps
+ *   >>report-api    public  what happened, to read
+ *   >>base          private allocation, arrays, arenas, hashing, text, errors
+ *   >>json          private numbers in decimal, the checker, values, the writer
+ *   >>time          private durations, times, the clock, randomness
+ *   >>store         private tables, indexes, transactions, cursors
+ *   >>schema        private the workflow tables, declared as data
+ *   >>engine        private steps, replay, tick, hooks
+ *   >>harness       private instances and their rows
+ *   >>scenario      private steps, inputs, vars, utilities, the runner
+ *   >>report        private TAP, timeline
+ *
+ * HOW TO DROP IT IN
+ *
+ * Copy wfscenario.h and stb_ds.h into your project, side by side. (stb_ds.h is
+ * also found as <stb/stb_ds.h>.) In ONE source file, C99 or C++17 or later:
+ *
+ *      #define WFSCENARIO_IMPLEMENTATION
+ *      #include "wfscenario.h"
+ *
+ * Every other file includes it without the define; then it declares, and pulls
+ * in nothing but stdbool.h, stddef.h and stdint.h. These macros may be defined
+ * before the include:
+ *
+ *   WFSCENARIO_IMPLEMENTATION     this file gets the function bodies
+ *   WFSDEF                        before every public function; default extern
+ *   WFSCENARIO_STB_DS_ELSEWHERE   another file has those of stb_ds.h
+ *   WFSCENARIO_NO_STDIO           no stdio.h: reports need a writer
+ *
+ * Only WFSDEF has to be the same in every file.
+ *
+ * A WORKFLOW
+ *
+ * A workflow is a function that takes its run. It calls steps; each step is
+ * stored when it is done. On every tick the function runs from its top again:
+ * steps that are done are replayed from their rows, and the first that is not
+ * goes on. What a step does stands in the step's body, so that it happens once.
+ *
+ *      static wfs_status charge(wfs_run *run, void *user)
+ *      {
+ *          (void)user;
+ *          if (wfs_attempt(run) == 1)
+ *              return wfs_fail(run, "CARD_DECLINED", "the bank said no");
+ *          return wfs_return_text(run, "{\"receipt\":17}");
+ *      }
+ *
+ *      static wfs_status order(wfs_run *run, void *user)
+ *      {
+ *          wfs_do_options retry = {.retries = {.limit = 3, .delay = "10 s"}};
+ *          wfs_wait_options approved = {.type = "approved",
+ *                                       .timeout = "2 hours"};
+ *          const wfs_json *receipt;
+ *
+ *          WFS_TRY(wfs_do(run, "charge", charge, user, &retry, &receipt));
+ *          WFS_TRY(wfs_sleep(run, "cool off", "1 hour"));
+ *          WFS_TRY(wfs_wait_for_event(run, "approval", &approved, NULL));
+ *          return wfs_return(run, receipt);
+ *      }
+ *
+ * WFS_TRY hands back every status but WFS_OK. A step call that suspended the
+ * run gives WFS_SUSPENDED, and so do all later ones: a forgotten check writes
+ * nothing. One that failed for good gives WFS_FAILED, which may be handled:
+ * wfs_run_error says what it was. A workflow must be deterministic: it may look
+ * at its params and at results of steps; time, randomness and the world belong
+ * into a body. Two steps may have the same name; they are told apart by their
+ * order. A name holds no '>', '#' or NUL.
+ *
+ * A SCENARIO
+ *
+ * A scenario is an array of steps, ended by a zero entry, one macro a kind.
+ * Every input may be given as a value or, in the twin that ends in _from, as a
+ * callback that is asked when the step runs. store_as keeps a step's value as a
+ * variable. The first step that fails ends the scenario.
+ *
+ *      static const wfs_workflow workflows[] = {
+ *          {.key = "order", .name = "order-workflow", .run = order},
+ *          {0},
+ *      };
+ *
+ *      static wfs_status order_is_complete(wfs_context *context)
+ *      {
+ *          WFS_TRY(wfs_expect_status(context, "order", "o-1",
+ *                                    WFS_INSTANCE_COMPLETE));
+ *          return wfs_expect_json(context, "output", "{\"receipt\":17}",
+ *                                 wfs_var(context, "end.output"));
+ *      }
+ *
+ *      static const wfs_scenario_step steps[] = {
+ *          WFS_CREATE(.workflow = "order", .id = "o-1"),
+ *          WFS_ADVANCE_TIME(.duration = "10 s"),
+ *          WFS_ADVANCE_TIME(.duration = "1 hour"),
+ *          WFS_EVENT(.workflow = "order", .id = "o-1", .type = "approved"),
+ *          WFS_STATUS(.workflow = "order", .id = "o-1", .store_as = "end"),
+ *          WFS_ASSERT(.check = order_is_complete),
+ *          {0},
+ *      };
+ *
+ *      static const wfs_scenario scenario = {
+ *          .name = "an order is charged and approved",
+ *          .workflows = workflows,
+ *          .steps = steps,
+ *          .auto_tick = true,
+ *      };
+ *
+ * Creating an instance, an event, a deadline each add a hook, and hooks that
+ * are due are processed after every step. With auto_tick a hook runs its tick.
+ * Without, which is the default, only the scenario's own WFS_TICK and
+ * WFS_RUN_UNTIL_IDLE (and the steps that end in _AND_RUN) run anything, so that
+ * a test can hold still between any two moments.
+ *
+ * wfs_scenario_main runs a scenario and prints it as TAP; wfs_scenario_run only
+ * runs it; wfs_runner_next runs one step. In C++20 the macros work as in C (g++
+ * -Wextra then also wants -Wno-missing-field-initializers, as for all such
+ * structs); in C++17 assign to the fields of a wfs_scenario_step.
+ *
+ * THE STORE
+ *
+ * Tables are declared as data. Yours lie in the same store as the engine's
+ * (workflow_instance, workflow_step, workflow_event, hooks), and a step's body
+ * can queue writes that are committed with the step's result or not at all.
+ *
+ *      static const wfs_column stock_columns[] = {
+ *          {.name = "sku", .type = WFS_TEXT},
+ *          {.name = "pieces", .type = WFS_INTEGER},
+ *          {0},
+ *      };
+ *      static const wfs_index stock_indexes[] = {
+ *          {.name = "by_pieces", .columns = "pieces", .ordered = true},
+ *          {0},
+ *      };
+ *      static const wfs_table tables[] = {
+ *          {.name = "stock", .columns = stock_columns,
+ *           .indexes = stock_indexes, .primary_key = "sku"},
+ *          {0},
+ *      };
+ *
+ *      static wfs_status receive(wfs_run *run, void *user)
+ *      {
+ *          (void)user;
+ *          return wfs_queue_insert(run, "stock", WFS_FIELDS(
+ *              {"sku", wfs_text(wfs_instance_id(run))},
+ *              {"pieces", wfs_integer(12)}));
+ *      }
+ *
+ *      static wfs_status delivery(wfs_run *run, void *user)
+ *      {
+ *          return wfs_do(run, "receive", receive, user, NULL, NULL);
+ *      }
+ *
+ *      static wfs_status sum_of_pieces(wfs_store *store, int64_t *sum)
+ *      {
+ *          wfs_query all = {.table = "stock", .index = "by_pieces"};
+ *          wfs_cursor *cursor;
+ *          wfs_status status;
+ *          wfs_row row;
+ *
+ *          WFS_TRY(wfs_cursor_open(store, &all, &cursor));
+ *          while ((status = wfs_cursor_next(cursor, &row)) == WFS_OK)
+ *              *sum += wfs_row_integer(&row, "pieces");
+ *          wfs_cursor_close(cursor);
+ *          return status == WFS_DONE ? WFS_OK : status;
+ *      }
+ *
+ * Every write is a transaction of its own, unless wfs_begin has opened one;
+ * inside one wfs_begin opens a savepoint. A row has a version, and an update
+ * that names the version it has read fails with WFS_ERR_CONFLICT when another
+ * was first. A violated constraint changes nothing, and its message names
+ * table, index and value.
+ *
+ * A tick is one transaction in three phases. wfs_tick_retrieve, wfs_tick_plan
+ * and wfs_tick_commit hold them apart, so that a test can let two ticks race:
+ * the loser changes nothing and reports 0.
+ *
+ * JSON
+ *
+ * Params, results, outputs and payloads are JSON: text in what you give, values
+ * in what you get. A value lives in an arena. Integers are exact in 64 bits,
+ * and other numbers are written as the shortest text that reads back the same.
+ *
+ *      static wfs_status check_json(wfs_arena *arena)
+ *      {
+ *          static const char text[] = "{\"lines\":[{\"sku\":\"cup\"}]}";
+ *          wfs_error error;
+ *          wfs_json *value = wfs_json_parse(arena, text, sizeof text - 1,
+ *                                           NULL, &error);
+ *          const wfs_json *sku = wfs_json_path(value, "lines[0].sku");
+ *
+ *          if (value == NULL)
+ *              return error.code;
+ *          value = wfs_json_set(arena, value, "first", sku);
+ *          return wfs_json_write(arena, value, 0, NULL) != NULL
+ *                     ? WFS_OK : WFS_ERR_NO_MEMORY;
+ *      }
+ *
+ * Reading functions take NULL and values of another type, and answer
+ * "nothing"; building functions pass NULL on. So a chain of calls needs one
+ * check, at its end.
+ *
+ * TIME
+ *
+ * A time is an int64_t of milliseconds since 1970-01-01T00:00:00Z; WFS_NO_TIME
+ * is none. A duration is a text, "10 minutes" or "1.5 h", or milliseconds.
+ * Nothing here reads the wall clock: a harness has a clock, which starts at
+ * clock_start and moves when it is told, and a random source, which starts
+ * from a seed. Ids that are drawn come from that source.
+ *
+ * ERRORS
+ *
+ * Functions return a wfs_status. wfs_status_name gives its name, and
+ * wfs_harness_error or wfs_store_error a message that names the culprit. The
+ * library never prints, aborts, or reads errno. A call that fails has changed
+ * nothing.
+ *
+ *      static wfs_status check_errors(wfs_harness *harness)
+ *      {
+ *          const wfs_error *error = wfs_harness_error(harness);
+ *          wfs_status status = wfs_create(harness, "unknown", "x-1", NULL,
+ *                                         NULL);
+ *
+ *          return status == WFS_ERR_WORKFLOW_NOT_FOUND &&
+ *                 error->code == status ? WFS_OK : WFS_ERR_ASSERTION;
+ *      }
+ *
+ * MEMORY
+ *
+ * One function does all allocation (wfs_allocator); the default is realloc and
+ * free. When it refuses, the call returns WFS_ERR_NO_MEMORY, everything is as
+ * it was before the call, and the call can be made again. What a harness gives
+ * (rows, ids, JSON values) lives until wfs_harness_release or
+ * wfs_harness_free; what a run gives lives as long as the tick; what a
+ * scenario's result holds, until wfs_scenario_result_free.
+ *
+ * A wfs_limits bounds what is accepted from outside.
+ *
+ * THREADS
+ *
+ * A harness, and all that belongs to it, is used by one thread at a time. Any
+ * number of harnesses in any number of threads share nothing but what you give
+ * them: the registry, the tables, the allocator.
+ *
+ * FORKING
+ *
+ * A harness, a runner or a store can be copied at any point between calls, at
+ * about the cost of copying its memory; both go on independently. So a test can
+ * prepare a situation once and try out all that may follow.
+ *
+ *      static wfs_status try_both(wfs_harness *harness)
+ *      {
+ *          wfs_harness *other;
+ *          wfs_status status;
+ *
+ *          WFS_TRY(wfs_create(harness, "delivery", "cup", NULL, NULL));
+ *          WFS_TRY(wfs_harness_fork(harness, &other));
+ *          status = wfs_terminate(other, "delivery", "cup");
+ *          wfs_harness_free(other);
+ *          WFS_TRY(status);
+ *          return wfs_process_hooks(harness, NULL);
+ *      }
+ *
+ * wfs_store_equal compares two stores row by row, and wfs_store_hash gives the
+ * same number for the same content everywhere.
+ *
+ * HOOKS
+ *
+ * A hook is a durable note of something to do: a row, written in the
+ * transaction that gave rise to it. The engine's own ask for a tick. A body can
+ * queue one of yours with wfs_queue_hook; its handler is called once it is
+ * committed, and again, later and later, while it refuses.
+ *
+ *      static wfs_status notify(wfs_harness *harness, const wfs_hook *hook,
+ *                               void *user)
+ *      {
+ *          (void)harness;
+ *          *(int64_t *)user += wfs_json_integer(hook->payload);
+ *          return WFS_OK;
+ *      }
+ *
+ *      static wfs_status send(wfs_run *run, void *user)
+ *      {
+ *          (void)user;
+ *          return wfs_queue_hook(run, "notify", wfs_json_new_integer(
+ *              wfs_run_arena(run), 1));
+ *      }
+ *
+ *      static wfs_status notice(wfs_run *run, void *user)
+ *      {
+ *          return wfs_do(run, "send", send, user, NULL, NULL);
+ *      }
+ *
+ * ALL OF IT
+ *
+ *      static wfs_status use(wfs_harness *harness, int64_t *notified)
+ *      {
+ *          int64_t pieces = 0;
+ *
+ *          WFS_TRY(check_json(wfs_harness_arena(harness)));
+ *          WFS_TRY(check_errors(harness));
+ *          WFS_TRY(try_both(harness));
+ *          WFS_TRY(sum_of_pieces(wfs_harness_store(harness), &pieces));
+ *          WFS_TRY(wfs_create(harness, "notice", NULL, NULL, NULL));
+ *          WFS_TRY(wfs_process_hooks(harness, NULL));
+ *          return pieces == 12 && *notified == 1 ? WFS_OK
+ *                                                : WFS_ERR_ASSERTION;
+ *      }
+ *
+ *      int main(void)
+ *      {
+ *          int64_t notified = 0;
+ *          wfs_workflow registry[] = {
+ *              {.key = "delivery", .run = delivery},
+ *              {.key = "notice", .run = notice},
+ *              {0},
+ *          };
+ *          wfs_hook_handler handlers[] = {
+ *              {.hook_name = "notify", .handle = notify, .user = &notified},
+ *              {0},
+ *          };
+ *          wfs_harness_options options = {
+ *              .workflows = registry, .tables = tables, .hooks = handlers,
+ *              .auto_tick = true};
+ *          wfs_harness *harness;
+ *          wfs_status status;
+ *
+ *          if (wfs_harness_create(&options, &harness, NULL) != WFS_OK)
+ *              return 1;
+ *          status = use(harness, &notified);
+ *          wfs_harness_free(harness);
+ *          return status == WFS_OK ? wfs_scenario_main(&scenario) : 1;
+ *      }
+ */
+
+/* ========================================================================
+ * PUBLIC API
+ * ===================================================================== */
+
+#ifndef WFSCENARIO_H
+#define WFSCENARIO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define WFSCENARIO_VERSION_MAJOR 0
+#define WFSCENARIO_VERSION_MINOR 1
+#define WFSCENARIO_VERSION_PATCH 0
+#define WFSCENARIO_VERSION "0.1.0"
+
+/* Put before every public function: override it to export from a shared
+ * library or to make the whole library static. */
+#ifndef WFSDEF
+#define WFSDEF extern
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ------------------------------------------------------------------------
+ * >>base-api  public: status codes, errors, allocator, arenas
+ * --------------------------------------------------------------------- */
+
+/* Every status: enumerator, name in reports, what it means. */
+#define WFS_STATUS_LIST(X)                                                    \
+    X(WFS_OK, "OK", "done")                                                   \
+    X(WFS_DONE, "DONE", "there is no next one")                               \
+    X(WFS_SUSPENDED, "SUSPENDED", "the run waits; hand the status back")      \
+    X(WFS_FAILED, "FAILED", "a step failed for good; wfs_run_error says why") \
+    X(WFS_ERR_NO_MEMORY, "NO_MEMORY", "the allocator refused")                \
+    X(WFS_ERR_ARGUMENT, "ARGUMENT_INVALID", "an argument is missing or out "  \
+                                            "of its range")                   \
+    X(WFS_ERR_VALIDATION, "VALIDATION_ERROR",                                 \
+      "an id or a type does not match the pattern for it")                    \
+    X(WFS_ERR_LIMIT, "LIMIT_EXCEEDED", "larger than the limits allow")        \
+    X(WFS_ERR_JSON, "JSON_INVALID", "the text is not JSON")                   \
+    X(WFS_ERR_DURATION, "DURATION_INVALID", "the text is not a duration")     \
+    X(WFS_ERR_SCHEMA, "SCHEMA_INVALID", "a table is declared wrongly")        \
+    X(WFS_ERR_TABLE_NOT_FOUND, "TABLE_NOT_FOUND", "no table of that name")    \
+    X(WFS_ERR_COLUMN_NOT_FOUND, "COLUMN_NOT_FOUND", "no column of that name") \
+    X(WFS_ERR_INDEX_NOT_FOUND, "INDEX_NOT_FOUND", "no index of that name")    \
+    X(WFS_ERR_ROW_NOT_FOUND, "ROW_NOT_FOUND", "no such row")                  \
+    X(WFS_ERR_TYPE, "TYPE_MISMATCH", "the value has not the column's type")   \
+    X(WFS_ERR_NOT_NULL, "NOT_NULL_VIOLATION", "the column must have a value") \
+    X(WFS_ERR_UNIQUE, "UNIQUE_VIOLATION", "another row has that key")         \
+    X(WFS_ERR_REFERENCE, "REFERENCE_VIOLATION",                               \
+      "the row referred to does not exist, or is still referred to")          \
+    X(WFS_ERR_CONFLICT, "CONFLICT", "the row changed since it was read")      \
+    X(WFS_ERR_NO_TRANSACTION, "NO_TRANSACTION", "no transaction is open")     \
+    X(WFS_ERR_CURSOR, "CURSOR_INVALID", "the text is not a cursor of this "   \
+                                        "query")                              \
+    X(WFS_ERR_WORKFLOW_NOT_FOUND, "WORKFLOW_NOT_FOUND",                       \
+      "no workflow has that key or name")                                     \
+    X(WFS_ERR_WORKFLOW_PARAMS_INVALID, "WORKFLOW_PARAMS_INVALID",             \
+      "the workflow refused its params")                                      \
+    X(WFS_ERR_INSTANCE_NOT_FOUND, "INSTANCE_NOT_FOUND",                       \
+      "Instance not found")                                                   \
+    X(WFS_ERR_INSTANCE_ID_ALREADY_EXISTS, "INSTANCE_ID_ALREADY_EXISTS",       \
+      "Instance already exists")                                              \
+    X(WFS_ERR_INSTANCE_TERMINAL, "INSTANCE_TERMINAL", "Instance is terminal") \
+    X(WFS_ERR_MISUSE, "MISUSE", "calls were made in an order that has no "    \
+                                "meaning")                                    \
+    X(WFS_ERR_ASSERTION, "ASSERTION_FAILED", "expected and actual differ")    \
+    X(WFS_ERR_HOOK, "HOOK_FAILED", "a hook's handler refused")
+
+typedef enum wfs_status {
+#define WFSI_ENUMERATOR(code, name, meaning) code,
+    WFS_STATUS_LIST(WFSI_ENUMERATOR)
+#undef WFSI_ENUMERATOR
+    WFS_STATUS_COUNT
+} wfs_status;
+
+/* The name of a status, as in the list: "INSTANCE_NOT_FOUND". Static text. */
+WFSDEF const char *wfs_status_name(wfs_status status);
+
+/* What a status means, in a few words. Static text. */
+WFSDEF const char *wfs_status_meaning(wfs_status status);
+
+/* Hand every status but WFS_OK back to the caller. */
+#define WFS_TRY(call)                                                         \
+    do {                                                                      \
+        wfs_status wfs_try_status = (call);                                   \
+        if (wfs_try_status != WFS_OK)                                         \
+            return wfs_try_status;                                            \
+    } while (0)
+
+#define WFS_ERROR_MESSAGE_SIZE 512
+
+/* What went wrong. The message names the culprit, cut with "..." where it is
+ * too long; for parsed text the position is given. No memory to free. */
+typedef struct wfs_error {
+    wfs_status code;
+    size_t offset;          /* of the first bad byte, from 0; parsed text only */
+    size_t line, column;    /* the same, from 1; 0 when there is no position */
+    char message[WFS_ERROR_MESSAGE_SIZE];
+} wfs_error;
+
+/* One function for all memory, as in Lua: allocate (pointer NULL, old_size 0),
+ * resize, or free (new_size 0; the result is ignored). Returns memory aligned
+ * for any type, or NULL when there is none; the old block is then as it was.
+ * Defaults to realloc and free. */
+typedef struct wfs_allocator {
+    void *(*resize)(void *pointer, size_t old_size, size_t new_size,
+                    void *user);
+    void *user;
+} wfs_allocator;
+
+/* An arena gives memory that is freed all at once. A refusal sticks:
+ * wfs_arena_failed tells of it until the arena is cleared. */
+typedef struct wfs_arena wfs_arena;
+
+/* A new arena, or NULL without memory. allocator: NULL means the default. Free
+ * it with wfs_arena_free. */
+WFSDEF wfs_arena *wfs_arena_create(const wfs_allocator *allocator);
+WFSDEF void wfs_arena_free(wfs_arena *arena);
+
+/* Forget all that was allocated, keep the memory for what comes. */
+WFSDEF void wfs_arena_clear(wfs_arena *arena);
+
+/* Memory of that many bytes, aligned for any type, not zeroed; NULL without
+ * memory. Lives until the arena is cleared or freed. */
+WFSDEF void *wfs_arena_allocate(wfs_arena *arena, size_t size);
+
+/* Whether an allocation failed since the arena was made or cleared. */
+WFSDEF bool wfs_arena_failed(const wfs_arena *arena);
+
+/* Bounds on what is accepted; a field left at 0 has the default. */
+typedef struct wfs_limits {
+    size_t json_depth;      /* nesting of JSON text: 512 */
+    size_t json_size;       /* bytes of one JSON text: 64 MiB */
+    size_t name_size;       /* bytes of a step's name: 8,192 */
+    size_t batch_size;      /* instances in one batch: 100 */
+    size_t hook_rounds;     /* rounds of hooks in one call: 100,000 */
+} wfs_limits;
+
+/* ------------------------------------------------------------------------
+ * >>json-api  public: JSON values
+ *
+ * A value lives in an arena and as long as that arena. Text with a length may
+ * hold any byte; strings are UTF-8 and always ended by a NUL as well. Reading
+ * functions take NULL and values of another type: they answer "nothing".
+ * --------------------------------------------------------------------- */
+
+typedef struct wfs_json wfs_json;
+
+typedef enum wfs_json_type {
+    WFS_JSON_NULL,
+    WFS_JSON_BOOL,
+    WFS_JSON_INTEGER,       /* fits in int64_t, and was written without . or e */
+    WFS_JSON_REAL,          /* any other number */
+    WFS_JSON_STRING,
+    WFS_JSON_ARRAY,
+    WFS_JSON_OBJECT
+} wfs_json_type;
+
+/* Parse one JSON text (RFC 8259, strictly: no comments, no trailing commas, no
+ * byte order mark, only valid UTF-8, escapes of lone surrogates refused,
+ * numbers beyond the range of a double refused). Of duplicate keys the last
+ * value wins and the place of the first is kept. size: bytes of text; limits:
+ * NULL for the defaults; error: may be NULL. Returns NULL with
+ * WFS_ERR_JSON, WFS_ERR_LIMIT or WFS_ERR_NO_MEMORY in error. */
+WFSDEF wfs_json *wfs_json_parse(wfs_arena *arena, const char *text, size_t size,
+                                const wfs_limits *limits, wfs_error *error);
+
+/* The type of a value; NULL has type WFS_JSON_NULL. */
+WFSDEF wfs_json_type wfs_json_type_of(const wfs_json *value);
+
+/* true for the boolean true only. */
+WFSDEF bool wfs_json_bool(const wfs_json *value);
+
+/* The number as an integer: exact for integers, truncated toward zero and
+ * clamped to int64_t for reals, 0 for anything else. */
+WFSDEF int64_t wfs_json_integer(const wfs_json *value);
+
+/* The number as a double, 0.0 for anything else. */
+WFSDEF double wfs_json_real(const wfs_json *value);
+
+/* The bytes of a string, NULL for anything else. size may be NULL. */
+WFSDEF const char *wfs_json_string(const wfs_json *value, size_t *size);
+
+/* How many items an array or members an object has, 0 for anything else. */
+WFSDEF size_t wfs_json_count(const wfs_json *value);
+
+/* The item or the member's value at a place from 0 on, in order; NULL when
+ * there is none. */
+WFSDEF const wfs_json *wfs_json_at(const wfs_json *value, size_t place);
+
+/* The key of an object's member at a place, NULL when there is none. */
+WFSDEF const char *wfs_json_key_at(const wfs_json *value, size_t place,
+                                   size_t *size);
+
+/* The value under a key, NULL when there is none. */
+WFSDEF const wfs_json *wfs_json_get(const wfs_json *value, const char *key);
+WFSDEF const wfs_json *wfs_json_get_n(const wfs_json *value, const char *key,
+                                      size_t size);
+
+/* Follow a path such as "a.b[0].c" ("" is the value itself; a number between
+ * dots also is a place in an array). NULL when it leads nowhere. */
+WFSDEF const wfs_json *wfs_json_path(const wfs_json *value, const char *path);
+
+/* New values. Each returns NULL without memory. A real that is not finite
+ * becomes null. Text must be UTF-8; what is not is replaced by U+FFFD. */
+WFSDEF wfs_json *wfs_json_new_null(wfs_arena *arena);
+WFSDEF wfs_json *wfs_json_new_bool(wfs_arena *arena, bool value);
+WFSDEF wfs_json *wfs_json_new_integer(wfs_arena *arena, int64_t value);
+WFSDEF wfs_json *wfs_json_new_real(wfs_arena *arena, double value);
+WFSDEF wfs_json *wfs_json_new_string(wfs_arena *arena, const char *text);
+WFSDEF wfs_json *wfs_json_new_string_n(wfs_arena *arena, const char *text,
+                                       size_t size);
+WFSDEF wfs_json *wfs_json_new_array(wfs_arena *arena);
+WFSDEF wfs_json *wfs_json_new_object(wfs_arena *arena);
+
+/* Append an item to an array; set a member of an object, replacing the value
+ * of a key that is there. The value is not copied and must not be changed
+ * later; a NULL value stands for null. Both pass a failure on: with a NULL
+ * array or object, or without memory, they return NULL; else their first
+ * argument. Each value must live at least as long as what it is put into. */
+WFSDEF wfs_json *wfs_json_append(wfs_arena *arena, wfs_json *array,
+                                 const wfs_json *value);
+WFSDEF wfs_json *wfs_json_set(wfs_arena *arena, wfs_json *object,
+                              const char *key, const wfs_json *value);
+WFSDEF wfs_json *wfs_json_set_n(wfs_arena *arena, wfs_json *object,
+                                const char *key, size_t size,
+                                const wfs_json *value);
+
+/* A deep copy into another arena; NULL without memory. */
+WFSDEF wfs_json *wfs_json_copy(wfs_arena *arena, const wfs_json *value);
+
+/* Write a value as text: compact with indent 0, else a line an item with that
+ * many blanks a level. Doubles are written as the shortest decimal that reads
+ * back the same, in the form JavaScript uses. The text lives in the arena, is
+ * ended by a NUL, and has *size bytes (size may be NULL). NULL without
+ * memory. */
+WFSDEF const char *wfs_json_write(wfs_arena *arena, const wfs_json *value,
+                                  int indent, size_t *size);
+
+/* Deep equality: members in any order, numbers by value (1 equals 1.0). */
+WFSDEF bool wfs_json_equal(const wfs_json *left, const wfs_json *right);
+
+/* The first difference, for a message: `items[2].price: expected 3, actual
+ * "x"`. NULL when they are equal or there is no memory. Lives in the arena. */
+WFSDEF const char *wfs_json_diff(wfs_arena *arena, const wfs_json *expected,
+                                 const wfs_json *actual);
+
+/* ------------------------------------------------------------------------
+ * >>time-api  public: durations, times, the clock, randomness
+ * --------------------------------------------------------------------- */
+
+/* A nullable time that is null. */
+#define WFS_NO_TIME INT64_MIN
+
+/* Parse a duration: a number, maybe with a fraction, and a unit from ms
+ * (the default), s, m, h, d and their long forms ("10 minutes", "1.5 h",
+ * "250"). *ms: milliseconds, maybe with a fraction. Returns WFS_OK or
+ * WFS_ERR_DURATION, whose message is `Invalid duration: ...` or `Unsupported
+ * duration unit: ...`. Source: Fragno's parseDuration. */
+WFSDEF wfs_status wfs_parse_duration(const char *text, double *ms,
+                                     wfs_error *error);
+
+#define WFS_TIME_TEXT_SIZE 32
+
+/* A time as ISO 8601 with milliseconds and Z, like JavaScript's toISOString:
+ * "1970-01-01T00:00:00.000Z"; years beyond 0 to 9999 have a sign and six
+ * digits or more. buffer has WFS_TIME_TEXT_SIZE bytes; returns it. */
+WFSDEF char *wfs_format_time(int64_t time, char *buffer);
+
+/* The test clock: milliseconds since 1970-01-01T00:00:00Z. It moves only when
+ * it is told. Kept in a harness; see wfs_harness_clock. */
+typedef struct wfs_clock {
+    int64_t now;
+} wfs_clock;
+
+WFSDEF int64_t wfs_clock_now(const wfs_clock *clock);
+
+/* Set the clock, backwards too. */
+WFSDEF void wfs_clock_set(wfs_clock *clock, int64_t now);
+
+/* Move the clock by that many ms; it stops at the ends of int64_t. */
+WFSDEF void wfs_clock_advance(wfs_clock *clock, int64_t ms);
+
+/* Move the clock by a duration in text. Returns WFS_OK or
+ * WFS_ERR_DURATION (error may be NULL); then the clock stays. */
+WFSDEF wfs_status wfs_clock_advance_by(wfs_clock *clock, const char *duration,
+                                       wfs_error *error);
+
+/* A seeded random source (splitmix64): the same seed gives the same numbers
+ * everywhere. Not for cryptography. */
+typedef struct wfs_random {
+    uint64_t state;
+} wfs_random;
+
+WFSDEF void wfs_random_seed(wfs_random *random, uint64_t seed);
+WFSDEF uint64_t wfs_random_next(wfs_random *random);
+
+/* A number from 0 to bound - 1, all equally likely; 0 when bound is 0. */
+WFSDEF uint64_t wfs_random_below(wfs_random *random, uint64_t bound);
+
+/* A number from 0.0 to below 1.0. */
+WFSDEF double wfs_random_real(wfs_random *random);
+
+#define WFS_RANDOM_ID_SIZE 25
+
+/* An id of 24 letters and digits, the first a letter. buffer has
+ * WFS_RANDOM_ID_SIZE bytes; returns it. */
+WFSDEF char *wfs_random_id(wfs_random *random, char *buffer);
+
+/* ------------------------------------------------------------------------
+ * >>store-api  public: tables, rows, transactions, cursors
+ *
+ * A row has an id, from 1 on in order of creation and never used again, and a
+ * version, 1 at first and one more at each update. Text in a value that comes
+ * out of the store points into it and is good until that row changes.
+ * --------------------------------------------------------------------- */
+
+typedef struct wfs_store wfs_store;
+typedef uint32_t wfs_row_id;    /* 0: no row */
+
+typedef enum wfs_type {
+    WFS_NULL,               /* of a value; never of a column */
+    WFS_INTEGER,
+    WFS_REAL,
+    WFS_TEXT,               /* ordered by bytes */
+    WFS_BOOL,
+    WFS_TIME,               /* ms since 1970-01-01T00:00:00Z */
+    WFS_JSON,               /* JSON text, checked when it is written */
+    WFS_REFERENCE           /* id of a row of the table in `references` */
+} wfs_type;
+
+/* A value of a column. Make one with the functions below. */
+typedef struct wfs_value {
+    wfs_type type;
+    int64_t integer;        /* INTEGER, BOOL (0 or 1), TIME, REFERENCE */
+    double real;            /* REAL */
+    const char *text;       /* TEXT, JSON: bytes, ended by a NUL */
+    size_t size;            /* TEXT, JSON: bytes without the NUL */
+} wfs_value;
+
+WFSDEF wfs_value wfs_null(void);
+WFSDEF wfs_value wfs_integer(int64_t value);
+WFSDEF wfs_value wfs_real(double value);
+WFSDEF wfs_value wfs_text(const char *text);            /* NULL gives null */
+WFSDEF wfs_value wfs_text_n(const char *text, size_t size);
+WFSDEF wfs_value wfs_bool(bool value);
+WFSDEF wfs_value wfs_time(int64_t ms);
+WFSDEF wfs_value wfs_json_text(const char *json);       /* NULL gives null */
+WFSDEF wfs_value wfs_json_text_n(const char *json, size_t size);
+WFSDEF wfs_value wfs_reference(wfs_row_id id);          /* 0 gives null */
+
+/* A column. Without a value for it, a new row has the default, or null where
+ * that is allowed. */
+typedef struct wfs_column {
+    const char *name;
+    wfs_type type;
+    bool nullable;
+    bool interned;              /* TEXT: few distinct values, kept once each */
+    const char *references;     /* REFERENCE: the table */
+    wfs_value default_value;    /* type WFS_NULL: none */
+} wfs_column;
+
+/* An index over one or more columns, named with commas between: "sku, day".
+ * Rows with a null in a unique index never clash. An ordered index (not
+ * unique, or unique with ordered set) is built when it is first scanned and
+ * kept from then on; nulls come first. */
+typedef struct wfs_index {
+    const char *name;
+    const char *columns;
+    bool unique;
+    bool ordered;               /* unique ones: may be scanned in order too */
+    bool sparse;                /* rows with a null in a column are left out */
+    bool list;                  /* not ordered: rows with equal columns form a
+                                   list in order of creation; cheapest */
+} wfs_index;
+
+typedef struct wfs_table {
+    const char *name;
+    const wfs_column *columns;  /* ended by a zero entry */
+    const wfs_index *indexes;   /* ended by a zero entry, or NULL */
+    const char *primary_key;    /* columns of a unique index of that name
+                                   ("primary"), or NULL: the row id only */
+} wfs_table;
+
+/* A column's name and the value for it; arrays end with a zero entry. */
+typedef struct wfs_field {
+    const char *column;
+    wfs_value value;
+} wfs_field;
+
+/* The fields of one call, in C: WFS_FIELDS({"sku", wfs_integer(7)}). */
+#define WFS_FIELDS(...) ((const wfs_field[]){__VA_ARGS__, {0}})
+
+/* A row that was found: where it is and which version was seen. */
+typedef struct wfs_row {
+    const wfs_store *store;
+    uint32_t table;
+    wfs_row_id id;
+    uint32_t version;
+} wfs_row;
+
+/* A store with these tables (ended by a zero entry; copied). allocator: NULL
+ * for the default. Errors: WFS_ERR_SCHEMA, WFS_ERR_NO_MEMORY. Free it
+ * with wfs_store_free. One thread at a time. */
+WFSDEF wfs_status wfs_store_create(const wfs_table *tables,
+                                   const wfs_allocator *allocator,
+                                   wfs_store **store, wfs_error *error);
+WFSDEF void wfs_store_free(wfs_store *store);
+
+/* What the last call that failed on this store had to say. */
+WFSDEF const wfs_error *wfs_store_error(const wfs_store *store);
+
+/* Add a row; *id (may be NULL) is its id. Errors: TABLE_NOT_FOUND,
+ * COLUMN_NOT_FOUND, TYPE_MISMATCH, NOT_NULL, UNIQUE, REFERENCE, JSON,
+ * NO_MEMORY; the store is then as it was. */
+WFSDEF wfs_status wfs_insert(wfs_store *store, const char *table,
+                             const wfs_field *fields, wfs_row_id *id);
+
+/* Change columns of a row. version: the one that was read, or 0 for any;
+ * another one in the store gives WFS_ERR_CONFLICT. Else errors as above and
+ * ROW_NOT_FOUND. */
+WFSDEF wfs_status wfs_update(wfs_store *store, const char *table,
+                             wfs_row_id id, uint32_t version,
+                             const wfs_field *fields);
+
+/* Remove a row. Errors as above; REFERENCE while another row refers to it. */
+WFSDEF wfs_status wfs_delete(wfs_store *store, const char *table,
+                             wfs_row_id id, uint32_t version);
+
+/* The row with an id. Errors: TABLE_NOT_FOUND, ROW_NOT_FOUND. */
+WFSDEF wfs_status wfs_get(wfs_store *store, const char *table, wfs_row_id id,
+                          wfs_row *row);
+
+/* The row with a key, found in a unique index ("primary" for the primary
+ * key); `key` has a value for each of its columns, in their order. Errors:
+ * TABLE_NOT_FOUND, INDEX_NOT_FOUND, TYPE_MISMATCH, ROW_NOT_FOUND. */
+WFSDEF wfs_status wfs_find(wfs_store *store, const char *table,
+                           const char *index, const wfs_value *key,
+                           size_t key_count, wfs_row *row);
+
+/* How many rows a table has; 0 for a table that is not there. */
+WFSDEF size_t wfs_count(const wfs_store *store, const char *table);
+
+/* The value of a column as it is now; type WFS_NULL also for an unknown
+ * column and for a row that is gone. */
+WFSDEF wfs_value wfs_row_value(const wfs_row *row, const char *column);
+
+/* The same, for short: 0, false, NULL for what is null or of another type. */
+WFSDEF int64_t wfs_row_integer(const wfs_row *row, const char *column);
+WFSDEF const char *wfs_row_text(const wfs_row *row, const char *column);
+
+/* Transactions. Each begin needs its commit or rollback; a begin inside a
+ * transaction opens a savepoint. Reads see what was written. Without an open
+ * transaction every call is one. Errors: NO_MEMORY, NO_TRANSACTION. */
+WFSDEF wfs_status wfs_begin(wfs_store *store);
+WFSDEF wfs_status wfs_commit(wfs_store *store);
+WFSDEF wfs_status wfs_rollback(wfs_store *store);
+
+/* What to read. Rows come in the order of the index, or by id without one. */
+typedef struct wfs_query {
+    const char *table;
+    const char *index;          /* ordered or list; NULL: by row id */
+    const wfs_value *equal;     /* values for the first columns of the index */
+    size_t equal_count;
+    const wfs_value *from;      /* then bounds on the next column, inclusive; */
+    const wfs_value *to;        /* NULL: none */
+    const char *starts_with;    /* or a prefix of that column's text */
+    bool descending;
+    size_t page_size;           /* 0: all */
+    const char *cursor;         /* go on after this place; NULL: from the start */
+} wfs_query;
+
+/* A walk over rows. It stays valid whatever is written or committed between
+ * its steps: it goes on after the last row's key, in the index as it is then. */
+typedef struct wfs_cursor wfs_cursor;
+
+/* Start a walk; free it with wfs_cursor_close. What the query points to is
+ * copied. Errors: TABLE_NOT_FOUND, INDEX_NOT_FOUND, TYPE_MISMATCH, CURSOR,
+ * NO_MEMORY. */
+WFSDEF wfs_status wfs_cursor_open(wfs_store *store, const wfs_query *query,
+                                  wfs_cursor **cursor);
+
+/* The next row: WFS_OK, WFS_DONE at the end of the page, or NO_MEMORY. */
+WFSDEF wfs_status wfs_cursor_next(wfs_cursor *cursor, wfs_row *row);
+
+/* Whether rows follow after the page. */
+WFSDEF bool wfs_cursor_has_more(wfs_cursor *cursor);
+
+/* The place after the last row given, as opaque printable text for
+ * query.cursor, in either direction; NULL before the first row and without
+ * memory. Lives until the next call on this cursor. */
+WFSDEF const char *wfs_cursor_text(wfs_cursor *cursor);
+WFSDEF void wfs_cursor_close(wfs_cursor *cursor);
+
+/* A copy that goes on independently, at the cost of copying the memory. Not
+ * while a transaction is open (MISUSE). Errors: NO_MEMORY. */
+WFSDEF wfs_status wfs_store_fork(wfs_store *store, wfs_store **copy);
+
+/* A hash over all tables: the same content gives the same hash everywhere. */
+WFSDEF uint64_t wfs_store_hash(const wfs_store *store);
+
+/* Whether two stores hold the same: tables, columns, rows, ids, versions and
+ * the next ids. If not, difference (may be NULL) names the first place. */
+WFSDEF bool wfs_store_equal(const wfs_store *left, const wfs_store *right,
+                            wfs_error *difference);
+
+/* Bytes of memory the store holds. */
+WFSDEF size_t wfs_store_memory(const wfs_store *store);
+
+/* ------------------------------------------------------------------------
+ * >>engine-api  public: what a workflow function may call
+ *
+ * A workflow and the body of a do step are the same kind of function. A
+ * workflow runs from its top on every tick; its step calls record their step
+ * or replay it from its row. Semantics: Fragno workflows.
+ * --------------------------------------------------------------------- */
+
+typedef struct wfs_run wfs_run;
+typedef struct wfs_harness wfs_harness;
+
+/* Returns WFS_OK, or what a step call returned. */
+typedef wfs_status (*wfs_function)(wfs_run *run, void *user);
+
+/* A refusal as text, which must live until the next call of the validator;
+ * NULL when the value is fine. */
+typedef const char *(*wfs_validator)(const wfs_json *value, void *user);
+
+typedef struct wfs_workflow {
+    const char *key;                /* short name in a scenario */
+    const char *name;               /* name in the tables; NULL: the key */
+    wfs_function run;
+    void *user;                     /* handed to run and the validators */
+    wfs_validator validate_params;  /* a refusal: WORKFLOW_PARAMS_INVALID */
+    wfs_validator validate_output;  /* a refusal ends the run errored, named
+                                       WORKFLOW_OUTPUT_INVALID */
+} wfs_workflow;
+
+typedef enum wfs_backoff {
+    WFS_BACKOFF_CONSTANT,           /* d, d, d, ... */
+    WFS_BACKOFF_LINEAR,             /* d, 2d, 3d, ... */
+    WFS_BACKOFF_EXPONENTIAL         /* d, 2d, 4d, ... */
+} wfs_backoff;
+
+typedef struct wfs_retries {
+    int64_t limit;                  /* further attempts after the first */
+    const char *delay;              /* duration; or */
+    double delay_ms;                /* milliseconds, when delay is NULL */
+    wfs_backoff backoff;
+} wfs_retries;
+
+typedef struct wfs_do_options {
+    wfs_retries retries;            /* default: none */
+    size_t name_size;               /* 0: the name ends at its NUL */
+} wfs_do_options;
+
+typedef struct wfs_sleep_options {
+    const char *duration;           /* "1 hour"; or */
+    double ms;                      /* milliseconds; or */
+    bool has_until;
+    int64_t until;                  /* a time */
+    size_t name_size;               /* 0: the name ends at its NUL */
+} wfs_sleep_options;
+
+typedef struct wfs_wait_options {
+    const char *type;               /* of the event; required */
+    const char *timeout;            /* duration; NULL or "": ... */
+    double timeout_ms;              /* ... milliseconds; 0: waits for ever */
+    size_t name_size;               /* 0: the name ends at its NUL */
+} wfs_wait_options;
+
+/* Run `body` as a step: once it has succeeded it is not run again, its result
+ * is replayed from its row. options and result may be NULL. *result lives as
+ * long as this tick. Returns WFS_OK; WFS_SUSPENDED when it waits for a retry;
+ * WFS_FAILED when it has failed for good, and the caller may go on. A body
+ * that returns WFS_FAILED fails its attempt. */
+WFSDEF wfs_status wfs_do(wfs_run *run, const char *name, wfs_function body,
+                         void *user, const wfs_do_options *options,
+                         const wfs_json **result);
+
+/* Sleep for a duration, for ms, or until a time. WFS_SUSPENDED until a tick
+ * for reason wake comes at or after that time. */
+WFSDEF wfs_status wfs_sleep(wfs_run *run, const char *name,
+                            const char *duration);
+WFSDEF wfs_status wfs_sleep_ms(wfs_run *run, const char *name, double ms);
+WFSDEF wfs_status wfs_sleep_until(wfs_run *run, const char *name, int64_t time);
+WFSDEF wfs_status wfs_sleep_with(wfs_run *run, const char *name,
+                                 const wfs_sleep_options *options);
+
+/* Wait for an event of a type: the first one of this run that no step has
+ * taken. *event (may be NULL) is {"type", "payload", "timestamp"}. WFS_FAILED,
+ * named WaitForEventTimeoutError, when the timeout has passed. */
+WFSDEF wfs_status wfs_wait_for_event(wfs_run *run, const char *name,
+                                     const wfs_wait_options *options,
+                                     const wfs_json **event);
+
+/* The value of the function that is running: the instance's output, or the
+ * step's result. The text form takes JSON, checked. The last call counts. */
+WFSDEF wfs_status wfs_return(wfs_run *run, const wfs_json *value);
+WFSDEF wfs_status wfs_return_text(wfs_run *run, const char *json);
+
+/* Fail with an error: returns WFS_FAILED, to be handed back. In a body it
+ * fails the attempt, which is tried again while retries are left;
+ * wfs_fail_for_good is not. Texts may be NULL: "Error", "". */
+WFSDEF wfs_status wfs_fail(wfs_run *run, const char *name, const char *message);
+WFSDEF wfs_status wfs_fail_for_good(wfs_run *run, const char *name,
+                                    const char *message);
+
+typedef struct wfs_failure {
+    const char *name;               /* "CARD_DECLINED" */
+    size_t name_size;
+    const char *message;
+    size_t message_size;
+    bool for_good;                  /* not to be tried again */
+} wfs_failure;
+
+/* The same with lengths. */
+WFSDEF wfs_status wfs_fail_with(wfs_run *run, const wfs_failure *failure);
+
+/* The error of the last call that returned WFS_FAILED; lives as long as this
+ * tick. */
+WFSDEF const wfs_failure *wfs_run_error(const wfs_run *run);
+
+/* What is known of the run. Times are ms; values live as long as this tick. */
+WFSDEF const wfs_json *wfs_params(wfs_run *run);
+WFSDEF const char *wfs_instance_id(const wfs_run *run);
+WFSDEF int64_t wfs_created_at(const wfs_run *run);  /* same in every replay */
+WFSDEF int64_t wfs_run_number(const wfs_run *run);
+WFSDEF int64_t wfs_attempt(const wfs_run *run);     /* in a body: from 1 */
+WFSDEF int64_t wfs_now(wfs_run *run);               /* only in a body */
+WFSDEF wfs_random *wfs_run_random(wfs_run *run);    /* only in a body */
+WFSDEF wfs_arena *wfs_run_arena(wfs_run *run);      /* lives as this tick */
+WFSDEF wfs_harness *wfs_run_harness(wfs_run *run);
+
+/* In a body: queue a write to the user's own tables, or a hook of the user's.
+ * It is done when the step's result is committed, or not at all: not when the
+ * attempt fails or suspends, nor when the tick loses against another one.
+ * Fields are copied. A constraint that it violates fails the tick. Errors:
+ * MISUSE outside a body, NO_MEMORY, and those of the store. */
+WFSDEF wfs_status wfs_queue_insert(wfs_run *run, const char *table,
+                                   const wfs_field *fields);
+WFSDEF wfs_status wfs_queue_update(wfs_run *run, const char *table,
+                                   wfs_row_id id, uint32_t version,
+                                   const wfs_field *fields);
+WFSDEF wfs_status wfs_queue_delete(wfs_run *run, const char *table,
+                                   wfs_row_id id, uint32_t version);
+WFSDEF wfs_status wfs_queue_hook(wfs_run *run, const char *hook_name,
+                                 const wfs_json *payload);
+
+/* ------------------------------------------------------------------------
+ * >>harness-api  public: workflow instances
+ *
+ * `workflow` is a key or a name in the registry. Every call is one
+ * transaction: on an error the store is as it was. Rows and values that a
+ * call gives are kept until wfs_harness_release or wfs_harness_free. One
+ * thread at a time; harnesses share nothing.
+ * --------------------------------------------------------------------- */
+
+#define WFS_INSTANCE_STATUS_LIST(X)                                           \
+    X(WFS_INSTANCE_QUEUED, "queued")                                          \
+    X(WFS_INSTANCE_RUNNING, "running")                                        \
+    X(WFS_INSTANCE_PAUSED, "paused")                                          \
+    X(WFS_INSTANCE_ERRORED, "errored")                                        \
+    X(WFS_INSTANCE_TERMINATED, "terminated")                                  \
+    X(WFS_INSTANCE_COMPLETE, "complete")                                      \
+    X(WFS_INSTANCE_WAITING, "waiting")                                        \
+    X(WFS_INSTANCE_WAITING_FOR_PAUSE, "waitingForPause")                      \
+    X(WFS_INSTANCE_UNKNOWN, "unknown")
+
+#define WFS_STEP_TYPE_LIST(X)                                                 \
+    X(WFS_STEP_DO, "do")                                                      \
+    X(WFS_STEP_SLEEP, "sleep")                                                \
+    X(WFS_STEP_WAIT_FOR_EVENT, "waitForEvent")
+
+#define WFS_STEP_STATUS_LIST(X)                                               \
+    X(WFS_STEP_WAITING, "waiting")                                            \
+    X(WFS_STEP_COMPLETED, "completed")                                        \
+    X(WFS_STEP_ERRORED, "errored")
+
+#define WFS_ACTOR_LIST(X)                                                     \
+    X(WFS_ACTOR_USER, "user")                                                 \
+    X(WFS_ACTOR_SYSTEM, "system")
+
+#define WFS_REASON_LIST(X)                                                    \
+    X(WFS_REASON_CREATE, "create")                                            \
+    X(WFS_REASON_EVENT, "event")                                              \
+    X(WFS_REASON_RESUME, "resume")                                            \
+    X(WFS_REASON_RETRY, "retry")                                              \
+    X(WFS_REASON_WAKE, "wake")
+
+#define WFS_HOOK_STATUS_LIST(X)                                               \
+    X(WFS_HOOK_PENDING, "pending")                                            \
+    X(WFS_HOOK_PROCESSING, "processing")                                      \
+    X(WFS_HOOK_COMPLETED, "completed")                                        \
+    X(WFS_HOOK_FAILED, "failed")
+
+/* Each enumeration starts with a value of 0 that means "not given". */
+#define WFSI_ENUMERATOR(code, name) code,
+typedef enum wfs_instance_status {
+    WFS_INSTANCE_ANY,
+    WFS_INSTANCE_STATUS_LIST(WFSI_ENUMERATOR)
+    WFS_INSTANCE_STATUS_COUNT
+} wfs_instance_status;
+typedef enum wfs_step_type {
+    WFS_STEP_TYPE_NONE,
+    WFS_STEP_TYPE_LIST(WFSI_ENUMERATOR)
+    WFS_STEP_TYPE_COUNT
+} wfs_step_type;
+typedef enum wfs_step_status {
+    WFS_STEP_STATUS_NONE,
+    WFS_STEP_STATUS_LIST(WFSI_ENUMERATOR)
+    WFS_STEP_STATUS_COUNT
+} wfs_step_status;
+typedef enum wfs_actor {
+    WFS_ACTOR_NONE,
+    WFS_ACTOR_LIST(WFSI_ENUMERATOR)
+    WFS_ACTOR_COUNT
+} wfs_actor;
+typedef enum wfs_reason {
+    WFS_REASON_NONE,
+    WFS_REASON_LIST(WFSI_ENUMERATOR)
+    WFS_REASON_COUNT
+} wfs_reason;
+typedef enum wfs_hook_status {
+    WFS_HOOK_ANY,
+    WFS_HOOK_STATUS_LIST(WFSI_ENUMERATOR)
+    WFS_HOOK_STATUS_COUNT
+} wfs_hook_status;
+#undef WFSI_ENUMERATOR
+
+/* Their names, as they stand in the tables; "" for 0. Static text. */
+WFSDEF const char *wfs_instance_status_name(wfs_instance_status status);
+WFSDEF const char *wfs_step_type_name(wfs_step_type type);
+WFSDEF const char *wfs_step_status_name(wfs_step_status status);
+WFSDEF const char *wfs_actor_name(wfs_actor actor);
+WFSDEF const char *wfs_reason_name(wfs_reason reason);
+WFSDEF const char *wfs_hook_status_name(wfs_hook_status status);
+
+/* Rows as they are read: every column. Times are ms or WFS_NO_TIME, texts
+ * NULL and JSON values NULL where the column is null. */
+typedef struct wfs_instance {
+    wfs_row_id id;
+    uint32_t version;
+    const char *instance_id;
+    const char *workflow_name;
+    wfs_instance_status status;
+    int64_t created_at, updated_at, started_at, completed_at;
+    const wfs_json *params, *output;
+    const char *error_name, *error_message;
+    bool pause_requested;
+    int64_t run_number;
+} wfs_instance;
+
+typedef struct wfs_step {
+    wfs_row_id id;
+    uint32_t version;
+    wfs_row_id instance_ref;
+    const char *workflow_name;
+    const char *instance_id;
+    int64_t run_number;
+    const char *step_key;
+    const char *name;
+    wfs_step_type type;
+    wfs_step_status status;
+    int64_t attempts, max_attempts;
+    int64_t timeout_ms;             /* WFS_NO_TIME: none */
+    int64_t next_retry_at, wake_at;
+    const char *wait_event_type;
+    const wfs_json *result;
+    const char *error_name, *error_message;
+    int64_t created_at, updated_at;
+} wfs_step;
+
+typedef struct wfs_event {
+    wfs_row_id id;
+    uint32_t version;
+    wfs_row_id instance_ref;
+    const char *workflow_name;
+    const char *instance_id;
+    int64_t run_number;
+    wfs_actor actor;
+    const char *type;
+    const wfs_json *payload;
+    int64_t created_at, delivered_at;
+    const char *consumed_by_step_key;
+} wfs_event;
+
+/* A hook of the engine has the fields of its payload; one of the user's has
+ * a payload in JSON. */
+typedef struct wfs_hook {
+    wfs_row_id id;
+    uint32_t version;
+    const char *hook_namespace;
+    const char *hook_name;
+    const char *workflow_name;
+    const char *instance_id;
+    wfs_row_id instance_ref;
+    int64_t run_number;
+    wfs_reason reason;              /* WFS_REASON_NONE in the user's */
+    const wfs_json *payload;        /* NULL in the engine's */
+    wfs_hook_status status;
+    int64_t attempts, max_attempts;
+    int64_t last_attempt_at, next_retry_at;
+    const char *error;
+    int64_t created_at;
+} wfs_hook;
+
+/* A handler for the user's own hooks. Any status but WFS_OK fails the attempt:
+ * it is tried again after 100 ms, 200 ms, ... up to 10 s, and failed for good
+ * after max_attempts (5). */
+typedef struct wfs_hook_handler {
+    const char *hook_name;
+    wfs_status (*handle)(wfs_harness *harness, const wfs_hook *hook,
+                         void *user);
+    void *user;
+} wfs_hook_handler;
+
+/* What a harness is made of. The registry, its names and the handlers are not
+ * copied and must outlive the harness and its forks; tables are copied. */
+typedef struct wfs_harness_options {
+    const wfs_workflow *workflows;      /* ended by a zero entry */
+    const wfs_table *tables;            /* the user's own; NULL: none */
+    const wfs_hook_handler *hooks;      /* NULL: none */
+    int64_t clock_start;                /* ms */
+    uint64_t seed;
+    bool auto_tick;                     /* processing a hook runs its tick */
+    wfs_limits limits;
+    wfs_allocator allocator;
+} wfs_harness_options;
+
+/* Make a harness; error may be NULL. Errors: ARGUMENT_INVALID (a workflow
+ * without key or function, a name twice), SCHEMA_INVALID, NO_MEMORY. */
+WFSDEF wfs_status wfs_harness_create(const wfs_harness_options *options,
+                                     wfs_harness **harness, wfs_error *error);
+WFSDEF void wfs_harness_free(wfs_harness *harness);
+
+/* A copy that goes on independently. Not during a tick or with a transaction
+ * open (MISUSE). Errors: NO_MEMORY. */
+WFSDEF wfs_status wfs_harness_fork(wfs_harness *harness, wfs_harness **copy);
+
+/* Free the rows and values that calls gave so far. */
+WFSDEF void wfs_harness_release(wfs_harness *harness);
+
+WFSDEF wfs_store *wfs_harness_store(wfs_harness *harness);
+WFSDEF wfs_clock *wfs_harness_clock(wfs_harness *harness);
+WFSDEF wfs_random *wfs_harness_random(wfs_harness *harness);
+/* Where the rows and values that calls give are kept. */
+WFSDEF wfs_arena *wfs_harness_arena(wfs_harness *harness);
+/* What the last call that failed had to say. */
+WFSDEF const wfs_error *wfs_harness_error(const wfs_harness *harness);
+
+/* Create an instance. id: 1 to 100 characters [a-zA-Z0-9_-], not starting
+ * with -; NULL or "" draws one. params: JSON text; NULL, null, false, 0 and ""
+ * become {}. *id_out (may be NULL) is the id. Errors: WORKFLOW_NOT_FOUND,
+ * VALIDATION_ERROR, JSON_INVALID, WORKFLOW_PARAMS_INVALID,
+ * INSTANCE_ID_ALREADY_EXISTS, NO_MEMORY. */
+WFSDEF wfs_status wfs_create(wfs_harness *harness, const char *workflow,
+                             const char *id, const char *params,
+                             const char **id_out);
+
+/* One of a batch; arrays end with a zero entry. */
+typedef struct wfs_batch_item {
+    const char *id;                 /* required */
+    const char *params;             /* JSON text; NULL and null become {} */
+} wfs_batch_item;
+
+/* Create up to 100 instances at once, skipping ids that exist or came before.
+ * *ids (may be NULL) are the *count ids created, in order. Errors as above and
+ * LIMIT_EXCEEDED; then none is created. */
+WFSDEF wfs_status wfs_create_batch(wfs_harness *harness, const char *workflow,
+                                   const wfs_batch_item *items,
+                                   const char *const **ids, size_t *count);
+
+/* Send an event. type: as an id. payload: JSON text, NULL for null. *before
+ * (may be NULL) is the status that the instance had. Errors:
+ * WORKFLOW_NOT_FOUND, INSTANCE_NOT_FOUND, INSTANCE_TERMINAL,
+ * VALIDATION_ERROR, JSON_INVALID, NO_MEMORY. */
+WFSDEF wfs_status wfs_send_event(wfs_harness *harness, const char *workflow,
+                                 const char *id, const char *type,
+                                 const char *payload,
+                                 wfs_instance_status *before);
+
+/* Ask for a pause at the next tick; go on after one; end; begin a new run.
+ * Errors: WORKFLOW_NOT_FOUND, INSTANCE_NOT_FOUND, NO_MEMORY, and for pause
+ * and terminate INSTANCE_TERMINAL. */
+WFSDEF wfs_status wfs_pause(wfs_harness *harness, const char *workflow,
+                            const char *id);
+WFSDEF wfs_status wfs_resume(wfs_harness *harness, const char *workflow,
+                             const char *id);
+WFSDEF wfs_status wfs_terminate(wfs_harness *harness, const char *workflow,
+                                const char *id);
+WFSDEF wfs_status wfs_restart(wfs_harness *harness, const char *workflow,
+                              const char *id);
+
+/* What a tick is asked to do: the payload of a hook. */
+typedef struct wfs_payload {
+    const char *workflow;
+    const char *instance_id;
+    wfs_row_id instance_ref;        /* 0: matches nothing */
+    int64_t run_number;
+    wfs_reason reason;
+} wfs_payload;
+
+/* The payload for an instance as it is now. Errors: WORKFLOW_NOT_FOUND,
+ * INSTANCE_NOT_FOUND, ARGUMENT_INVALID (no reason). */
+WFSDEF wfs_status wfs_build_payload(wfs_harness *harness, const char *workflow,
+                                    const char *id, wfs_reason reason,
+                                    wfs_payload *payload);
+
+/* One tick at the time of the clock. *processed (may be NULL): 1, or 0 when
+ * there was nothing to do or another tick was first. Errors:
+ * WORKFLOW_NOT_FOUND; MISUSE when the workflow function broke a rule;
+ * NO_MEMORY; the store's, from queued writes. */
+WFSDEF wfs_status wfs_tick(wfs_harness *harness, const wfs_payload *payload,
+                           int *processed);
+
+typedef struct wfs_idle {
+    int processed;                  /* sum of what the ticks processed */
+    int ticks;
+} wfs_idle;
+
+/* The same tick again until one processes nothing, or max_ticks are done (0:
+ * 25). */
+WFSDEF wfs_status wfs_run_until_idle(wfs_harness *harness,
+                                     const wfs_payload *payload, int max_ticks,
+                                     wfs_idle *idle);
+
+/* A tick in its three phases, which a test can hold apart: retrieve reads the
+ * instance, its steps and its events; plan runs the workflow function; commit
+ * checks that nothing of what was read has changed, and writes. A tick that
+ * lost changes nothing and reports 0. Each retrieve needs a commit or a
+ * discard, before the harness is freed or forked. Errors as wfs_tick's. */
+typedef struct wfs_open_tick wfs_open_tick;
+WFSDEF wfs_status wfs_tick_retrieve(wfs_harness *harness,
+                                    const wfs_payload *payload,
+                                    wfs_open_tick **tick);
+WFSDEF wfs_status wfs_tick_plan(wfs_open_tick *tick);
+WFSDEF wfs_status wfs_tick_commit(wfs_open_tick *tick, int *processed);
+WFSDEF void wfs_tick_discard(wfs_open_tick *tick);
+
+/* Process every hook that is due, in order of id, and those that become due
+ * meanwhile. Without auto_tick an engine's hook is only marked; with it, it
+ * runs its tick. *processed (may be NULL) counts hooks. */
+WFSDEF wfs_status wfs_process_hooks(wfs_harness *harness, size_t *processed);
+
+/* An instance's status, error and output. Errors: WORKFLOW_NOT_FOUND,
+ * INSTANCE_NOT_FOUND, NO_MEMORY. */
+typedef struct wfs_status_report {
+    wfs_instance_status status;
+    const char *error_name, *error_message;     /* both NULL: no error */
+    const wfs_json *output;                     /* NULL: none */
+} wfs_status_report;
+WFSDEF wfs_status wfs_get_status(wfs_harness *harness, const char *workflow,
+                                 const char *id, wfs_status_report *report);
+
+/* An instance's row; *instance is NULL when there is none. Errors:
+ * WORKFLOW_NOT_FOUND, NO_MEMORY. */
+WFSDEF wfs_status wfs_get_instance(wfs_harness *harness, const char *workflow,
+                                   const char *id,
+                                   const wfs_instance **instance);
+
+typedef enum wfs_order { WFS_ASCENDING, WFS_DESCENDING } wfs_order;
+
+/* Which rows of an instance, by (created_at, id). */
+typedef struct wfs_read_options {
+    bool has_run_number;            /* false: the current run */
+    int64_t run_number;
+    wfs_order order;
+    size_t page_size;               /* 0: all */
+    const char *steps_cursor;       /* go on after; NULL: from the start */
+    const char *events_cursor;
+} wfs_read_options;
+
+/* Steps, events or both of one run. Cursors are NULL at the end. options may
+ * be NULL. Errors: WORKFLOW_NOT_FOUND, INSTANCE_NOT_FOUND, CURSOR_INVALID,
+ * NO_MEMORY. */
+typedef struct wfs_history {
+    int64_t run_number;
+    const wfs_step *steps;
+    size_t step_count;
+    const wfs_event *events;
+    size_t event_count;
+    const char *steps_cursor;
+    const char *events_cursor;
+} wfs_history;
+WFSDEF wfs_status wfs_get_history(wfs_harness *harness, const char *workflow,
+                                  const char *id,
+                                  const wfs_read_options *options,
+                                  wfs_history *history);
+WFSDEF wfs_status wfs_get_steps(wfs_harness *harness, const char *workflow,
+                                const char *id, const wfs_read_options *options,
+                                const wfs_step **steps, size_t *count);
+WFSDEF wfs_status wfs_get_events(wfs_harness *harness, const char *workflow,
+                                 const char *id,
+                                 const wfs_read_options *options,
+                                 const wfs_event **events, size_t *count);
+
+/* Internal rows, for tests of the engine: hooks in order of creation. What is
+ * left at 0 or NULL is not asked for. Errors: WORKFLOW_NOT_FOUND, NO_MEMORY. */
+typedef struct wfs_hook_filter {
+    const char *hook_namespace;
+    const char *hook_name;
+    wfs_hook_status status;
+    const char *workflow;
+    const char *instance_id;
+} wfs_hook_filter;
+WFSDEF wfs_status wfs_get_hooks(wfs_harness *harness,
+                                const wfs_hook_filter *filter,
+                                const wfs_hook **hooks, size_t *count);
+
+/* A page of a workflow's instances: by instance id, or with a status by
+ * updated_at, both descending. page_size 0: 25. Errors: WORKFLOW_NOT_FOUND,
+ * CURSOR_INVALID, NO_MEMORY. */
+typedef struct wfs_list_options {
+    wfs_instance_status status;     /* 0: all */
+    size_t page_size;
+    const char *cursor;
+} wfs_list_options;
+typedef struct wfs_instance_list {
+    const wfs_instance *instances;
+    size_t count;
+    bool has_next_page;
+    const char *cursor;             /* NULL without a next page */
+} wfs_instance_list;
+WFSDEF wfs_status wfs_list_instances(wfs_harness *harness, const char *workflow,
+                                     const wfs_list_options *options,
+                                     wfs_instance_list *list);
+
+/* Rows as JSON, with the names that the columns have in the tables; NULL
+ * without memory. Values live in the arena and, where they come from the row,
+ * as long as the row. */
+WFSDEF wfs_json *wfs_instance_to_json(wfs_arena *arena,
+                                      const wfs_instance *instance);
+WFSDEF wfs_json *wfs_step_to_json(wfs_arena *arena, const wfs_step *step);
+WFSDEF wfs_json *wfs_event_to_json(wfs_arena *arena, const wfs_event *event);
+WFSDEF wfs_json *wfs_hook_to_json(wfs_arena *arena, const wfs_hook *hook);
+
+/* ------------------------------------------------------------------------
+ * >>scenario-api  public: a test as an array of steps
+ *
+ * Steps run in order; the first that fails ends the scenario. Where a field
+ * X has a twin X_from, the callback is asked when the step runs, and wins.
+ * What a callback returns must live until the step has run: take memory from
+ * context->arena, which lives until the scenario is freed. The order of the
+ * fields is part of the API (C++20 needs it). Source: Fragno's scenario DSL.
+ * --------------------------------------------------------------------- */
+
+#define WFS_SCENARIO_STEP_LIST(X)                                             \
+    X(WFS_SCENARIO_CREATE, "create")                                          \
+    X(WFS_SCENARIO_CREATE_BATCH, "createBatch")                               \
+    X(WFS_SCENARIO_EVENT, "event")                                            \
+    X(WFS_SCENARIO_TICK, "tick")                                              \
+    X(WFS_SCENARIO_RUN_UNTIL_IDLE, "runUntilIdle")                            \
+    X(WFS_SCENARIO_STATUS, "status")                                          \
+    X(WFS_SCENARIO_HISTORY, "history")                                        \
+    X(WFS_SCENARIO_ADVANCE_TIME, "advanceTime")                               \
+    X(WFS_SCENARIO_SET_TIME, "setTime")                                       \
+    X(WFS_SCENARIO_READ, "read")                                              \
+    X(WFS_SCENARIO_ASSERT, "assert")                                          \
+    X(WFS_SCENARIO_PAUSE, "pause")                                            \
+    X(WFS_SCENARIO_RESUME, "resume")                                          \
+    X(WFS_SCENARIO_TERMINATE, "terminate")                                    \
+    X(WFS_SCENARIO_RESTART, "restart")                                        \
+    X(WFS_SCENARIO_INITIALIZE_AND_RUN, "initializeAndRunUntilIdle")           \
+    X(WFS_SCENARIO_EVENT_AND_RUN, "eventAndRunUntilIdle")                     \
+    X(WFS_SCENARIO_RESUME_AND_RUN, "resumeAndRunUntilIdle")                   \
+    X(WFS_SCENARIO_RUN_CREATE, "runCreateUntilIdle")                          \
+    X(WFS_SCENARIO_RUN_RESUME, "runResumeUntilIdle")                          \
+    X(WFS_SCENARIO_RETRY_AND_RUN, "retryAndRunUntilIdle")                     \
+    X(WFS_SCENARIO_ADVANCE_AND_RUN, "advanceTimeAndRunUntilIdle")
+
+#define WFSI_ENUMERATOR(code, name) code,
+typedef enum wfs_scenario_kind {
+    WFS_SCENARIO_END,               /* the zero entry */
+    WFS_SCENARIO_STEP_LIST(WFSI_ENUMERATOR)
+    WFS_SCENARIO_KIND_COUNT
+} wfs_scenario_kind;
+#undef WFSI_ENUMERATOR
+
+WFSDEF const char *wfs_scenario_kind_name(wfs_scenario_kind kind);
+
+typedef struct wfs_scenario wfs_scenario;
+typedef struct wfs_scenario_step wfs_scenario_step;
+
+/* What a callback may look at and use. */
+typedef struct wfs_context {
+    const wfs_scenario *scenario;   /* name, user, ... */
+    const wfs_scenario_step *step;  /* the one that runs; its user pointer */
+    size_t step_index;              /* from 0 */
+    wfs_harness *harness;
+    wfs_clock *clock;
+    wfs_arena *arena;
+    const wfs_json *vars;           /* an object: what was stored so far */
+    void *user;                     /* of the scenario */
+    wfs_error *error;               /* a callback that fails says why here */
+} wfs_context;
+
+/* Return NULL, or for a number or a list set context->error->code, to fail. */
+typedef const char *(*wfs_text_from)(wfs_context *context);
+typedef const wfs_json *(*wfs_json_from)(wfs_context *context);
+typedef int64_t (*wfs_number_from)(wfs_context *context);
+typedef const wfs_batch_item *(*wfs_batch_from)(wfs_context *context);
+typedef const wfs_payload *(*wfs_payload_from)(wfs_context *context);
+typedef const wfs_read_options *(*wfs_options_from)(wfs_context *context);
+typedef wfs_status (*wfs_check)(wfs_context *context);
+
+struct wfs_scenario_step {
+    wfs_scenario_kind kind;         /* set by the macros below */
+    const char *file;               /* likewise */
+    int line;                       /* likewise */
+    const char *label;              /* for the report; NULL: made from the rest */
+    const char *workflow;           /* key or name */
+    wfs_text_from workflow_from;
+    const char *id;                 /* of the instance; create: NULL draws one */
+    wfs_text_from id_from;
+    const char *params;             /* JSON text */
+    wfs_json_from params_from;
+    const wfs_batch_item *instances;
+    wfs_batch_from instances_from;
+    const char *type;               /* of the event */
+    wfs_text_from type_from;
+    const char *payload;            /* of the event: JSON text */
+    wfs_json_from payload_from;
+    wfs_reason reason;              /* of a tick */
+    wfs_text_from reason_from;
+    const wfs_payload *tick_payload;    /* instead of workflow, id, reason */
+    wfs_payload_from tick_payload_from;
+    const char *duration;           /* advance: "10 minutes" */
+    wfs_text_from duration_from;
+    int64_t timestamp;              /* ms; set the clock to it first; 0: not */
+    wfs_number_from timestamp_from;
+    int max_ticks;                  /* 0: 25 */
+    wfs_number_from max_ticks_from;
+    const wfs_read_options *options;    /* of history */
+    wfs_options_from options_from;
+    wfs_json_from read;             /* read: the value; NULL stands for null */
+    wfs_check check;                /* assert: WFS_OK, or what went wrong */
+    void *user;                     /* for the callbacks */
+    const char *store_as;           /* variable for the step's value */
+    const char *run_store_as;       /* combined steps: for {processed, ticks} */
+};
+
+#define WFSI_STEP(step_kind, ...)                                             \
+    {.kind = step_kind, .file = __FILE__, .line = __LINE__, __VA_ARGS__}
+
+/* The kinds of steps, what they take, and their value:
+ *
+ * CREATE          workflow, id, params                 the id
+ * CREATE_BATCH    workflow, instances                  [{id, details{status}}]
+ * EVENT           workflow, id, type, payload          status before: {status}
+ * TICK            workflow, id, reason or tick_payload 0 or 1
+ * RUN_UNTIL_IDLE  the same, max_ticks                  {processed, ticks}
+ * STATUS          workflow, id                         {status, error, output}
+ * HISTORY         workflow, id, options                {runNumber, steps,
+ *                                                       events}
+ * ADVANCE_TIME    duration                             the clock
+ * SET_TIME        timestamp                            the clock
+ * READ            read                                 what read returns
+ * ASSERT          check                                null
+ * PAUSE, RESUME, TERMINATE, RESTART   workflow, id     {ok: true} or
+ *                                                      {error: {code, message}};
+ *                                      a refusal does not end the scenario
+ * INITIALIZE_AND_RUN   as CREATE, timestamp, max_ticks, run_store_as
+ * EVENT_AND_RUN        as EVENT,  timestamp, max_ticks, run_store_as
+ * RESUME_AND_RUN       as RESUME, timestamp, max_ticks, run_store_as
+ * RUN_CREATE, RUN_RESUME, RETRY_AND_RUN   workflow, id, timestamp, max_ticks
+ * ADVANCE_AND_RUN      workflow, id, duration or timestamp, max_ticks
+ *
+ * The value of the first three combined steps is {value, run}; store_as gets
+ * the value, run_store_as the run. TICK and RUN_UNTIL_IDLE take timestamp. */
+#define WFS_CREATE(...)         WFSI_STEP(WFS_SCENARIO_CREATE, __VA_ARGS__)
+#define WFS_CREATE_BATCH(...)   WFSI_STEP(WFS_SCENARIO_CREATE_BATCH, __VA_ARGS__)
+#define WFS_EVENT(...)          WFSI_STEP(WFS_SCENARIO_EVENT, __VA_ARGS__)
+#define WFS_TICK(...)           WFSI_STEP(WFS_SCENARIO_TICK, __VA_ARGS__)
+#define WFS_RUN_UNTIL_IDLE(...) WFSI_STEP(WFS_SCENARIO_RUN_UNTIL_IDLE, __VA_ARGS__)
+#define WFS_STATUS(...)         WFSI_STEP(WFS_SCENARIO_STATUS, __VA_ARGS__)
+#define WFS_HISTORY(...)        WFSI_STEP(WFS_SCENARIO_HISTORY, __VA_ARGS__)
+#define WFS_ADVANCE_TIME(...)   WFSI_STEP(WFS_SCENARIO_ADVANCE_TIME, __VA_ARGS__)
+#define WFS_SET_TIME(...)       WFSI_STEP(WFS_SCENARIO_SET_TIME, __VA_ARGS__)
+#define WFS_READ(...)           WFSI_STEP(WFS_SCENARIO_READ, __VA_ARGS__)
+#define WFS_ASSERT(...)         WFSI_STEP(WFS_SCENARIO_ASSERT, __VA_ARGS__)
+#define WFS_PAUSE(...)          WFSI_STEP(WFS_SCENARIO_PAUSE, __VA_ARGS__)
+#define WFS_RESUME(...)         WFSI_STEP(WFS_SCENARIO_RESUME, __VA_ARGS__)
+#define WFS_TERMINATE(...)      WFSI_STEP(WFS_SCENARIO_TERMINATE, __VA_ARGS__)
+#define WFS_RESTART(...)        WFSI_STEP(WFS_SCENARIO_RESTART, __VA_ARGS__)
+#define WFS_INITIALIZE_AND_RUN(...)                                           \
+    WFSI_STEP(WFS_SCENARIO_INITIALIZE_AND_RUN, __VA_ARGS__)
+#define WFS_EVENT_AND_RUN(...)  WFSI_STEP(WFS_SCENARIO_EVENT_AND_RUN, __VA_ARGS__)
+#define WFS_RESUME_AND_RUN(...) WFSI_STEP(WFS_SCENARIO_RESUME_AND_RUN, __VA_ARGS__)
+#define WFS_RUN_CREATE(...)     WFSI_STEP(WFS_SCENARIO_RUN_CREATE, __VA_ARGS__)
+#define WFS_RUN_RESUME(...)     WFSI_STEP(WFS_SCENARIO_RUN_RESUME, __VA_ARGS__)
+#define WFS_RETRY_AND_RUN(...)  WFSI_STEP(WFS_SCENARIO_RETRY_AND_RUN, __VA_ARGS__)
+#define WFS_ADVANCE_AND_RUN(...)                                              \
+    WFSI_STEP(WFS_SCENARIO_ADVANCE_AND_RUN, __VA_ARGS__)
+
+struct wfs_scenario {
+    const char *name;
+    const wfs_workflow *workflows;      /* ended by a zero entry */
+    const wfs_scenario_step *steps;     /* ended by a zero entry */
+    const wfs_table *tables;            /* the user's own; NULL: none */
+    const wfs_hook_handler *hooks;      /* NULL: none */
+    int64_t clock_start;                /* ms */
+    uint64_t seed;
+    bool auto_tick;
+    wfs_limits limits;
+    wfs_allocator allocator;
+    void *user;                         /* for the callbacks */
+};
+
+/* What came of one step. Texts and values live as long as the result. */
+typedef struct wfs_step_result {
+    size_t index;                   /* from 0 */
+    wfs_scenario_kind kind;
+    const char *label;              /* given, or made: "create order o-1" */
+    const char *file;               /* NULL when not known */
+    int line;
+    wfs_status status;
+    const wfs_json *value;          /* NULL when it failed */
+    const char *message;            /* of a failure: names the culprit */
+    const char *expected;           /* of a failed expectation, or NULL */
+    const char *actual;
+    const char *state;              /* of a failure: where the instance
+                                       concerned is and why, or NULL */
+    int64_t clock;                  /* ms, afterwards */
+} wfs_step_result;
+
+typedef struct wfs_scenario_result {
+    const char *name;
+    wfs_status status;              /* WFS_OK, or that of the failed step */
+    const wfs_step_result *steps;   /* those that ran */
+    size_t step_count;
+    size_t planned_count;           /* steps of the scenario */
+    const wfs_json *vars;
+    int64_t clock;                  /* ms */
+    wfs_arena *arena;               /* owns all of this */
+} wfs_scenario_result;
+
+/* Run a scenario from start to end. *result is valid until
+ * wfs_scenario_result_free, whatever the status; everything else is freed.
+ * Returns result->status. */
+WFSDEF wfs_status wfs_scenario_run(const wfs_scenario *scenario,
+                                   wfs_scenario_result *result);
+WFSDEF void wfs_scenario_result_free(wfs_scenario_result *result);
+
+/* The same step by step, to look in between, or to fork. */
+typedef struct wfs_runner wfs_runner;
+
+/* Make a runner; scenario must outlive it. Errors: as wfs_harness_create's,
+ * ARGUMENT_INVALID for a scenario without workflows or steps. */
+WFSDEF wfs_status wfs_runner_create(const wfs_scenario *scenario,
+                                    wfs_runner **runner, wfs_error *error);
+
+/* Run the next step and the hooks that are then due. WFS_OK, WFS_DONE when
+ * there is no next step (or one failed before), or the step's error. After
+ * WFS_ERR_NO_MEMORY everything is as it was before the call, and it can be
+ * called again. *step (may be NULL) lives as long as the runner. */
+WFSDEF wfs_status wfs_runner_next(wfs_runner *runner,
+                                  const wfs_step_result **step);
+WFSDEF wfs_harness *wfs_runner_harness(wfs_runner *runner);
+
+/* What came of it so far; lives as long as the runner. */
+WFSDEF const wfs_scenario_result *wfs_runner_result(wfs_runner *runner);
+
+/* A copy that goes on independently from here. Errors: NO_MEMORY. */
+WFSDEF wfs_status wfs_runner_fork(wfs_runner *runner, wfs_runner **copy);
+WFSDEF void wfs_runner_free(wfs_runner *runner);
+
+/* Utilities for callbacks. They return NULL and fill context->error when they
+ * fail; require_instance fails when there is no such instance. */
+WFSDEF const wfs_instance *wfs_context_instance(wfs_context *context,
+                                                const char *workflow,
+                                                const char *id);
+WFSDEF const wfs_instance *wfs_context_require_instance(wfs_context *context,
+                                                        const char *workflow,
+                                                        const char *id);
+WFSDEF const wfs_step *wfs_context_steps(wfs_context *context,
+                                         const char *workflow, const char *id,
+                                         const wfs_read_options *options,
+                                         size_t *count);
+WFSDEF const wfs_event *wfs_context_events(wfs_context *context,
+                                           const char *workflow, const char *id,
+                                           const wfs_read_options *options,
+                                           size_t *count);
+WFSDEF const wfs_hook *wfs_context_hooks(wfs_context *context,
+                                         const wfs_hook_filter *filter,
+                                         size_t *count);
+WFSDEF const wfs_payload *wfs_context_payload(wfs_context *context,
+                                              const char *workflow,
+                                              const char *id,
+                                              wfs_reason reason);
+
+/* A variable, or what a path leads to in it: "order.id". NULL: none. */
+WFSDEF const wfs_json *wfs_var(const wfs_context *context, const char *path);
+
+/* The same as text: NULL unless it is a string. */
+WFSDEF const char *wfs_var_text(const wfs_context *context, const char *path);
+
+/* Expectations for a check: WFS_OK, or WFS_ERR_ASSERTION with expected and
+ * actual in the report. what: names the thing; expected JSON as text. */
+WFSDEF wfs_status wfs_expect(wfs_context *context, bool holds,
+                             const char *what);
+WFSDEF wfs_status wfs_expect_integer(wfs_context *context, const char *what,
+                                     int64_t expected, int64_t actual);
+WFSDEF wfs_status wfs_expect_text(wfs_context *context, const char *what,
+                                  const char *expected, const char *actual);
+WFSDEF wfs_status wfs_expect_json(wfs_context *context, const char *what,
+                                  const char *expected,
+                                  const wfs_json *actual);
+WFSDEF wfs_status wfs_expect_status(wfs_context *context, const char *workflow,
+                                    const char *id,
+                                    wfs_instance_status expected);
+
+/* ------------------------------------------------------------------------
+ * >>report-api  public: what happened, to read
+ * --------------------------------------------------------------------- */
+
+/* Where text goes; size bytes, not ended by a NUL. */
+typedef struct wfs_writer {
+    void (*write)(const char *text, size_t size, void *user);
+    void *user;
+} wfs_writer;
+
+typedef enum wfs_verbosity {
+    WFS_NORMAL,                     /* a line a step */
+    WFS_QUIET,                      /* the plan and what failed */
+    WFS_VERBOSE                     /* and each step's value and clock */
+} wfs_verbosity;
+
+typedef struct wfs_report_options {
+    wfs_writer writer;              /* default: standard output */
+    wfs_verbosity verbosity;
+    bool color;                     /* say so only for a terminal */
+    int width;                      /* columns, for the timeline; 0: 80 */
+} wfs_report_options;
+
+/* Run a scenario and print TAP version 14 while it runs: a line a step and,
+ * on failure, a YAML block. Returns 0 when all passed, else 1: for main. */
+WFSDEF int wfs_scenario_main(const wfs_scenario *scenario);
+WFSDEF int wfs_scenario_main_with(const wfs_scenario *scenario,
+                                  const wfs_report_options *options);
+
+/* The parts of it, for a runner of one's own. */
+WFSDEF void wfs_report_plan(const wfs_report_options *options,
+                            const wfs_scenario *scenario);
+WFSDEF void wfs_report_step(const wfs_report_options *options,
+                            const wfs_step_result *step);
+WFSDEF void wfs_report_end(const wfs_report_options *options,
+                           const wfs_scenario_result *result);
+
+/* What happened when, per instance: a line for each thing that the tables
+ * tell of. Errors: NO_MEMORY. */
+WFSDEF wfs_status wfs_report_timeline(const wfs_report_options *options,
+                                      wfs_harness *harness);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* WFSCENARIO_H */
+/* ========================================================================
+ * IMPLEMENTATION
+ * ===================================================================== */
+
+#ifdef WFSCENARIO_IMPLEMENTATION
+#ifndef WFSCENARIO_IMPLEMENTATION_DONE
+#define WFSCENARIO_IMPLEMENTATION_DONE
+
+#include <float.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#ifndef WFSCENARIO_NO_STDIO
+#include <stdio.h>
+#endif
+
+/* stb_ds.h: its function bodies too, unless another file of the program has
+ * them (WFSCENARIO_STB_DS_ELSEWHERE); its warnings stay out of the user's
+ * build. */
+#ifndef WFSCENARIO_STB_DS_ELSEWHERE
+#define STB_DS_IMPLEMENTATION
+#endif
+#if defined(__GNUC__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wall"
+#pragma GCC diagnostic ignored "-Wextra"
+#pragma GCC diagnostic ignored "-Wpedantic"
+#pragma GCC diagnostic ignored "-Wconversion"
+#pragma GCC diagnostic ignored "-Wsign-conversion"
+#pragma GCC diagnostic ignored "-Wshadow"
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+#endif
+#ifdef __has_include
+#if !__has_include("stb_ds.h") && __has_include(<stb/stb_ds.h>)
+#include <stb/stb_ds.h>
+#else
+#include "stb_ds.h"
+#endif
+#else
+#include "stb_ds.h"
+#endif
+#if defined(__GNUC__)
+#pragma GCC diagnostic pop
+#endif
+#undef STB_DS_IMPLEMENTATION
+
+/* ------------------------------------------------------------------------
+ * >>base  private: allocation, arrays, arenas, hashing, text, errors
+ *
+ * Owns every allocation of the library and all text building. Calls nothing.
+ * Called by every section.
+ * --------------------------------------------------------------------- */
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define WFSI_COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* --- allocation */
+
+static void *wfsi_default_resize(void *pointer, size_t old_size,
+                                 size_t new_size, void *user)
+{
+    (void)old_size;
+    (void)user;
+    if (new_size == 0) {
+        free(pointer);
+        return NULL;
+    }
+    return realloc(pointer, new_size);
+}
+
+static wfs_allocator wfsi_allocator(const wfs_allocator *given)
+{
+    wfs_allocator allocator;
+
+    allocator.resize = wfsi_default_resize;
+    allocator.user = NULL;
+    return given != NULL && given->resize != NULL ? *given : allocator;
+}
+
+static void *wfsi_resize(const wfs_allocator *allocator, void *pointer,
+                         size_t old_size, size_t new_size)
+{
+    return allocator->resize(pointer, old_size, new_size, allocator->user);
+}
+
+static void *wfsi_allocate(const wfs_allocator *allocator, size_t size)
+{
+    return wfsi_resize(allocator, NULL, 0, size);
+}
+
+static void wfsi_release(const wfs_allocator *allocator, void *pointer,
+                         size_t size)
+{
+    if (pointer != NULL)
+        wfsi_resize(allocator, pointer, size, 0);
+}
+
+static void *wfsi_allocate_zeroed(const wfs_allocator *allocator, size_t size)
+{
+    void *pointer = wfsi_allocate(allocator, size);
+
+    if (pointer != NULL)
+        memset(pointer, 0, size);
+    return pointer;
+}
+
+/* --- arrays
+ *
+ * stb_ds arrays whose blocks come from our allocator: room is made here, where
+ * a refusal can be seen, so that stb_ds itself never allocates. (Its string
+ * maps cannot take an allocator, and their global seed is a data race between
+ * threads; maps are therefore our own.) */
+
+static size_t wfsi_array_bytes(const void *array, size_t item_size)
+{
+    return sizeof(stbds_array_header) + stbds_arrcap(array) * item_size;
+}
+
+/* slot: address of the array pointer, of whatever type. */
+static bool wfsi_array_grow(const wfs_allocator *allocator, void *slot,
+                            size_t item_size, size_t extra)
+{
+    char *array;
+    stbds_array_header *header;
+    size_t needed, capacity, old_bytes;
+
+    memcpy(&array, slot, sizeof array);
+    needed = stbds_arrlenu(array) + extra;
+    capacity = stbds_arrcap(array) * 2;
+    if (capacity < needed)
+        capacity = needed;
+    if (capacity < 4)
+        capacity = 4;
+    if (capacity > (SIZE_MAX / 2) / item_size)
+        return false;
+    old_bytes = array != NULL ? wfsi_array_bytes(array, item_size) : 0;
+    header = (stbds_array_header *)wfsi_resize(
+        allocator, array != NULL ? stbds_header(array) : NULL, old_bytes,
+        sizeof(stbds_array_header) + capacity * item_size);
+    if (header == NULL)
+        return false;
+    if (array == NULL)
+        memset(header, 0, sizeof *header);
+    header->capacity = capacity;
+    array = (char *)(header + 1);
+    memcpy(slot, &array, sizeof array);
+    return true;
+}
+
+static void wfsi_array_release(const wfs_allocator *allocator, void *slot,
+                               size_t item_size)
+{
+    char *array;
+
+    memcpy(&array, slot, sizeof array);
+    if (array != NULL)
+        wfsi_release(allocator, stbds_header(array),
+                     wfsi_array_bytes(array, item_size));
+    array = NULL;
+    memcpy(slot, &array, sizeof array);
+}
+
+/* Room for that many more items; false without memory. */
+#define wfsi_array_reserve(allocator, array, extra)                           \
+    (((array) != NULL && stbds_header(array)->capacity -                      \
+                                 stbds_header(array)->length >=               \
+                             (size_t)(extra)) ||                              \
+     wfsi_array_grow((allocator), &(array), sizeof *(array), (size_t)(extra)))
+#define wfsi_array_count(array) stbds_arrlenu(array)
+/* After a reserve. */
+#define wfsi_array_push(array, item) (void)stbds_arrput(array, item)
+#define wfsi_array_shrink(array, count)                                       \
+    (void)((array) != NULL ? stbds_header(array)->length = (count) : 0)
+#define wfsi_array_free(allocator, array)                                     \
+    wfsi_array_release((allocator), &(array), sizeof *(array))
+
+/* --- arenas */
+
+#define WFSI_ALIGNMENT ((size_t)16)
+#define WFSI_ARENA_FIRST ((size_t)2048)
+#define WFSI_ARENA_LARGEST ((size_t)1 << 18)
+
+typedef struct wfsi_block {
+    struct wfsi_block *next;
+    size_t size;                /* bytes after the header */
+} wfsi_block;
+
+#define WFSI_BLOCK_HEADER                                                     \
+    ((sizeof(wfsi_block) + WFSI_ALIGNMENT - 1) & ~(WFSI_ALIGNMENT - 1))
+
+struct wfs_arena {
+    wfs_allocator allocator;
+    wfsi_block *first, *current;
+    char *at, *end;             /* free space of the current block */
+    bool failed;
+};
+
+static void wfsi_arena_open(wfs_arena *arena, const wfs_allocator *allocator)
+{
+    memset(arena, 0, sizeof *arena);
+    arena->allocator = wfsi_allocator(allocator);
+}
+
+static void wfsi_arena_close(wfs_arena *arena)
+{
+    wfsi_block *block, *next;
+
+    for (block = arena->first; block != NULL; block = next) {
+        next = block->next;
+        wfsi_release(&arena->allocator, block, WFSI_BLOCK_HEADER + block->size);
+    }
+    arena->first = arena->current = NULL;
+    arena->at = arena->end = NULL;
+}
+
+static void wfsi_arena_enter(wfs_arena *arena, wfsi_block *block)
+{
+    arena->current = block;
+    arena->at = (char *)block + WFSI_BLOCK_HEADER;
+    arena->end = arena->at + block->size;
+}
+
+static void wfsi_arena_clear(wfs_arena *arena)
+{
+    arena->failed = false;
+    if (arena->first != NULL)
+        wfsi_arena_enter(arena, arena->first);
+}
+
+/* Go on to a block with that much room: the next one kept from before, or a
+ * new one put in front of it. */
+static bool wfsi_arena_advance(wfs_arena *arena, size_t size)
+{
+    wfsi_block *next = arena->current != NULL ? arena->current->next : NULL;
+    wfsi_block *block = next;
+    size_t wanted = arena->current != NULL ? arena->current->size * 2
+                                           : WFSI_ARENA_FIRST;
+
+    if (block == NULL || block->size < size) {
+        if (wanted > WFSI_ARENA_LARGEST)
+            wanted = WFSI_ARENA_LARGEST;
+        if (wanted < size)
+            wanted = size;
+        block = (wfsi_block *)wfsi_allocate(&arena->allocator,
+                                            WFSI_BLOCK_HEADER + wanted);
+        if (block == NULL)
+            return false;
+        block->size = wanted;
+        block->next = next;
+        if (arena->current != NULL)
+            arena->current->next = block;
+        else
+            arena->first = block;
+    }
+    wfsi_arena_enter(arena, block);
+    return true;
+}
+
+static void *wfsi_arena_slow(wfs_arena *arena, size_t size)
+{
+    void *result;
+
+    if (size > SIZE_MAX / 4 || !wfsi_arena_advance(arena, size)) {
+        arena->failed = true;
+        return NULL;
+    }
+    result = arena->at;
+    arena->at += size;
+    return result;
+}
+
+static void *wfsi_arena_allocate(wfs_arena *arena, size_t size)
+{
+    void *result = arena->at;
+
+    if (size > SIZE_MAX / 4)
+        return wfsi_arena_slow(arena, size);
+    size = (size + WFSI_ALIGNMENT - 1) & ~(WFSI_ALIGNMENT - 1);
+    if ((size_t)(arena->end - arena->at) < size)
+        return wfsi_arena_slow(arena, size);
+    arena->at += size;
+    return result;
+}
+
+static void *wfsi_arena_zeroed(wfs_arena *arena, size_t size)
+{
+    void *result = wfsi_arena_allocate(arena, size);
+
+    if (result != NULL)
+        memset(result, 0, size);
+    return result;
+}
+
+/* A copy ended by a NUL. */
+static char *wfsi_arena_text(wfs_arena *arena, const char *text, size_t size)
+{
+    char *copy = (char *)wfsi_arena_allocate(arena, size + 1);
+
+    if (copy == NULL)
+        return NULL;
+    if (size != 0)
+        memcpy(copy, text, size);
+    copy[size] = '\0';
+    return copy;
+}
+
+/* --- hashing: the same on every platform */
+
+static uint64_t wfsi_load64(const char *bytes)
+{
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    uint64_t word;
+
+    memcpy(&word, bytes, sizeof word);
+    return word;
+#else
+    uint64_t word = 0;
+    int i;
+
+    for (i = 7; i >= 0; i--)
+        word = word << 8 | (unsigned char)bytes[i];
+    return word;
+#endif
+}
+
+static uint64_t wfsi_mix(uint64_t hash, uint64_t word)
+{
+    hash = (hash ^ word) * UINT64_C(0x9E3779B97F4A7C15);
+    return hash ^ hash >> 32;
+}
+
+static uint64_t wfsi_hash_bytes(uint64_t hash, const char *bytes, size_t size)
+{
+    char tail[8] = {0};
+
+    hash = wfsi_mix(hash, size);
+    for (; size >= 8; bytes += 8, size -= 8)
+        hash = wfsi_mix(hash, wfsi_load64(bytes));
+    if (size == 0)
+        return hash;
+    memcpy(tail, bytes, size);
+    return wfsi_mix(hash, wfsi_load64(tail));
+}
+
+/* --- text */
+
+#define WFSI_INTEGER_SIZE 24
+
+/* Decimal digits, ended by a NUL; returns how many characters. */
+static size_t wfsi_format_integer(int64_t value, char *buffer)
+{
+    char digits[WFSI_INTEGER_SIZE];
+    uint64_t rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+    size_t count = 0, size = 0;
+
+    do {
+        digits[count++] = (char)('0' + (int)(rest % 10));
+        rest /= 10;
+    } while (rest != 0);
+    if (value < 0)
+        buffer[size++] = '-';
+    while (count > 0)
+        buffer[size++] = digits[--count];
+    buffer[size] = '\0';
+    return size;
+}
+
+/* Text that grows in an arena. A failure sticks; nothing is written then. */
+typedef struct wfsi_buffer {
+    wfs_arena *arena;
+    char *data;
+    size_t size, capacity;
+    bool failed;
+} wfsi_buffer;
+
+static void wfsi_buffer_open(wfsi_buffer *buffer, wfs_arena *arena)
+{
+    memset(buffer, 0, sizeof *buffer);
+    buffer->arena = arena;
+}
+
+static bool wfsi_buffer_grow(wfsi_buffer *buffer, size_t extra)
+{
+    size_t capacity = buffer->capacity * 2;
+    char *data;
+
+    if (buffer->failed)
+        return false;
+    if (capacity < buffer->size + extra)
+        capacity = buffer->size + extra;
+    if (capacity < 64)
+        capacity = 64;
+    data = (char *)wfsi_arena_allocate(buffer->arena, capacity);
+    if (data == NULL) {
+        buffer->failed = true;
+        return false;
+    }
+    if (buffer->size != 0)
+        memcpy(data, buffer->data, buffer->size);
+    buffer->data = data;
+    buffer->capacity = capacity;
+    return true;
+}
+
+/* Room for that many more bytes at data + size; false without memory. */
+static bool wfsi_buffer_reserve(wfsi_buffer *buffer, size_t extra)
+{
+    return buffer->capacity - buffer->size >= extra ||
+           wfsi_buffer_grow(buffer, extra);
+}
+
+static void wfsi_buffer_put(wfsi_buffer *buffer, const char *text, size_t size)
+{
+    if (size == 0 || !wfsi_buffer_reserve(buffer, size))
+        return;
+    memcpy(buffer->data + buffer->size, text, size);
+    buffer->size += size;
+}
+
+static void wfsi_buffer_text(wfsi_buffer *buffer, const char *text)
+{
+    wfsi_buffer_put(buffer, text, strlen(text));
+}
+
+static void wfsi_buffer_char(wfsi_buffer *buffer, char c)
+{
+    wfsi_buffer_put(buffer, &c, 1);
+}
+
+static void wfsi_buffer_integer(wfsi_buffer *buffer, int64_t value)
+{
+    char digits[WFSI_INTEGER_SIZE];
+
+    wfsi_buffer_put(buffer, digits, wfsi_format_integer(value, digits));
+}
+
+/* End it with a NUL that does not count; NULL when something failed. */
+static char *wfsi_buffer_finish(wfsi_buffer *buffer)
+{
+    if (!wfsi_buffer_reserve(buffer, 1))
+        return NULL;
+    buffer->data[buffer->size] = '\0';
+    return buffer->data;
+}
+
+static bool wfsi_text_equal(const char *left, const char *right)
+{
+    return left != NULL && right != NULL && strcmp(left, right) == 0;
+}
+
+static bool wfsi_text_empty(const char *text)
+{
+    return text == NULL || text[0] == '\0';
+}
+
+/* --- errors */
+
+#define WFSI_CULPRIT_SIZE 160   /* longer ones are cut in a message */
+
+typedef struct wfsi_message {
+    char *text;
+    size_t size, capacity;
+} wfsi_message;
+
+static void wfsi_message_put(wfsi_message *message, const char *text,
+                             size_t size)
+{
+    size_t room = message->capacity - message->size;
+
+    if (size > room)
+        size = room;
+    memcpy(message->text + message->size, text, size);
+    message->size += size;
+}
+
+static void wfsi_message_culprit(wfsi_message *message, const char *text,
+                                 size_t size)
+{
+    if (text == NULL) {
+        wfsi_message_put(message, "(null)", 6);
+    } else if (size <= WFSI_CULPRIT_SIZE) {
+        wfsi_message_put(message, text, size);
+    } else {
+        size = WFSI_CULPRIT_SIZE;   /* never cut inside a UTF-8 sequence */
+        while (size > 0 && ((unsigned char)text[size] & 0xC0) == 0x80)
+            size--;
+        wfsi_message_put(message, text, size);
+        wfsi_message_put(message, "...", 3);
+    }
+}
+
+/* Formats: %s text ended by a NUL, %n text and its size_t size, %i int64_t. */
+static void wfsi_message_format(wfsi_message *message, const char *format,
+                                va_list arguments)
+{
+    char digits[WFSI_INTEGER_SIZE];
+    const char *text;
+
+    for (; *format != '\0'; format++) {
+        if (*format != '%') {
+            wfsi_message_put(message, format, 1);
+            continue;
+        }
+        format++;
+        if (*format == 's') {
+            text = va_arg(arguments, const char *);
+            wfsi_message_culprit(message, text, text != NULL ? strlen(text) : 0);
+        } else if (*format == 'n') {
+            text = va_arg(arguments, const char *);
+            wfsi_message_culprit(message, text, va_arg(arguments, size_t));
+        } else if (*format == 'i') {
+            wfsi_message_put(message, digits,
+                             wfsi_format_integer(va_arg(arguments, int64_t),
+                                                 digits));
+        } else {
+            wfsi_message_put(message, format, 1);
+        }
+    }
+}
+
+/* Fill in an error (which may be NULL); returns the code. */
+static wfs_status wfsi_error(wfs_error *error, wfs_status code,
+                             const char *format, ...)
+{
+    wfsi_message message;
+    va_list arguments;
+
+    if (error == NULL)
+        return code;
+    error->code = code;
+    error->offset = error->line = error->column = 0;
+    message.text = error->message;
+    message.size = 0;
+    message.capacity = WFS_ERROR_MESSAGE_SIZE - 1;
+    va_start(arguments, format);
+    wfsi_message_format(&message, format, arguments);
+    va_end(arguments);
+    error->message[message.size] = '\0';
+    return code;
+}
+
+static wfs_status wfsi_no_memory(wfs_error *error)
+{
+    return wfsi_error(error, WFS_ERR_NO_MEMORY, "out of memory");
+}
+
+/* --- limits */
+
+static wfs_limits wfsi_limits(const wfs_limits *given)
+{
+    wfs_limits limits;
+
+    memset(&limits, 0, sizeof limits);
+    if (given != NULL)
+        limits = *given;
+    if (limits.json_depth == 0)
+        limits.json_depth = 512;
+    if (limits.json_size == 0)
+        limits.json_size = (size_t)64 << 20;
+    if (limits.name_size == 0)
+        limits.name_size = 8192;
+    if (limits.batch_size == 0)
+        limits.batch_size = 100;
+    if (limits.hook_rounds == 0)
+        limits.hook_rounds = 100000;
+    return limits;
+}
+
+/* --- public */
+
+const char *wfs_status_name(wfs_status status)
+{
+#define WFSI_NAME(code, name, meaning) name,
+    static const char *const names[] = {WFS_STATUS_LIST(WFSI_NAME)};
+#undef WFSI_NAME
+
+    return (size_t)status < WFSI_COUNT(names) ? names[status] : "UNKNOWN";
+}
+
+const char *wfs_status_meaning(wfs_status status)
+{
+#define WFSI_MEANING(code, name, meaning) meaning,
+    static const char *const meanings[] = {WFS_STATUS_LIST(WFSI_MEANING)};
+#undef WFSI_MEANING
+
+    return (size_t)status < WFSI_COUNT(meanings) ? meanings[status]
+                                                  : "not a status";
+}
+
+wfs_arena *wfs_arena_create(const wfs_allocator *allocator)
+{
+    wfs_allocator used = wfsi_allocator(allocator);
+    wfs_arena *arena = (wfs_arena *)wfsi_allocate(&used, sizeof *arena);
+
+    if (arena != NULL)
+        wfsi_arena_open(arena, &used);
+    return arena;
+}
+
+void wfs_arena_free(wfs_arena *arena)
+{
+    wfs_allocator allocator;
+
+    if (arena == NULL)
+        return;
+    allocator = arena->allocator;
+    wfsi_arena_close(arena);
+    wfsi_release(&allocator, arena, sizeof *arena);
+}
+
+void wfs_arena_clear(wfs_arena *arena)
+{
+    wfsi_arena_clear(arena);
+}
+
+void *wfs_arena_allocate(wfs_arena *arena, size_t size)
+{
+    return wfsi_arena_allocate(arena, size);
+}
+
+bool wfs_arena_failed(const wfs_arena *arena)
+{
+    return arena->failed;
+}
+
+
+/* ------------------------------------------------------------------------
+ * >>json  private: numbers in decimal, the checker, values, the writer
+ *
+ * Owns the form of JSON values, the grammar, and the exact conversions of
+ * doubles. Calls base. Called by every section below.
+ * --------------------------------------------------------------------- */
+
+static bool wfsi_json_check(const char *text, size_t size,
+                            const wfs_limits *limits, wfs_error *error);
+static wfs_json *wfsi_json_raw(wfs_arena *arena, const char *text, size_t size);
+static void wfsi_json_put(wfsi_buffer *buffer, const wfs_json *value,
+                          int indent);
+static void wfsi_json_put_string(wfsi_buffer *buffer, const char *text,
+                                 size_t size);
+static double wfsi_parse_decimal(const char *text, size_t size);
+
+/* --- big integers, for numbers where a double is not exact enough
+ *
+ * Room for 10^1127, the largest divisor that a decimal of 801 digits near the
+ * smallest double needs, and a bit. Little end first, no leading zero words. */
+
+#define WFSI_BIG_WORDS 128
+
+typedef struct wfsi_big {
+    size_t count;
+    uint32_t words[WFSI_BIG_WORDS];
+} wfsi_big;
+
+static void wfsi_big_set(wfsi_big *big, uint64_t value)
+{
+    big->count = 0;
+    for (; value != 0; value >>= 32)
+        big->words[big->count++] = (uint32_t)value;
+}
+
+static void wfsi_big_multiply(wfsi_big *big, uint32_t factor, uint32_t addend)
+{
+    uint64_t carry = addend;
+    size_t i;
+
+    for (i = 0; i < big->count; i++) {
+        carry += (uint64_t)big->words[i] * factor;
+        big->words[i] = (uint32_t)carry;
+        carry >>= 32;
+    }
+    if (carry != 0)
+        big->words[big->count++] = (uint32_t)carry;
+}
+
+static void wfsi_big_power10(wfsi_big *big, int64_t exponent)
+{
+    for (; exponent >= 9; exponent -= 9)
+        wfsi_big_multiply(big, 1000000000, 0);
+    for (; exponent > 0; exponent--)
+        wfsi_big_multiply(big, 10, 0);
+}
+
+static void wfsi_big_shift(wfsi_big *big, size_t bits)
+{
+    size_t words = bits / 32, i;
+
+    if (big->count == 0)
+        return;
+    if (words != 0) {
+        memmove(big->words + words, big->words,
+                big->count * sizeof big->words[0]);
+        for (i = 0; i < words; i++)
+            big->words[i] = 0;
+        big->count += words;
+    }
+    if (bits % 32 != 0)
+        wfsi_big_multiply(big, (uint32_t)1 << bits % 32, 0);
+}
+
+static size_t wfsi_big_bits(const wfsi_big *big)
+{
+    size_t bits = 0;
+    uint32_t top;
+
+    if (big->count == 0)
+        return 0;
+    for (top = big->words[big->count - 1]; top != 0; top >>= 1)
+        bits++;
+    return (big->count - 1) * 32 + bits;
+}
+
+static int wfsi_big_compare(const wfsi_big *left, const wfsi_big *right)
+{
+    size_t i;
+
+    if (left->count != right->count)
+        return left->count < right->count ? -1 : 1;
+    for (i = left->count; i-- > 0;) {
+        if (left->words[i] != right->words[i])
+            return left->words[i] < right->words[i] ? -1 : 1;
+    }
+    return 0;
+}
+
+static void wfsi_big_add(wfsi_big *big, const wfsi_big *addend)
+{
+    uint64_t carry = 0;
+    size_t i;
+
+    for (i = 0; i < addend->count || (carry != 0 && i < big->count); i++) {
+        if (i == big->count)
+            big->words[big->count++] = 0;
+        carry += big->words[i];
+        if (i < addend->count)
+            carry += addend->words[i];
+        big->words[i] = (uint32_t)carry;
+        carry >>= 32;
+    }
+    if (carry != 0)
+        big->words[big->count++] = (uint32_t)carry;
+}
+
+/* big -= taken * factor, which must not be more than big. */
+static void wfsi_big_subtract(wfsi_big *big, const wfsi_big *taken,
+                              uint32_t factor)
+{
+    uint64_t borrow = 0, part, word;
+    size_t i;
+
+    for (i = 0; i < taken->count || (borrow != 0 && i < big->count); i++) {
+        part = borrow;
+        if (i < taken->count)
+            part += (uint64_t)taken->words[i] * factor;
+        word = (uint64_t)big->words[i] - (uint32_t)part;
+        big->words[i] = (uint32_t)word;
+        borrow = (part >> 32) + (word >> 63);
+    }
+    while (big->count > 0 && big->words[big->count - 1] == 0)
+        big->count--;
+}
+
+/* --- doubles: their bits, and fractions rounded to them */
+
+/* Whether + - * / of doubles round once, to double; on an x87 they do not. */
+#if defined(FLT_EVAL_METHOD) && (FLT_EVAL_METHOD == 0 || FLT_EVAL_METHOD == 1)
+#define WFSI_DOUBLES_ROUND_ONCE true
+#else
+#define WFSI_DOUBLES_ROUND_ONCE false
+#endif
+
+#define WFSI_DOUBLE_INFINITE ((uint64_t)2047 << 52)
+
+static double wfsi_double_from_bits(uint64_t bits)
+{
+    double value;
+
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+static uint64_t wfsi_double_bits(double value)
+{
+    uint64_t bits;
+
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+static bool wfsi_double_is_finite(double value)
+{
+    return (wfsi_double_bits(value) & WFSI_DOUBLE_INFINITE) !=
+           WFSI_DOUBLE_INFINITE;
+}
+
+/* |value| = mantissa * 2^exponent; value must be finite. */
+static uint64_t wfsi_double_split(double value, int *exponent)
+{
+    uint64_t bits = wfsi_double_bits(value);
+    uint64_t mantissa = bits & (((uint64_t)1 << 52) - 1);
+    int biased = (int)(bits >> 52 & 2047);
+
+    *exponent = (biased != 0 ? biased : 1) - 1075;
+    return biased != 0 ? mantissa | (uint64_t)1 << 52 : mantissa;
+}
+
+/* The double nearest to numerator / divisor, ties to even; both are used up.
+ * Neither may be 0. */
+static double wfsi_double_ratio(wfsi_big *numerator, wfsi_big *divisor)
+{
+    int64_t shift = (int64_t)wfsi_big_bits(numerator) -
+                    (int64_t)wfsi_big_bits(divisor);
+    int64_t wanted, i;
+    uint64_t mantissa = 0;
+    int order;
+
+    if (shift >= 0)
+        wfsi_big_shift(divisor, (size_t)shift);
+    else
+        wfsi_big_shift(numerator, (size_t)-shift);
+    if (wfsi_big_compare(numerator, divisor) < 0) {
+        wfsi_big_shift(numerator, 1);
+        shift--;
+    }
+    if (shift > 1023)
+        return wfsi_double_from_bits(WFSI_DOUBLE_INFINITE);
+    wanted = shift >= -1022 ? 53 : 53 - (-1022 - shift);
+    if (wanted < 0)
+        return 0.0;
+    for (i = 0; i < wanted; i++) {
+        mantissa <<= 1;
+        if (wfsi_big_compare(numerator, divisor) >= 0) {
+            wfsi_big_subtract(numerator, divisor, 1);
+            mantissa |= 1;
+        }
+        wfsi_big_shift(numerator, 1);
+    }
+    order = wfsi_big_compare(numerator, divisor);
+    if (order > 0 || (order == 0 && (mantissa & 1) != 0))
+        mantissa++;
+    if (shift < -1022)
+        return wfsi_double_from_bits(mantissa);
+    return wfsi_double_from_bits(((uint64_t)(shift + 1022) << 52) + mantissa);
+}
+
+/* Powers of ten that are exact in a double. */
+static const double wfsi_powers10[] = {
+    1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
+    1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+
+/* --- decimal to double */
+
+/* Where two doubles meet has at most 767 digits; of longer numbers only
+ * whether there is more after these matters. */
+#define WFSI_DECIMAL_DIGITS 800
+
+/* 0.digits * 10^point, without zeros at either end. */
+typedef struct wfsi_decimal {
+    char digits[WFSI_DECIMAL_DIGITS + 1];
+    size_t count;
+    int64_t point;
+} wfsi_decimal;
+
+static int64_t wfsi_decimal_exponent(const char *at, const char *end)
+{
+    bool negative = *at == '-';
+    int64_t exponent = 0;
+
+    if (*at == '-' || *at == '+')
+        at++;
+    for (; at < end; at++) {
+        if (exponent < INT64_C(1000000000000000))
+            exponent = exponent * 10 + (*at - '0');
+    }
+    return negative ? -exponent : exponent;
+}
+
+static void wfsi_decimal_read(wfsi_decimal *decimal, const char *at,
+                              const char *end)
+{
+    bool fraction = false, more = false;
+
+    decimal->count = 0;
+    decimal->point = 0;
+    for (; at < end && (*at | 0x20) != 'e'; at++) {
+        if (*at == '.') {
+            fraction = true;
+        } else if (decimal->count == 0 && *at == '0') {
+            decimal->point -= fraction;
+        } else {
+            if (decimal->count < WFSI_DECIMAL_DIGITS)
+                decimal->digits[decimal->count++] = *at;
+            else if (*at != '0')
+                more = true;
+            decimal->point += !fraction;
+        }
+    }
+    if (at < end && decimal->count != 0)
+        decimal->point += wfsi_decimal_exponent(at + 1, end);
+    if (more)
+        decimal->digits[decimal->count++] = '1';
+    while (decimal->count != 0 && decimal->digits[decimal->count - 1] == '0')
+        decimal->count--;
+}
+
+static double wfsi_decimal_exact(const wfsi_decimal *decimal)
+{
+    int64_t exponent = decimal->point - (int64_t)decimal->count;
+    wfsi_big numerator, divisor;
+    size_t i;
+
+    if (decimal->count == 0 || decimal->point < -330)
+        return 0.0;
+    if (decimal->point > 310)
+        return wfsi_double_from_bits(WFSI_DOUBLE_INFINITE);
+    wfsi_big_set(&numerator, 0);
+    for (i = 0; i < decimal->count; i++)
+        wfsi_big_multiply(&numerator, 10,
+                          (uint32_t)(decimal->digits[i] - '0'));
+    wfsi_big_set(&divisor, 1);
+    if (exponent >= 0)
+        wfsi_big_power10(&numerator, exponent);
+    else
+        wfsi_big_power10(&divisor, -exponent);
+    return wfsi_double_ratio(&numerator, &divisor);
+}
+
+/* The double nearest to mantissa / 10^places, as wfsi_double_ratio has it, in
+ * one word: mantissa from 1 to 10^18, places up to 27. */
+static double wfsi_decimal_fraction(uint64_t mantissa, int64_t places)
+{
+    uint64_t divisor = 1, result = 0;
+    int64_t shift = -places, i;
+
+    for (i = 0; i < places; i++)
+        divisor *= 5;
+    for (; mantissa >> 62 == 0; mantissa <<= 1)
+        shift--;
+    for (; divisor >> 62 == 0; divisor <<= 1)
+        shift++;
+    if (mantissa < divisor) {
+        mantissa <<= 1;
+        shift--;
+    }
+    for (i = 0; i < 53; i++) {
+        result <<= 1;
+        if (mantissa >= divisor) {
+            mantissa -= divisor;
+            result |= 1;
+        }
+        mantissa <<= 1;
+    }
+    if (mantissa > divisor || (mantissa == divisor && (result & 1) != 0))
+        result++;
+    return wfsi_double_from_bits(((uint64_t)(shift + 1022) << 52) + result);
+}
+
+/* Digits, maybe a fraction, maybe an exponent: to the nearest double, infinity
+ * beyond the largest. Whoever calls has checked the form. */
+static double wfsi_parse_decimal(const char *text, size_t size)
+{
+    wfsi_decimal decimal;
+    uint64_t mantissa = 0;
+    int64_t exponent;
+    size_t i;
+
+    wfsi_decimal_read(&decimal, text, text + size);
+    exponent = decimal.point - (int64_t)decimal.count;
+    if (decimal.count == 0 || decimal.count > 18 || exponent < -27 ||
+        exponent > 22)
+        return wfsi_decimal_exact(&decimal);
+    for (i = 0; i < decimal.count; i++)
+        mantissa = mantissa * 10 + (uint64_t)(decimal.digits[i] - '0');
+    if (!WFSI_DOUBLES_ROUND_ONCE || decimal.count > 15 || exponent < -22)
+        return exponent < 0 ? wfsi_decimal_fraction(mantissa, -exponent)
+                            : wfsi_decimal_exact(&decimal);
+    if (exponent < 0)
+        return (double)mantissa / wfsi_powers10[-exponent];
+    return (double)mantissa * wfsi_powers10[exponent];
+}
+
+/* Whether it is finite as a double. */
+static bool wfsi_decimal_fits(const char *text, size_t size)
+{
+    wfsi_decimal decimal;
+
+    wfsi_decimal_read(&decimal, text, text + size);
+    return decimal.count == 0 || decimal.point <= 308 ||
+           wfsi_double_is_finite(wfsi_decimal_exact(&decimal));
+}
+
+/* --- double to decimal */
+
+#define WFSI_REAL_SIZE 32
+#define WFSI_REAL_DIGITS 17
+
+/* Below, a double lies between two midpoints to its neighbours, and its
+ * shortest digits are those that first get between them: Steele and White's
+ * free-format algorithm, with Knuth's choice of the nearest last digit. */
+
+static bool wfsi_is_narrow(uint64_t mantissa, int exponent)
+{
+    return mantissa == (uint64_t)1 << 52 && exponent > -1074;
+}
+
+/* Whether the last digit has to be one more: the nearer one of those that read
+ * back, the even one of two as near. order: of the doubled rest and the
+ * unit. */
+static int wfsi_shortest_up(int digit, bool low, bool high, int order)
+{
+    if (low != high)
+        return high;
+    return order > 0 || (order == 0 && digit % 2 != 0);
+}
+
+/* The digits of a fraction below 1: rest / 2^places, known to +- above and
+ * below. Times 10 is times 5 and a place less. */
+static size_t wfsi_shortest_fraction(uint64_t rest, int places, uint64_t below,
+                                     bool even, char *digits)
+{
+    uint64_t above = 2, unit, doubled;
+    size_t count = 0;
+    int digit, order;
+    bool low, high;
+
+    do {
+        unit = (uint64_t)1 << --places;
+        rest *= 5;
+        below *= 5;
+        above *= 5;
+        digit = (int)(rest >> places);
+        rest &= unit - 1;
+        low = even ? rest <= below : rest < below;
+        high = even ? rest + above >= unit : rest + above > unit;
+        digits[count++] = (char)('0' + digit);
+    } while (!low && !high);
+    doubled = rest * 2;
+    order = doubled < unit ? -1 : doubled > unit;
+    digits[count - 1] = (char)(digits[count - 1] +
+                               wfsi_shortest_up(digit, low, high, order));
+    return count;
+}
+
+/* Doubles from 2^-10 to below 2^53, where one word is enough; 0 digits for
+ * others. Between whole numbers midpoints are no shorter, so that the whole
+ * part stands as it is. */
+static size_t wfsi_shortest_quick(double value, char *digits, int *point)
+{
+    char text[WFSI_INTEGER_SIZE + 64];
+    int exponent;
+    uint64_t mantissa = wfsi_double_split(value, &exponent);
+    uint64_t whole, rest;
+    size_t count, skipped;
+
+    if (exponent > 0 || exponent < -62)
+        return 0;
+    whole = exponent > -53 ? mantissa >> -exponent : 0;
+    rest = exponent > -53 ? mantissa & (((uint64_t)1 << -exponent) - 1)
+                          : mantissa;
+    count = whole != 0 ? wfsi_format_integer((int64_t)whole, text) : 0;
+    *point = (int)count;
+    if (rest != 0)
+        count += wfsi_shortest_fraction(
+            rest * 4, 2 - exponent, wfsi_is_narrow(mantissa, exponent) ? 1 : 2,
+            (mantissa & 1) == 0, text + count);
+    for (skipped = 0; text[skipped] == '0'; skipped++)
+        --*point;
+    while (text[count - 1] == '0')
+        count--;
+    memcpy(digits, text + skipped, count - skipped);
+    return count - skipped;
+}
+
+/* The same with big integers: the value is rest / unit. */
+typedef struct wfsi_shortest {
+    wfsi_big rest, unit, below, above;
+    bool even;                  /* midpoints round to this value */
+} wfsi_shortest;
+
+static void wfsi_shortest_open(wfsi_shortest *state, uint64_t mantissa,
+                               int exponent)
+{
+    bool narrow = wfsi_is_narrow(mantissa, exponent);
+
+    state->even = (mantissa & 1) == 0;
+    wfsi_big_set(&state->rest, mantissa);
+    wfsi_big_set(&state->unit, 1);
+    wfsi_big_set(&state->below, 1);
+    if (exponent >= 0) {
+        wfsi_big_shift(&state->rest, (size_t)exponent);
+        wfsi_big_shift(&state->below, (size_t)exponent);
+    } else {
+        wfsi_big_shift(&state->unit, (size_t)-exponent);
+    }
+    wfsi_big_shift(&state->rest, narrow ? 2 : 1);
+    wfsi_big_shift(&state->unit, narrow ? 2 : 1);
+    state->above = state->below;
+    if (narrow)
+        wfsi_big_shift(&state->above, 1);
+}
+
+/* Whether the rest is so near to the next unit that it may be called that. */
+static bool wfsi_shortest_high(const wfsi_shortest *state)
+{
+    wfsi_big sum;
+    int order;
+
+    if (state->rest.count + 1 < state->unit.count)
+        return false;
+    sum.count = state->rest.count;
+    memcpy(sum.words, state->rest.words, sum.count * sizeof sum.words[0]);
+    wfsi_big_add(&sum, &state->above);
+    order = wfsi_big_compare(&sum, &state->unit);
+    return order > 0 || (order == 0 && state->even);
+}
+
+static bool wfsi_shortest_low(const wfsi_shortest *state)
+{
+    int order = wfsi_big_compare(&state->rest, &state->below);
+
+    return order < 0 || (order == 0 && state->even);
+}
+
+/* Make rest / unit a fraction below 1, with the top word of unit just so large
+ * that digits can be guessed from it; returns the power of ten that rest was
+ * divided by. */
+static int wfsi_shortest_scale(wfsi_shortest *state)
+{
+    int64_t bits = (int64_t)wfsi_big_bits(&state->rest) -
+                   (int64_t)wfsi_big_bits(&state->unit) - 1;
+    /* 0.30103 a bit, rounded down: never too large, too small by 2 at most */
+    int point = (int)((bits * 78913 + ((int64_t)2000 << 18)) >> 18) - 2000;
+    size_t shift;
+
+    if (point >= 0) {
+        wfsi_big_power10(&state->unit, point);
+    } else {
+        wfsi_big_power10(&state->rest, -point);
+        wfsi_big_power10(&state->below, -point);
+        wfsi_big_power10(&state->above, -point);
+    }
+    for (; wfsi_shortest_high(state); point++)
+        wfsi_big_multiply(&state->unit, 10, 0);
+    shift = (60 - wfsi_big_bits(&state->unit) % 32) % 32;
+    wfsi_big_shift(&state->rest, shift);
+    wfsi_big_shift(&state->unit, shift);
+    wfsi_big_shift(&state->below, shift);
+    wfsi_big_shift(&state->above, shift);
+    return point;
+}
+
+static int wfsi_shortest_digit(wfsi_shortest *state)
+{
+    size_t top = state->unit.count - 1;
+    uint32_t digit = 0;
+
+    wfsi_big_multiply(&state->rest, 10, 0);
+    wfsi_big_multiply(&state->below, 10, 0);
+    wfsi_big_multiply(&state->above, 10, 0);
+    if (state->rest.count == state->unit.count) {
+        digit = state->rest.words[top] / (state->unit.words[top] + 1);
+        wfsi_big_subtract(&state->rest, &state->unit, digit);
+    }
+    while (wfsi_big_compare(&state->rest, &state->unit) >= 0) {
+        wfsi_big_subtract(&state->rest, &state->unit, 1);
+        digit++;
+    }
+    return (int)digit;
+}
+
+static size_t wfsi_shortest_exact(double value, char *digits, int *point)
+{
+    wfsi_shortest state;
+    int exponent, digit;
+    uint64_t mantissa = wfsi_double_split(value, &exponent);
+    size_t count = 0;
+    bool low, high;
+
+    wfsi_shortest_open(&state, mantissa, exponent);
+    *point = wfsi_shortest_scale(&state);
+    for (;;) {
+        digit = wfsi_shortest_digit(&state);
+        low = wfsi_shortest_low(&state);
+        high = wfsi_shortest_high(&state);
+        if (low || high)
+            break;
+        digits[count++] = (char)('0' + digit);
+    }
+    wfsi_big_shift(&state.rest, 1);
+    digit += wfsi_shortest_up(digit, low, high,
+                              wfsi_big_compare(&state.rest, &state.unit));
+    digits[count++] = (char)('0' + digit);
+    return count;
+}
+
+static size_t wfsi_put_zeros(char *buffer, int count)
+{
+    int i;
+
+    for (i = 0; i < count; i++)
+        buffer[i] = '0';
+    return (size_t)(count > 0 ? count : 0);
+}
+
+static size_t wfsi_format_exponent(char *buffer, const char *digits,
+                                   size_t count, int exponent)
+{
+    size_t size = 0;
+
+    buffer[size++] = digits[0];
+    if (count > 1) {
+        buffer[size++] = '.';
+        memcpy(buffer + size, digits + 1, count - 1);
+        size += count - 1;
+    }
+    buffer[size++] = 'e';
+    if (exponent >= 0)
+        buffer[size++] = '+';
+    return size + wfsi_format_integer(exponent, buffer + size);
+}
+
+/* As JavaScript's Number.prototype.toString; value must be finite. The buffer
+ * has WFSI_REAL_SIZE bytes; returns how many characters. */
+static size_t wfsi_format_real(double value, char *buffer)
+{
+    char digits[WFSI_REAL_DIGITS + 1];
+    size_t size = 0, count, whole;
+    int point;
+
+    if (value == 0.0) {
+        buffer[0] = '0';
+        return 1;
+    }
+    if (value < 0) {
+        buffer[size++] = '-';
+        value = -value;
+    }
+    count = wfsi_shortest_quick(value, digits, &point);
+    if (count == 0)
+        count = wfsi_shortest_exact(value, digits, &point);
+    if (point > 21 || point <= -6)
+        return size + wfsi_format_exponent(buffer + size, digits, count,
+                                           point - 1);
+    if (point <= 0) {
+        memcpy(buffer + size, "0.", 2);
+        size += 2;
+        size += wfsi_put_zeros(buffer + size, -point);
+        memcpy(buffer + size, digits, count);
+        return size + count;
+    }
+    whole = count < (size_t)point ? count : (size_t)point;
+    memcpy(buffer + size, digits, whole);
+    size += whole;
+    size += wfsi_put_zeros(buffer + size, point - (int)whole);
+    if (count == whole)
+        return size;
+    buffer[size++] = '.';
+    memcpy(buffer + size, digits + whole, count - whole);
+    return size + count - whole;
+}
+
+/* --- characters */
+
+#define WFSI_BYTES(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/* Of eight bytes, the high bits of those that are not plain: a quote, a
+ * backslash, a control character, not ASCII. Only the lowest bit set is sure
+ * to be right. */
+static uint64_t wfsi_not_plain(uint64_t word)
+{
+    uint64_t quote = (word ^ WFSI_BYTES(0x22)) - WFSI_BYTES(1);
+    uint64_t slash = (word ^ WFSI_BYTES(0x5C)) - WFSI_BYTES(1);
+    uint64_t control = word - WFSI_BYTES(0x20);
+
+    return (quote | slash | control | word) & WFSI_BYTES(0x80);
+}
+
+/* The first byte that cannot stand in a string as it is, or the end. */
+static inline const char *wfsi_plain_end(const char *at, const char *end)
+{
+    uint64_t found;
+    unsigned char c;
+
+    for (; end - at >= 8; at += 8) {
+        found = wfsi_not_plain(wfsi_load64(at));
+        if (found == 0)
+            continue;
+#if defined(__GNUC__)
+        return at + (__builtin_ctzll(found) >> 3);
+#else
+        for (; (found & 0x80) == 0; found >>= 8)
+            at++;
+        return at;
+#endif
+    }
+    for (; at < end; at++) {
+        c = (unsigned char)*at;
+        if (c < 0x20 || c >= 0x80 || c == '"' || c == '\\')
+            break;
+    }
+    return at;
+}
+
+/* Bytes of the UTF-8 sequence that starts here, or, when it is not valid, of
+ * the longest start of one. */
+static size_t wfsi_utf8_sequence(const char *text, const char *end,
+                                 bool *valid)
+{
+    const unsigned char *at = (const unsigned char *)text;
+    unsigned char low = 0x80, high = 0xBF;
+    size_t size, i;
+
+    *valid = at[0] < 0x80;
+    if (at[0] < 0xC2 || at[0] > 0xF4)
+        return 1;
+    size = at[0] < 0xE0 ? 2 : at[0] < 0xF0 ? 3 : 4;
+    if (at[0] == 0xE0)
+        low = 0xA0;
+    else if (at[0] == 0xED)
+        high = 0x9F;
+    else if (at[0] == 0xF0)
+        low = 0x90;
+    else if (at[0] == 0xF4)
+        high = 0x8F;
+    for (i = 1; i < size; i++) {
+        if (text + i == end || at[i] < low || at[i] > high)
+            return i;
+        low = 0x80;
+        high = 0xBF;
+    }
+    *valid = true;
+    return size;
+}
+
+static size_t wfsi_utf8_put(char *out, uint32_t code)
+{
+    if (code < 0x80) {
+        out[0] = (char)code;
+        return 1;
+    }
+    if (code < 0x800) {
+        out[0] = (char)(0xC0 | code >> 6);
+        out[1] = (char)(0x80 | (code & 0x3F));
+        return 2;
+    }
+    if (code < 0x10000) {
+        out[0] = (char)(0xE0 | code >> 12);
+        out[1] = (char)(0x80 | (code >> 6 & 0x3F));
+        out[2] = (char)(0x80 | (code & 0x3F));
+        return 3;
+    }
+    out[0] = (char)(0xF0 | code >> 18);
+    out[1] = (char)(0x80 | (code >> 12 & 0x3F));
+    out[2] = (char)(0x80 | (code >> 6 & 0x3F));
+    out[3] = (char)(0x80 | (code & 0x3F));
+    return 4;
+}
+
+/* The value of four hexadecimal digits, -1 when they are not. */
+static int32_t wfsi_hex4(const char *at, const char *end)
+{
+    int32_t value = 0;
+    int i, c;
+
+    if (end - at < 4)
+        return -1;
+    for (i = 0; i < 4; i++) {
+        c = (unsigned char)at[i];
+        if (c >= '0' && c <= '9')
+            c -= '0';
+        else if ((c | 0x20) >= 'a' && (c | 0x20) <= 'f')
+            c = (c | 0x20) - 'a' + 10;
+        else
+            return -1;
+        value = value * 16 + c;
+    }
+    return value;
+}
+
+static bool wfsi_is_high_surrogate(int32_t code)
+{
+    return code >= 0xD800 && code <= 0xDBFF;
+}
+
+static bool wfsi_is_low_surrogate(int32_t code)
+{
+    return code >= 0xDC00 && code <= 0xDFFF;
+}
+
+static bool wfsi_is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static bool wfsi_is_json_blank(char c)
+{
+    return c == ' ' || c == '\n' || c == '\r' || c == '\t';
+}
+
+/* --- values */
+
+/* Text that was checked, to be parsed when someone looks. */
+#define WFSI_JSON_RAW 255
+
+/* An object with room for more members than that has an index. */
+#define WFSI_JSON_INDEXED 16
+
+typedef struct wfsi_member {
+    const char *key;
+    size_t key_size;
+    const wfs_json *value;
+} wfsi_member;
+
+/* An open-addressed table of places + 1, at most half full. */
+typedef struct wfsi_json_index {
+    size_t mask;
+    uint32_t *slots;
+} wfsi_json_index;
+
+struct wfs_json {
+    unsigned char kind;             /* a wfs_json_type, or WFSI_JSON_RAW */
+    uint32_t capacity;              /* of a container: children */
+    size_t size;                    /* bytes of text, or children */
+    union {
+        int64_t integer;            /* BOOL too */
+        double real;
+        const char *text;           /* STRING, RAW */
+        const wfs_json **items;     /* ARRAY */
+        wfsi_member *members;       /* OBJECT */
+        wfs_json *parent;           /* of a container while it is parsed */
+    } u;
+    union {
+        wfs_arena *arena;           /* RAW: where to parse it to */
+        wfsi_json_index *index;     /* OBJECT: NULL when it is small */
+    } with;
+};
+
+static const wfs_json wfsi_json_null = {WFS_JSON_NULL, 0, 0, {0}, {NULL}};
+
+static inline wfs_json *wfsi_json_new(wfs_arena *arena, unsigned kind)
+{
+    wfs_json *value = (wfs_json *)wfsi_arena_allocate(arena, sizeof *value);
+
+    if (value == NULL)
+        return NULL;
+    value->kind = (unsigned char)kind;
+    value->capacity = 0;
+    value->size = 0;
+    value->u.integer = 0;
+    value->with.index = NULL;
+    return value;
+}
+
+static bool wfsi_json_is_container(const wfs_json *value)
+{
+    return value->kind == WFS_JSON_ARRAY || value->kind == WFS_JSON_OBJECT;
+}
+
+static inline bool wfsi_key_is(const wfsi_member *member, const char *key,
+                        size_t size)
+{
+    return member->key_size == size &&
+           (size == 0 || (member->key[0] == key[0] &&
+                          memcmp(member->key, key, size) == 0));
+}
+
+/* The slot with the key's place, or the empty one where it would go. */
+static uint32_t *wfsi_json_slot(const wfsi_json_index *index,
+                                const wfsi_member *members, const char *key,
+                                size_t size)
+{
+    size_t at = (size_t)wfsi_hash_bytes(0, key, size) & index->mask;
+
+    while (index->slots[at] != 0 &&
+           !wfsi_key_is(&members[index->slots[at] - 1], key, size))
+        at = (at + 1) & index->mask;
+    return &index->slots[at];
+}
+
+static wfsi_json_index *wfsi_json_index_new(wfs_arena *arena, size_t capacity)
+{
+    wfsi_json_index *index;
+    size_t slots = 64;
+
+    while (slots < capacity * 2)
+        slots *= 2;
+    index = (wfsi_json_index *)wfsi_arena_allocate(arena, sizeof *index);
+    if (index == NULL)
+        return NULL;
+    index->mask = slots - 1;
+    index->slots = (uint32_t *)wfsi_arena_zeroed(
+        arena, slots * sizeof index->slots[0]);
+    return index->slots != NULL ? index : NULL;
+}
+
+static void wfsi_json_index_fill(wfsi_json_index *index,
+                                 const wfsi_member *members, size_t count)
+{
+    size_t i;
+
+    for (i = 0; i < count; i++)
+        *wfsi_json_slot(index, members, members[i].key,
+                        members[i].key_size) = (uint32_t)(i + 1);
+}
+
+static wfsi_member *wfsi_json_find(const wfs_json *object, const char *key,
+                                   size_t size)
+{
+    wfsi_member *members = object->u.members;
+    uint32_t slot;
+    size_t i;
+
+    if (object->with.index != NULL) {
+        slot = *wfsi_json_slot(object->with.index, members, key, size);
+        return slot != 0 ? &members[slot - 1] : NULL;
+    }
+    for (i = 0; i < object->size; i++) {
+        if (wfsi_key_is(&members[i], key, size))
+            return &members[i];
+    }
+    return NULL;
+}
+
+/* --- building values, told by the parser what there is */
+
+#define WFSI_BUILD_FIRST 64
+
+/* Children of the open containers wait on one stack: a container's entry, then
+ * its children so far. An open container keeps in size where its parent's
+ * children start. */
+typedef struct wfsi_build {
+    wfs_arena *arena;
+    wfs_json *container;        /* the innermost open one */
+    size_t base;                /* where its children start */
+    const char *key;            /* read, and waiting for its value */
+    size_t key_size;
+    wfsi_member *waiting;
+    size_t count, capacity;
+    wfsi_member first[WFSI_BUILD_FIRST];
+} wfsi_build;
+
+static bool wfsi_build_grow(wfsi_build *build)
+{
+    const wfs_allocator *allocator = &build->arena->allocator;
+    size_t bytes = build->capacity * sizeof *build->waiting;
+    bool on_stack = build->waiting == build->first;
+    wfsi_member *waiting = (wfsi_member *)wfsi_resize(
+        allocator, on_stack ? NULL : build->waiting, on_stack ? 0 : bytes,
+        bytes * 2);
+
+    if (waiting == NULL) {
+        build->arena->failed = true;
+        return false;
+    }
+    if (on_stack)
+        memcpy(waiting, build->first, bytes);
+    build->waiting = waiting;
+    build->capacity *= 2;
+    return true;
+}
+
+static inline bool wfsi_build_push(wfsi_build *build, const wfs_json *value)
+{
+    wfsi_member *member;
+
+    if (value == NULL ||
+        (build->count == build->capacity && !wfsi_build_grow(build)))
+        return false;
+    member = &build->waiting[build->count++];
+    member->key = build->key;
+    member->key_size = build->key_size;
+    member->value = value;
+    build->key = NULL;
+    return true;
+}
+
+static bool wfsi_build_open(wfsi_build *build, wfs_json_type type)
+{
+    wfs_json *value = wfsi_json_new(build->arena, type);
+
+    if (!wfsi_build_push(build, value))
+        return false;
+    value->u.parent = build->container;
+    value->size = build->base;
+    build->container = value;
+    build->base = build->count;
+    return true;
+}
+
+static size_t wfsi_unique_small(wfsi_member *members, size_t count)
+{
+    size_t kept = 0, i, j;
+
+    for (i = 0; i < count; i++) {
+        for (j = 0; j < kept; j++) {
+            if (wfsi_key_is(&members[j], members[i].key, members[i].key_size))
+                break;
+        }
+        if (j < kept) {
+            members[j].value = members[i].value;
+        } else {
+            if (kept < i)
+                members[kept] = members[i];
+            kept++;
+        }
+    }
+    return kept;
+}
+
+static size_t wfsi_unique_indexed(const wfsi_json_index *index,
+                                  wfsi_member *members, size_t count)
+{
+    size_t kept = 0, i;
+    uint32_t *slot;
+
+    for (i = 0; i < count; i++) {
+        slot = wfsi_json_slot(index, members, members[i].key,
+                              members[i].key_size);
+        if (*slot != 0) {
+            members[*slot - 1].value = members[i].value;
+        } else {
+            members[kept++] = members[i];
+            *slot = (uint32_t)kept;
+        }
+    }
+    return kept;
+}
+
+static bool wfsi_build_object(wfs_arena *arena, wfs_json *object,
+                              wfsi_member *members, size_t count)
+{
+    wfsi_json_index *index = NULL;
+
+    if (count > WFSI_JSON_INDEXED) {
+        index = wfsi_json_index_new(arena, count);
+        if (index == NULL)
+            return false;
+    }
+    object->size = index != NULL ? wfsi_unique_indexed(index, members, count)
+                                 : wfsi_unique_small(members, count);
+    object->u.members = (wfsi_member *)wfsi_arena_allocate(
+        arena, count * sizeof members[0]);
+    if (object->u.members == NULL)
+        return false;
+    memcpy(object->u.members, members, object->size * sizeof members[0]);
+    object->with.index = index;
+    return true;
+}
+
+static bool wfsi_build_array(wfs_arena *arena, wfs_json *array,
+                             const wfsi_member *items, size_t count)
+{
+    size_t i;
+
+    array->u.items = (const wfs_json **)wfsi_arena_allocate(
+        arena, count * sizeof array->u.items[0]);
+    if (array->u.items == NULL)
+        return false;
+    for (i = 0; i < count; i++)
+        array->u.items[i] = items[i].value;
+    array->size = count;
+    return true;
+}
+
+static bool wfsi_build_close(wfsi_build *build)
+{
+    wfs_json *value = build->container;
+    wfsi_member *children = build->waiting + build->base;
+    size_t count = build->count - build->base;
+
+    build->count = build->base;
+    build->base = value->size;
+    build->container = value->u.parent;
+    value->size = 0;
+    value->u.items = NULL;
+    if (count == 0)
+        return true;
+    if (count > UINT32_MAX / 2) {
+        build->arena->failed = true;
+        return false;
+    }
+    value->capacity = (uint32_t)count;
+    return value->kind == WFS_JSON_ARRAY
+               ? wfsi_build_array(build->arena, value, children, count)
+               : wfsi_build_object(build->arena, value, children, count);
+}
+
+static size_t wfsi_unescape(char *out, const char *at, const char *end)
+{
+    static const char from[] = "bfnrt", to[] = "\b\f\n\r\t";
+    char *start = out;
+    const char *found;
+    int32_t code;
+
+    while (at < end) {
+        if (*at != '\\') {
+            *out++ = *at++;
+            continue;
+        }
+        at += 2;
+        if (at[-1] == 'u') {
+            code = wfsi_hex4(at, end);
+            at += 4;
+            if (wfsi_is_high_surrogate(code)) {
+                code = 0x10000 + ((code - 0xD800) << 10) +
+                       (wfsi_hex4(at + 2, end) - 0xDC00);
+                at += 6;
+            }
+            out += wfsi_utf8_put(out, (uint32_t)code);
+        } else {
+            found = strchr(from, at[-1]);
+            *out++ = found != NULL ? to[found - from] : at[-1];
+        }
+    }
+    *out = '\0';
+    return (size_t)(out - start);
+}
+
+/* A string of the text into new memory, `before` bytes into it. */
+static char *wfsi_build_text(wfs_arena *arena, size_t before, const char *start,
+                             const char *end, bool escaped, size_t *size)
+{
+    char *memory;
+
+    *size = (size_t)(end - start);
+    memory = (char *)wfsi_arena_allocate(arena, before + *size + 1);
+    if (memory == NULL)
+        return NULL;
+    if (escaped) {
+        *size = wfsi_unescape(memory + before, start, end);
+    } else {
+        memcpy(memory + before, start, *size);
+        memory[before + *size] = '\0';
+    }
+    return memory;
+}
+
+static bool wfsi_build_key(wfsi_build *build, const char *start,
+                           const char *end, bool escaped)
+{
+    build->key = wfsi_build_text(build->arena, 0, start, end, escaped,
+                                 &build->key_size);
+    return build->key != NULL;
+}
+
+static bool wfsi_build_string(wfsi_build *build, const char *start,
+                              const char *end, bool escaped)
+{
+    wfs_json *value;
+    size_t size;
+
+    value = (wfs_json *)(void *)wfsi_build_text(
+        build->arena, sizeof *value, start, end, escaped, &size);
+    if (value == NULL)
+        return false;
+    value->kind = WFS_JSON_STRING;
+    value->capacity = 0;
+    value->size = size;
+    value->u.text = (const char *)(value + 1);
+    value->with.index = NULL;
+    return wfsi_build_push(build, value);
+}
+
+/* Digits as an integer; false when there is more to it or it is too large. */
+static bool wfsi_parse_integer(const char *at, const char *end, bool negative,
+                               int64_t *result)
+{
+    uint64_t value = 0;
+    uint64_t largest = (uint64_t)INT64_MAX + negative;
+
+    if (end - at > 19)
+        return false;
+    for (; at < end; at++) {
+        if (!wfsi_is_digit(*at))
+            return false;
+        value = value * 10 + (uint64_t)(*at - '0');
+    }
+    if (value > largest)
+        return false;
+    if (negative && value != 0)
+        *result = -(int64_t)(value - 1) - 1;
+    else
+        *result = (int64_t)value;
+    return true;
+}
+
+static bool wfsi_build_number(wfsi_build *build, const char *start,
+                              const char *end, bool negative)
+{
+    wfs_json *value = wfsi_json_new(build->arena, WFS_JSON_INTEGER);
+    double real;
+
+    if (value == NULL)
+        return false;
+    if (!wfsi_parse_integer(start, end, negative, &value->u.integer)) {
+        real = wfsi_parse_decimal(start, (size_t)(end - start));
+        value->kind = WFS_JSON_REAL;
+        value->u.real = negative ? -real : real;
+    }
+    return wfsi_build_push(build, value);
+}
+
+static bool wfsi_build_word(wfsi_build *build, wfs_json_type type, bool truth)
+{
+    wfs_json *value = wfsi_json_new(build->arena, type);
+
+    if (value != NULL)
+        value->u.integer = truth;
+    return wfsi_build_push(build, value);
+}
+
+static void wfsi_build_start(wfsi_build *build, wfs_arena *arena)
+{
+    build->arena = arena;
+    build->container = NULL;
+    build->key = NULL;
+    build->key_size = build->base = build->count = 0;
+    build->waiting = build->first;
+    build->capacity = WFSI_BUILD_FIRST;
+}
+
+/* --- the parser
+ *
+ * One grammar for checking and for building: a scan builds values when it has
+ * somewhere to build them. Each wfsi_scan_ function gets where it starts and
+ * returns where it ended, NULL when it failed. */
+
+/* Levels of nesting that one call of wfsi_scan_value keeps. */
+#define WFSI_SCAN_LEVELS 4096
+
+typedef struct wfsi_scan {
+    const char *text, *end;
+    size_t depth;
+    const wfs_limits *limits;
+    wfsi_build *build;              /* NULL: only check */
+    wfs_error *error;
+} wfsi_scan;
+
+/* The message gets the position too, in lines and in characters. */
+static const char *wfsi_scan_refuse(wfsi_scan *scan, const char *at,
+                                    wfs_status code, const char *what,
+                                    const char *found)
+{
+    const char *c;
+    size_t line = 1, column = 1;
+
+    if (scan->error == NULL)
+        return NULL;
+    for (c = scan->text; c < at; c++) {
+        if (*c == '\n') {
+            line++;
+            column = 1;
+        } else if (((unsigned char)*c & 0xC0) != 0x80) {
+            column++;
+        }
+    }
+    wfsi_error(scan->error, code, "%s%s (line %i, column %i)", what, found,
+               (int64_t)line, (int64_t)column);
+    scan->error->offset = (size_t)(at - scan->text);
+    scan->error->line = line;
+    scan->error->column = column;
+    return NULL;
+}
+
+static const char *wfsi_scan_wrong(wfsi_scan *scan, const char *at,
+                                   const char *what)
+{
+    return wfsi_scan_refuse(scan, at, WFS_ERR_JSON, what, "");
+}
+
+static const char *wfsi_scan_unexpected(wfsi_scan *scan, const char *at,
+                                        const char *expected)
+{
+    static const char hex[] = "0123456789ABCDEF";
+    char quoted[] = ", found ' '", byte[] = ", found byte 0x  ";
+    unsigned char c;
+
+    if (at >= scan->end)
+        return wfsi_scan_refuse(scan, scan->end, WFS_ERR_JSON, expected,
+                                ", found the end of the text");
+    c = (unsigned char)*at;
+    quoted[9] = *at;
+    byte[15] = hex[c >> 4];
+    byte[16] = hex[c & 15];
+    return wfsi_scan_refuse(scan, at, WFS_ERR_JSON, expected,
+                            c > ' ' && c < 0x7F ? quoted : byte);
+}
+
+static const char *wfsi_scan_built(wfsi_scan *scan, const char *at, bool built)
+{
+    if (built)
+        return at;
+    wfsi_no_memory(scan->error);
+    return NULL;
+}
+
+static inline const char *wfsi_scan_blanks(const wfsi_scan *scan,
+                                           const char *at)
+{
+    while (at < scan->end && wfsi_is_json_blank(*at))
+        at++;
+    return at;
+}
+
+static inline bool wfsi_scan_is(const wfsi_scan *scan, const char *at, char c)
+{
+    return at < scan->end && *at == c;
+}
+
+/* at: after \u. */
+static const char *wfsi_scan_unicode(wfsi_scan *scan, const char *at)
+{
+    int32_t code = wfsi_hex4(at, scan->end);
+
+    if (code < 0)
+        return wfsi_scan_wrong(scan, at - 2,
+                               "expected four hexadecimal digits after \\u");
+    if (wfsi_is_high_surrogate(code) && wfsi_scan_is(scan, at + 4, '\\') &&
+        wfsi_scan_is(scan, at + 5, 'u') &&
+        wfsi_is_low_surrogate(wfsi_hex4(at + 6, scan->end)))
+        return at + 10;
+    if (wfsi_is_high_surrogate(code) || wfsi_is_low_surrogate(code))
+        return wfsi_scan_wrong(scan, at - 2, "lone surrogate in a string");
+    return at + 4;
+}
+
+static const char *wfsi_scan_escape(wfsi_scan *scan, const char *at)
+{
+    if (++at < scan->end) {
+        if (*at == 'u')
+            return wfsi_scan_unicode(scan, at + 1);
+        if (*at != '\0' && strchr("\"\\/bfnrt", *at) != NULL)
+            return at + 1;
+    }
+    return wfsi_scan_unexpected(scan, at, "expected one of \"\\/bfnrtu after "
+                                          "a backslash");
+}
+
+static const char *wfsi_scan_utf8(wfsi_scan *scan, const char *at)
+{
+    bool valid;
+    size_t size = wfsi_utf8_sequence(at, scan->end, &valid);
+
+    return valid ? at + size
+                 : wfsi_scan_unexpected(scan, at,
+                                        "expected valid UTF-8 in a string");
+}
+
+/* at: after the opening quote. */
+static const char *wfsi_scan_string(wfsi_scan *scan, const char *at, bool key)
+{
+    const char *start = at;
+    bool escaped = false;
+
+    while ((at = wfsi_plain_end(at, scan->end)) < scan->end && *at != '"') {
+        if ((unsigned char)*at < 0x20)
+            return wfsi_scan_unexpected(scan, at,
+                                        "expected control characters of a "
+                                        "string to be escaped");
+        if (*at == '\\') {
+            escaped = true;
+            at = wfsi_scan_escape(scan, at);
+        } else {
+            at = wfsi_scan_utf8(scan, at);
+        }
+        if (at == NULL)
+            return NULL;
+    }
+    if (at == scan->end)
+        return wfsi_scan_unexpected(scan, at, "expected the end of the string");
+    if (scan->build == NULL)
+        return at + 1;
+    return wfsi_scan_built(
+        scan, at + 1, key ? wfsi_build_key(scan->build, start, at, escaped)
+                          : wfsi_build_string(scan->build, start, at, escaped));
+}
+
+static const char *wfsi_scan_digits(wfsi_scan *scan, const char *at)
+{
+    const char *start = at;
+
+    while (at < scan->end && wfsi_is_digit(*at))
+        at++;
+    return at != start ? at
+                       : wfsi_scan_unexpected(scan, at, "expected a digit");
+}
+
+/* at: after the digits of the whole part, which start at digits. */
+static const char *wfsi_scan_fraction(wfsi_scan *scan, const char *at,
+                                      const char *digits)
+{
+    const char *exponent = at;
+
+    if (wfsi_scan_is(scan, at, '.')) {
+        at = exponent = wfsi_scan_digits(scan, at + 1);
+        if (at == NULL)
+            return NULL;
+    }
+    if (wfsi_scan_is(scan, at, 'e') || wfsi_scan_is(scan, at, 'E')) {
+        at++;
+        if (wfsi_scan_is(scan, at, '-') || wfsi_scan_is(scan, at, '+'))
+            at++;
+        at = wfsi_scan_digits(scan, at);
+        if (at == NULL)
+            return NULL;
+    }
+    /* shorter ones are below 10^300 */
+    if ((at - exponent > 3 || at - digits > 200) &&
+        !wfsi_decimal_fits(digits, (size_t)(at - digits)))
+        return wfsi_scan_wrong(scan, digits, "number out of range");
+    return at;
+}
+
+static const char *wfsi_scan_number(wfsi_scan *scan, const char *at)
+{
+    bool negative = *at == '-';
+    const char *digits = at + negative;
+
+    at = wfsi_scan_digits(scan, digits);
+    if (at == NULL)
+        return NULL;
+    if (*digits == '0' && at - digits > 1)
+        return wfsi_scan_wrong(scan, digits,
+                               "a number must not start with 0");
+    if (wfsi_scan_is(scan, at, '.') || at - digits > 18 ||
+        (at < scan->end && (*at | 0x20) == 'e'))
+        at = wfsi_scan_fraction(scan, at, digits);
+    if (at == NULL || scan->build == NULL)
+        return at;
+    return wfsi_scan_built(
+        scan, at, wfsi_build_number(scan->build, digits, at, negative));
+}
+
+static const char *wfsi_scan_word(wfsi_scan *scan, const char *at,
+                                  const char *word, wfs_json_type type)
+{
+    bool truth = *at == 't';
+
+    for (; *word != '\0'; word++, at++) {
+        if (!wfsi_scan_is(scan, at, *word))
+            return wfsi_scan_unexpected(scan, at,
+                                        "expected true, false or null");
+    }
+    if (scan->build == NULL)
+        return at;
+    return wfsi_scan_built(scan, at,
+                           wfsi_build_word(scan->build, type, truth));
+}
+
+static const char *wfsi_scan_scalar(wfsi_scan *scan, const char *at)
+{
+    if (at < scan->end) {
+        switch (*at) {
+        case '"':
+            return wfsi_scan_string(scan, at + 1, false);
+        case '-': case '0': case '1': case '2': case '3': case '4': case '5':
+        case '6': case '7': case '8': case '9':
+            return wfsi_scan_number(scan, at);
+        case 't':
+            return wfsi_scan_word(scan, at, "true", WFS_JSON_BOOL);
+        case 'f':
+            return wfsi_scan_word(scan, at, "false", WFS_JSON_BOOL);
+        case 'n':
+            return wfsi_scan_word(scan, at, "null", WFS_JSON_NULL);
+        default:
+            break;
+        }
+    }
+    return wfsi_scan_unexpected(scan, at, "expected a value");
+}
+
+static const char *wfsi_scan_key(wfsi_scan *scan, const char *at,
+                                 const char *expected)
+{
+    at = wfsi_scan_blanks(scan, at);
+    if (!wfsi_scan_is(scan, at, '"'))
+        return wfsi_scan_unexpected(scan, at, expected);
+    at = wfsi_scan_string(scan, at + 1, true);
+    if (at == NULL)
+        return NULL;
+    at = wfsi_scan_blanks(scan, at);
+    if (!wfsi_scan_is(scan, at, ':'))
+        return wfsi_scan_unexpected(scan, at, "expected ':' after a key");
+    return at + 1;
+}
+
+/* at: at the opening bracket. Ends before the first value, after its key, or
+ * at the closing bracket. */
+static const char *wfsi_scan_open(wfsi_scan *scan, const char *at)
+{
+    char limit[WFSI_INTEGER_SIZE];
+    bool object = *at == '{';
+
+    if (scan->depth == scan->limits->json_depth) {
+        wfsi_format_integer((int64_t)scan->limits->json_depth, limit);
+        return wfsi_scan_refuse(scan, at, WFS_ERR_LIMIT, "nested deeper than "
+                                "the limit json_depth of ", limit);
+    }
+    scan->depth++;
+    if (scan->build != NULL &&
+        !wfsi_build_open(scan->build,
+                         object ? WFS_JSON_OBJECT : WFS_JSON_ARRAY))
+        return wfsi_scan_built(scan, at, false);
+    at = wfsi_scan_blanks(scan, at + 1);
+    if (!object || wfsi_scan_is(scan, at, '}'))
+        return at;
+    return wfsi_scan_key(scan, at, "expected a key or '}'");
+}
+
+static const char *wfsi_scan_close(wfsi_scan *scan, const char *at)
+{
+    scan->depth--;
+    if (scan->build == NULL)
+        return at + 1;
+    return wfsi_scan_built(scan, at + 1, wfsi_build_close(scan->build));
+}
+
+/* A value to its end. It calls itself only when its levels are used up. */
+static const char *wfsi_scan_value(wfsi_scan *scan, const char *at)
+{
+    char closing[WFSI_SCAN_LEVELS];     /* the brackets we wait for */
+    size_t level = 0;
+
+    for (;;) {
+        at = wfsi_scan_blanks(scan, at);
+        if (!wfsi_scan_is(scan, at, '{') && !wfsi_scan_is(scan, at, '[')) {
+            at = wfsi_scan_scalar(scan, at);
+        } else if (level == WFSI_SCAN_LEVELS) {
+            at = wfsi_scan_value(scan, at);
+        } else {
+            closing[level] = *at == '{' ? '}' : ']';
+            at = wfsi_scan_open(scan, at);
+            if (at == NULL)
+                return NULL;
+            if (!wfsi_scan_is(scan, at, closing[level++]))
+                continue;
+        }
+        while (at != NULL && level > 0) {
+            at = wfsi_scan_blanks(scan, at);
+            if (wfsi_scan_is(scan, at, ',')) {
+                at++;
+                if (closing[level - 1] == '}')
+                    at = wfsi_scan_key(scan, at, "expected a key");
+                break;
+            }
+            if (!wfsi_scan_is(scan, at, closing[level - 1]))
+                return wfsi_scan_unexpected(
+                    scan, at, closing[level - 1] == '}' ? "expected ',' or '}'"
+                                                        : "expected ',' or ']'");
+            level--;
+            at = wfsi_scan_close(scan, at);
+        }
+        if (at == NULL || level == 0)
+            return at;
+    }
+}
+
+static bool wfsi_scan_text(wfsi_build *build, const char *text, size_t size,
+                           const wfs_limits *limits, wfs_error *error)
+{
+    wfsi_scan scan;
+    const char *at;
+
+    if (text == NULL) {
+        text = "";
+        size = 0;
+    }
+    if (size > limits->json_size) {
+        wfsi_error(error, WFS_ERR_LIMIT,
+                   "JSON text of %i bytes, the limit json_size is %i",
+                   (int64_t)size, (int64_t)limits->json_size);
+        return false;
+    }
+    scan.text = text;
+    scan.end = text + size;
+    scan.depth = 0;
+    scan.limits = limits;
+    scan.build = build;
+    scan.error = error;
+    at = wfsi_scan_value(&scan, text);
+    if (at == NULL)
+        return false;
+    at = wfsi_scan_blanks(&scan, at);
+    return at == scan.end ||
+           wfsi_scan_unexpected(&scan, at, "expected the end of the text") !=
+               NULL;
+}
+
+/* limits: resolved. */
+static bool wfsi_json_check(const char *text, size_t size,
+                            const wfs_limits *limits, wfs_error *error)
+{
+    return wfsi_scan_text(NULL, text, size, limits, error);
+}
+
+/* NULL with an error when the text is not JSON, or without memory. */
+static wfs_json *wfsi_json_build(wfs_arena *arena, const char *text,
+                                 size_t size, const wfs_limits *limits,
+                                 wfs_error *error)
+{
+    wfsi_build build;
+    const wfs_json *value;
+
+    wfsi_build_start(&build, arena);
+    value = wfsi_scan_text(&build, text, size, limits, error)
+                ? build.waiting[0].value
+                : NULL;
+    if (build.waiting != build.first)
+        wfsi_release(&arena->allocator, build.waiting,
+                     build.capacity * sizeof build.waiting[0]);
+    return (wfs_json *)value;   /* made by the builder, never const */
+}
+
+/* --- raw values */
+
+static wfs_json *wfsi_json_raw(wfs_arena *arena, const char *text, size_t size)
+{
+    wfs_json *value;
+
+    if (text == NULL || size == 0)
+        return NULL;
+    value = wfsi_json_new(arena, WFSI_JSON_RAW);
+    if (value == NULL)
+        return NULL;
+    value->size = size;
+    value->u.text = text;
+    value->with.arena = arena;
+    return value;
+}
+
+/* Raw values are made above and never const: parse it where it is. */
+static const wfs_json *wfsi_json_resolve(const wfs_json *value)
+{
+    wfs_limits none;
+    wfs_json *built;
+
+    none.json_depth = none.json_size = SIZE_MAX;
+    built = wfsi_json_build(value->with.arena, value->u.text, value->size,
+                            &none, NULL);
+    if (built == NULL)
+        return &wfsi_json_null;
+    memcpy((wfs_json *)value, built, sizeof *built);
+    return value;
+}
+
+/* What every reader does first: never NULL, never raw. */
+static const wfs_json *wfsi_json_look(const wfs_json *value)
+{
+    if (value == NULL)
+        return &wfsi_json_null;
+    return value->kind != WFSI_JSON_RAW ? value : wfsi_json_resolve(value);
+}
+
+static const wfs_json *wfsi_json_child(const wfs_json *value, size_t place)
+{
+    return value->kind == WFS_JSON_ARRAY ? value->u.items[place]
+                                         : value->u.members[place].value;
+}
+
+/* --- writing */
+
+/* A way down into nested values, from the outermost on. */
+typedef struct wfsi_json_frame {
+    const wfs_json *value;
+    wfs_json *copy;             /* where there is one */
+    size_t place;               /* of the next child */
+} wfsi_json_frame;
+
+typedef struct wfsi_json_frames {
+    wfs_arena *arena;
+    wfsi_json_frame *items;
+    size_t count, capacity;
+    wfsi_json_frame first[16];
+} wfsi_json_frames;
+
+static void wfsi_frames_open(wfsi_json_frames *frames, wfs_arena *arena)
+{
+    frames->arena = arena;
+    frames->items = frames->first;
+    frames->count = 0;
+    frames->capacity = WFSI_COUNT(frames->first);
+}
+
+static bool wfsi_frames_push(wfsi_json_frames *frames, const wfs_json *value,
+                             wfs_json *copy)
+{
+    wfsi_json_frame *items;
+
+    if (frames->count == frames->capacity) {
+        items = (wfsi_json_frame *)wfsi_arena_allocate(
+            frames->arena, frames->capacity * 2 * sizeof *items);
+        if (items == NULL)
+            return false;
+        memcpy(items, frames->items, frames->count * sizeof *items);
+        frames->items = items;
+        frames->capacity *= 2;
+    }
+    frames->items[frames->count].value = value;
+    frames->items[frames->count].copy = copy;
+    frames->items[frames->count].place = 0;
+    frames->count++;
+    return true;
+}
+
+/* Nothing fits into it any more. */
+static void wfsi_json_put_failed(wfsi_buffer *buffer)
+{
+    buffer->failed = true;
+    buffer->capacity = buffer->size;
+}
+
+static inline void wfsi_json_put_byte(wfsi_buffer *buffer, char c)
+{
+    if (buffer->size < buffer->capacity || wfsi_buffer_grow(buffer, 1))
+        buffer->data[buffer->size++] = c;
+}
+
+static void wfsi_json_put_escape(wfsi_buffer *buffer, char c)
+{
+    static const char from[] = "\"\\\b\f\n\r\t", to[] = "\"\\bfnrt";
+    static const char hex[] = "0123456789abcdef";
+    const char *found = strchr(from, c);
+    char text[] = "\\u00xx";
+
+    if (found != NULL && c != '\0') {
+        text[1] = to[found - from];
+        wfsi_buffer_put(buffer, text, 2);
+    } else {
+        text[4] = hex[(unsigned char)c >> 4];
+        text[5] = hex[(unsigned char)c & 15];
+        wfsi_buffer_put(buffer, text, 6);
+    }
+}
+
+/* The first byte that has to be escaped, or the end. */
+static const char *wfsi_escape_at(const char *at, const char *end)
+{
+    at = wfsi_plain_end(at, end);
+    while (at < end && ((unsigned char)*at & 0x80) != 0)
+        at = wfsi_plain_end(at + 1, end);
+    return at;
+}
+
+static void wfsi_json_put_string(wfsi_buffer *buffer, const char *text,
+                                 size_t size)
+{
+    const char *end = text + size, *at = wfsi_escape_at(text, end);
+    char *out;
+
+    if (!wfsi_buffer_reserve(buffer, size + 2))
+        return;
+    out = buffer->data + buffer->size;
+    *out++ = '"';
+    memcpy(out, text, size);
+    if (at == end) {
+        out[size] = '"';
+        buffer->size += size + 2;
+        return;
+    }
+    buffer->size += (size_t)(at - text) + 1;
+    while (at < end) {
+        wfsi_json_put_escape(buffer, *at++);
+        text = at;
+        at = wfsi_escape_at(at, end);
+        wfsi_buffer_put(buffer, text, (size_t)(at - text));
+    }
+    wfsi_buffer_char(buffer, '"');
+}
+
+static void wfsi_json_put_number(wfsi_buffer *buffer, const wfs_json *value)
+{
+    char *at;
+
+    if (!wfsi_buffer_reserve(buffer, WFSI_REAL_SIZE))
+        return;
+    at = buffer->data + buffer->size;
+    buffer->size += value->kind == WFS_JSON_INTEGER
+                        ? wfsi_format_integer(value->u.integer, at)
+                        : wfsi_format_real(value->u.real, at);
+}
+
+/* A scalar or an empty container whole. Of another container the bracket;
+ * then the result is true. */
+static bool wfsi_json_put_value(wfsi_buffer *buffer, const wfs_json *value)
+{
+    switch (value->kind) {
+    case WFS_JSON_NULL:
+        wfsi_buffer_put(buffer, "null", 4);
+        break;
+    case WFS_JSON_BOOL:
+        if (value->u.integer != 0)
+            wfsi_buffer_put(buffer, "true", 4);
+        else
+            wfsi_buffer_put(buffer, "false", 5);
+        break;
+    case WFS_JSON_INTEGER:
+    case WFS_JSON_REAL:
+        wfsi_json_put_number(buffer, value);
+        break;
+    case WFS_JSON_STRING:
+        wfsi_json_put_string(buffer, value->u.text, value->size);
+        break;
+    case WFS_JSON_ARRAY:
+        wfsi_buffer_put(buffer, "[]", value->size != 0 ? 1 : 2);
+        return value->size != 0;
+    case WFS_JSON_OBJECT:
+        wfsi_buffer_put(buffer, "{}", value->size != 0 ? 1 : 2);
+        return value->size != 0;
+    default:                    /* raw */
+        wfsi_buffer_put(buffer, value->u.text, value->size);
+        break;
+    }
+    return false;
+}
+
+static void wfsi_json_put_line(wfsi_buffer *buffer, int indent, size_t level)
+{
+    size_t blanks = (size_t)indent * level;
+
+    if (!wfsi_buffer_reserve(buffer, blanks + 1))
+        return;
+    buffer->data[buffer->size] = '\n';
+    memset(buffer->data + buffer->size + 1, ' ', blanks);
+    buffer->size += blanks + 1;
+}
+
+/* Go on to the next child, closing what is through; NULL at the end. */
+static const wfs_json *wfsi_json_put_next(wfsi_buffer *buffer,
+                                          wfsi_json_frames *frames, int indent)
+{
+    wfsi_json_frame *top;
+    const wfsi_member *member;
+
+    while (frames->count != 0) {
+        top = &frames->items[frames->count - 1];
+        if (top->place < top->value->size) {
+            if (top->place != 0)
+                wfsi_json_put_byte(buffer, ',');
+            if (indent > 0)
+                wfsi_json_put_line(buffer, indent, frames->count);
+            if (top->value->kind == WFS_JSON_ARRAY)
+                return top->value->u.items[top->place++];
+            member = &top->value->u.members[top->place++];
+            wfsi_json_put_string(buffer, member->key, member->key_size);
+            wfsi_json_put_byte(buffer, ':');
+            if (indent > 0)
+                wfsi_json_put_byte(buffer, ' ');
+            return member->value;
+        }
+        frames->count--;
+        if (indent > 0)
+            wfsi_json_put_line(buffer, indent, frames->count);
+        wfsi_json_put_byte(buffer,
+                           top->value->kind == WFS_JSON_ARRAY ? ']' : '}');
+    }
+    return NULL;
+}
+
+static void wfsi_json_put(wfsi_buffer *buffer, const wfs_json *value,
+                          int indent)
+{
+    wfsi_json_frames frames;
+
+    if (value == NULL)
+        value = &wfsi_json_null;
+    wfsi_frames_open(&frames, buffer->arena);
+    while (value != NULL && !buffer->failed) {
+        if (indent > 0 && value->kind == WFSI_JSON_RAW &&
+            wfsi_json_look(value) != value)
+            wfsi_json_put_failed(buffer);
+        else if (wfsi_json_put_value(buffer, value) &&
+                 !wfsi_frames_push(&frames, value, NULL))
+            wfsi_json_put_failed(buffer);
+        value = wfsi_json_put_next(buffer, &frames, indent);
+    }
+}
+
+/* --- copying */
+
+static bool wfsi_json_copy_children(wfs_arena *arena, wfs_json *copy,
+                                    const wfs_json *value)
+{
+    size_t i;
+
+    copy->capacity = (uint32_t)value->size;
+    if (value->kind == WFS_JSON_ARRAY) {
+        copy->u.items = (const wfs_json **)wfsi_arena_allocate(
+            arena, value->size * sizeof copy->u.items[0]);
+        return copy->u.items != NULL;
+    }
+    copy->u.members = (wfsi_member *)wfsi_arena_allocate(
+        arena, value->size * sizeof copy->u.members[0]);
+    if (copy->u.members == NULL)
+        return false;
+    for (i = 0; i < value->size; i++) {
+        copy->u.members[i] = value->u.members[i];
+        copy->u.members[i].key = wfsi_arena_text(
+            arena, value->u.members[i].key, value->u.members[i].key_size);
+        if (copy->u.members[i].key == NULL)
+            return false;
+    }
+    copy->with.index = NULL;
+    if (value->size <= WFSI_JSON_INDEXED)
+        return true;
+    copy->with.index = wfsi_json_index_new(arena, value->size);
+    if (copy->with.index == NULL)
+        return false;
+    wfsi_json_index_fill(copy->with.index, copy->u.members, copy->size);
+    return true;
+}
+
+/* A copy whose children are still to come. */
+static wfs_json *wfsi_json_copy_node(wfs_arena *arena, const wfs_json *value)
+{
+    wfs_json *copy = wfsi_json_new(arena, value->kind);
+    bool copied = true;
+
+    if (copy == NULL)
+        return NULL;
+    memcpy(copy, value, sizeof *copy);
+    if (value->kind == WFSI_JSON_RAW)
+        copy->with.arena = arena;
+    if (value->kind == WFSI_JSON_RAW || value->kind == WFS_JSON_STRING) {
+        copy->u.text = wfsi_arena_text(arena, value->u.text, value->size);
+        copied = copy->u.text != NULL;
+    } else if (wfsi_json_is_container(value)) {
+        copied = wfsi_json_copy_children(arena, copy, value);
+    }
+    return copied ? copy : NULL;
+}
+
+/* Copy one child of the innermost container. */
+static bool wfsi_json_copy_next(wfs_arena *arena, wfsi_json_frames *frames)
+{
+    wfsi_json_frame *top = &frames->items[frames->count - 1];
+    size_t place = top->place++;
+    const wfs_json *child = wfsi_json_child(top->value, place);
+    wfs_json *copy = wfsi_json_copy_node(arena, child);
+
+    if (top->value->kind == WFS_JSON_ARRAY)
+        top->copy->u.items[place] = copy;
+    else
+        top->copy->u.members[place].value = copy;
+    if (copy == NULL)
+        return false;
+    return !wfsi_json_is_container(child) ||
+           wfsi_frames_push(frames, child, copy);
+}
+
+static wfs_json *wfsi_json_copy(wfs_arena *arena, const wfs_json *value)
+{
+    wfs_json *copy = wfsi_json_copy_node(arena, value);
+    wfsi_json_frames frames;
+
+    wfsi_frames_open(&frames, arena);
+    if (copy == NULL || (wfsi_json_is_container(value) &&
+                         !wfsi_frames_push(&frames, value, copy)))
+        return NULL;
+    while (frames.count != 0) {
+        if (frames.items[frames.count - 1].place ==
+            frames.items[frames.count - 1].value->size)
+            frames.count--;
+        else if (!wfsi_json_copy_next(arena, &frames))
+            return NULL;
+    }
+    return copy;
+}
+
+/* --- comparing
+ *
+ * There is no arena to keep the way down in, so it is in chunks on the C
+ * stack: about 30 bytes a level. Where a difference is found, the chunks are
+ * the path to it. */
+
+#define WFSI_DIFF_LEVELS 64
+#define WFSI_DIFF_SHOWN 120     /* bytes of a value in a message */
+
+typedef struct wfsi_json_pair {
+    const wfs_json *expected, *actual;
+    size_t place;               /* of the next child of expected */
+} wfsi_json_pair;
+
+typedef struct wfsi_json_pairs {
+    const struct wfsi_json_pairs *outer;
+    size_t count;
+    wfsi_json_pair items[WFSI_DIFF_LEVELS];
+} wfsi_json_pairs;
+
+/* Whether -2^63 <= value < 2^63. */
+static bool wfsi_double_in_int64(double value)
+{
+    return value >= -9223372036854775808.0 && value < 9223372036854775808.0;
+}
+
+static bool wfsi_json_equal_numbers(const wfs_json *left,
+                                    const wfs_json *right)
+{
+    if (left->kind == WFS_JSON_REAL) {
+        if (right->kind == WFS_JSON_REAL)
+            return left->u.real == right->u.real;
+        return wfsi_json_equal_numbers(right, left);
+    }
+    if (right->kind == WFS_JSON_INTEGER)
+        return left->u.integer == right->u.integer;
+    return wfsi_double_in_int64(right->u.real) &&
+           (int64_t)right->u.real == left->u.integer &&
+           (double)(int64_t)right->u.real == right->u.real;
+}
+
+static bool wfsi_json_is_number(const wfs_json *value)
+{
+    return value->kind == WFS_JSON_INTEGER || value->kind == WFS_JSON_REAL;
+}
+
+/* Equality but for the children. */
+static bool wfsi_json_equal_nodes(const wfs_json *left, const wfs_json *right)
+{
+    if (wfsi_json_is_number(left) && wfsi_json_is_number(right))
+        return wfsi_json_equal_numbers(left, right);
+    if (left->kind != right->kind)
+        return false;
+    if (left->kind == WFS_JSON_BOOL)
+        return left->u.integer == right->u.integer;
+    return left->kind != WFS_JSON_STRING ||
+           (left->size == right->size &&
+            memcmp(left->u.text, right->u.text, left->size) == 0);
+}
+
+/* As a path would write it: letters, digits, underscores. */
+static bool wfsi_key_is_plain(const wfsi_member *member)
+{
+    size_t i;
+    char c;
+
+    for (i = 0; i < member->key_size; i++) {
+        c = member->key[i];
+        if (!wfsi_is_digit(c) && c != '_' &&
+            ((c | 0x20) < 'a' || (c | 0x20) > 'z'))
+            return false;
+    }
+    return member->key_size != 0;
+}
+
+static void wfsi_diff_put_step(wfsi_buffer *buffer, const wfs_json *container,
+                               size_t place)
+{
+    const wfsi_member *member;
+
+    if (container->kind == WFS_JSON_OBJECT) {
+        member = &container->u.members[place];
+        if (wfsi_key_is_plain(member)) {
+            if (buffer->size != 0)
+                wfsi_buffer_char(buffer, '.');
+            wfsi_buffer_put(buffer, member->key, member->key_size);
+            return;
+        }
+        wfsi_buffer_char(buffer, '[');
+        wfsi_json_put_string(buffer, member->key, member->key_size);
+    } else {
+        wfsi_buffer_char(buffer, '[');
+        wfsi_buffer_integer(buffer, (int64_t)place);
+    }
+    wfsi_buffer_char(buffer, ']');
+}
+
+static void wfsi_diff_put_path(wfsi_buffer *buffer, const wfsi_json_pairs *pairs)
+{
+    size_t i;
+
+    if (pairs->outer != NULL)
+        wfsi_diff_put_path(buffer, pairs->outer);
+    for (i = 0; i < pairs->count; i++)
+        wfsi_diff_put_step(buffer, pairs->items[i].expected,
+                           pairs->items[i].place - 1);
+}
+
+static void wfsi_diff_put_value(wfsi_buffer *buffer, const wfs_json *value)
+{
+    wfsi_buffer text;
+    size_t size;
+
+    wfsi_buffer_open(&text, buffer->arena);
+    wfsi_json_put(&text, value, 0);
+    if (text.failed)
+        wfsi_json_put_failed(buffer);
+    size = text.size;
+    if (size > WFSI_DIFF_SHOWN) {
+        size = WFSI_DIFF_SHOWN;
+        while (size > 0 && ((unsigned char)text.data[size] & 0xC0) == 0x80)
+            size--;
+    }
+    wfsi_buffer_put(buffer, text.data, size);
+    if (size != text.size)
+        wfsi_buffer_text(buffer, "...");
+}
+
+/* expected or actual may be NULL: not there. Always false. */
+static bool wfsi_diff_found(wfsi_buffer *buffer, const wfsi_json_pairs *pairs,
+                            const wfs_json *expected, const wfs_json *actual)
+{
+    if (buffer == NULL)
+        return false;
+    wfsi_diff_put_path(buffer, pairs);
+    if (buffer->size != 0)
+        wfsi_buffer_text(buffer, ": ");
+    if (expected != NULL) {
+        wfsi_buffer_text(buffer, "expected ");
+        wfsi_diff_put_value(buffer, expected);
+    } else {
+        wfsi_buffer_text(buffer, "not expected");
+    }
+    if (actual != NULL) {
+        wfsi_buffer_text(buffer, ", actual ");
+        wfsi_diff_put_value(buffer, actual);
+    } else {
+        wfsi_buffer_text(buffer, ", but it is missing");
+    }
+    return false;
+}
+
+/* All children of expected are in actual: false when actual has more. */
+static bool wfsi_diff_extra(wfsi_json_pairs *pairs, wfsi_buffer *buffer)
+{
+    wfsi_json_pair *top = &pairs->items[pairs->count - 1];
+    const wfs_json *expected = top->expected, *actual = top->actual;
+    size_t place = expected->size;
+    const wfsi_member *member;
+
+    if (actual->size == expected->size)
+        return true;
+    if (actual->kind == WFS_JSON_OBJECT) {
+        for (place = 0;; place++) {
+            member = &actual->u.members[place];
+            if (wfsi_json_find(expected, member->key, member->key_size) == NULL)
+                break;
+        }
+    }
+    top->expected = actual;     /* the path has to name what only it has */
+    top->place = place + 1;
+    return wfsi_diff_found(buffer, pairs, NULL, wfsi_json_child(actual, place));
+}
+
+/* The counterpart of a child of the innermost container; NULL: none. */
+static const wfs_json *wfsi_diff_counterpart(const wfsi_json_pair *pair,
+                                             size_t place)
+{
+    const wfsi_member *member;
+
+    if (pair->actual->kind == WFS_JSON_ARRAY)
+        return place < pair->actual->size ? pair->actual->u.items[place]
+                                          : NULL;
+    member = &pair->expected->u.members[place];
+    member = wfsi_json_find(pair->actual, member->key, member->key_size);
+    return member != NULL ? member->value : NULL;
+}
+
+/* Go on to the next children. False at a difference; both NULL at the end. */
+static bool wfsi_diff_next(wfsi_json_pairs *pairs, const wfs_json **expected,
+                           const wfs_json **actual, wfsi_buffer *buffer)
+{
+    wfsi_json_pair *top;
+    size_t place;
+
+    *expected = *actual = NULL;
+    while (pairs->count != 0) {
+        top = &pairs->items[pairs->count - 1];
+        if (top->place < top->expected->size) {
+            place = top->place++;
+            *expected = wfsi_json_child(top->expected, place);
+            *actual = wfsi_diff_counterpart(top, place);
+            return *actual != NULL ||
+                   wfsi_diff_found(buffer, pairs, *expected, NULL);
+        }
+        if (!wfsi_diff_extra(pairs, buffer))
+            return false;
+        pairs->count--;
+    }
+    return true;
+}
+
+/* Deep equality; the first difference goes to buffer, which may be NULL. */
+static bool wfsi_json_compare(const wfs_json *expected, const wfs_json *actual,
+                              const wfsi_json_pairs *outer, wfsi_buffer *buffer)
+{
+    wfsi_json_pairs pairs;
+
+    pairs.outer = outer;
+    pairs.count = 0;
+    do {
+        expected = wfsi_json_look(expected);
+        actual = wfsi_json_look(actual);
+        if (expected == actual) {
+            continue;
+        } else if (!wfsi_json_equal_nodes(expected, actual)) {
+            return wfsi_diff_found(buffer, &pairs, expected, actual);
+        } else if (!wfsi_json_is_container(expected)) {
+            continue;
+        } else if (buffer == NULL && expected->size != actual->size) {
+            return false;
+        } else if (pairs.count == WFSI_DIFF_LEVELS) {
+            if (!wfsi_json_compare(expected, actual, &pairs, buffer))
+                return false;
+        } else {
+            pairs.items[pairs.count].expected = expected;
+            pairs.items[pairs.count].actual = actual;
+            pairs.items[pairs.count++].place = 0;
+        }
+    } while (wfsi_diff_next(&pairs, &expected, &actual, buffer) &&
+             expected != NULL);
+    return pairs.count == 0;
+}
+
+/* --- changing */
+
+/* UTF-8 as it has to be, ended by a NUL; U+FFFD for what is not. */
+static char *wfsi_json_clean_text(wfs_arena *arena, const char *text,
+                                  size_t *size)
+{
+    const char *at = text, *end = text + *size;
+    size_t cleaned = 0, sequence;
+    char *copy;
+    bool valid;
+
+    if (wfsi_plain_end(text, end) == end)
+        return wfsi_arena_text(arena, text, *size);
+    for (; at < end; at += sequence) {
+        sequence = wfsi_utf8_sequence(at, end, &valid);
+        cleaned += valid ? sequence : 3;
+    }
+    copy = (char *)wfsi_arena_allocate(arena, cleaned + 1);
+    if (copy == NULL)
+        return NULL;
+    for (at = text, cleaned = 0; at < end; at += sequence) {
+        sequence = wfsi_utf8_sequence(at, end, &valid);
+        memcpy(copy + cleaned, valid ? at : "\xEF\xBF\xBD",
+               valid ? sequence : 3);
+        cleaned += valid ? sequence : 3;
+    }
+    copy[cleaned] = '\0';
+    *size = cleaned;
+    return copy;
+}
+
+static uint32_t wfsi_json_larger(const wfs_json *container)
+{
+    if (container->capacity > UINT32_MAX / 4)
+        return 0;
+    return container->capacity < 4 ? 4 : container->capacity * 2;
+}
+
+static bool wfsi_json_grow_array(wfs_arena *arena, wfs_json *array)
+{
+    uint32_t capacity = wfsi_json_larger(array);
+    const wfs_json **items = (const wfs_json **)wfsi_arena_allocate(
+        arena, capacity != 0 ? capacity * sizeof items[0] : SIZE_MAX);
+
+    if (items == NULL)
+        return false;
+    if (array->size != 0)
+        memcpy(items, array->u.items, array->size * sizeof items[0]);
+    array->u.items = items;
+    array->capacity = capacity;
+    return true;
+}
+
+static bool wfsi_json_grow_object(wfs_arena *arena, wfs_json *object)
+{
+    uint32_t capacity = wfsi_json_larger(object);
+    wfsi_json_index *index = NULL;
+    wfsi_member *members = (wfsi_member *)wfsi_arena_allocate(
+        arena, capacity != 0 ? capacity * sizeof *members : SIZE_MAX);
+
+    if (members == NULL)
+        return false;
+    if (capacity > WFSI_JSON_INDEXED) {
+        index = wfsi_json_index_new(arena, capacity);
+        if (index == NULL)
+            return false;
+    }
+    if (object->size != 0)
+        memcpy(members, object->u.members, object->size * sizeof *members);
+    if (index != NULL)
+        wfsi_json_index_fill(index, members, object->size);
+    object->u.members = members;
+    object->with.index = index;
+    object->capacity = capacity;
+    return true;
+}
+
+static bool wfsi_json_add_member(wfs_arena *arena, wfs_json *object,
+                                 const char *key, size_t size,
+                                 const wfs_json *value)
+{
+    wfsi_member *member;
+
+    if (object->size == object->capacity &&
+        !wfsi_json_grow_object(arena, object))
+        return false;
+    member = &object->u.members[object->size];
+    member->key = key;
+    member->key_size = size;
+    member->value = value;
+    object->size++;
+    if (object->with.index != NULL)
+        *wfsi_json_slot(object->with.index, object->u.members, key, size) =
+            (uint32_t)object->size;
+    return true;
+}
+
+/* --- paths */
+
+/* A place in an array, as digits; false when it is none. */
+static bool wfsi_parse_place(const char *text, size_t size, size_t *place)
+{
+    int64_t value;
+
+    if (size == 0 || !wfsi_parse_integer(text, text + size, false, &value) ||
+        (uint64_t)value >= SIZE_MAX)
+        return false;
+    *place = (size_t)value;
+    return true;
+}
+
+static const wfs_json *wfsi_json_path_step(const wfs_json *value,
+                                           const char *text, size_t size,
+                                           bool bracketed)
+{
+    size_t place;
+
+    if (wfs_json_type_of(value) == WFS_JSON_OBJECT && !bracketed)
+        return wfs_json_get_n(value, text, size);
+    if (wfs_json_type_of(value) == WFS_JSON_ARRAY &&
+        wfsi_parse_place(text, size, &place))
+        return wfs_json_at(value, place);
+    return NULL;
+}
+
+static const wfs_json *wfsi_json_path(const wfs_json *value, const char *at)
+{
+    size_t size;
+    bool first = true;
+
+    for (; *at != '\0' && value != NULL; first = false) {
+        if (*at == '[') {
+            size = strcspn(++at, "]");
+            if (at[size] == '\0')
+                return NULL;
+            value = wfsi_json_path_step(value, at, size, true);
+            at += size + 1;
+        } else {
+            if (!first && *at++ != '.')
+                return NULL;
+            size = strcspn(at, ".[");
+            value = wfsi_json_path_step(value, at, size, false);
+            at += size;
+        }
+    }
+    return value;
+}
+
+/* --- public */
+
+wfs_json *wfs_json_parse(wfs_arena *arena, const char *text, size_t size,
+                         const wfs_limits *limits, wfs_error *error)
+{
+    wfs_limits resolved = wfsi_limits(limits);
+
+    return wfsi_json_build(arena, text, size, &resolved, error);
+}
+
+wfs_json_type wfs_json_type_of(const wfs_json *value)
+{
+    return (wfs_json_type)wfsi_json_look(value)->kind;
+}
+
+bool wfs_json_bool(const wfs_json *value)
+{
+    value = wfsi_json_look(value);
+    return value->kind == WFS_JSON_BOOL && value->u.integer != 0;
+}
+
+int64_t wfs_json_integer(const wfs_json *value)
+{
+    value = wfsi_json_look(value);
+    if (value->kind == WFS_JSON_INTEGER)
+        return value->u.integer;
+    if (value->kind != WFS_JSON_REAL)
+        return 0;
+    if (wfsi_double_in_int64(value->u.real))
+        return (int64_t)value->u.real;
+    return value->u.real < 0 ? INT64_MIN : INT64_MAX;
+}
+
+double wfs_json_real(const wfs_json *value)
+{
+    value = wfsi_json_look(value);
+    if (value->kind == WFS_JSON_INTEGER)
+        return (double)value->u.integer;
+    return value->kind == WFS_JSON_REAL ? value->u.real : 0.0;
+}
+
+const char *wfs_json_string(const wfs_json *value, size_t *size)
+{
+    bool found;
+
+    value = wfsi_json_look(value);
+    found = value->kind == WFS_JSON_STRING;
+    if (size != NULL)
+        *size = found ? value->size : 0;
+    return found ? value->u.text : NULL;
+}
+
+size_t wfs_json_count(const wfs_json *value)
+{
+    value = wfsi_json_look(value);
+    return wfsi_json_is_container(value) ? value->size : 0;
+}
+
+const wfs_json *wfs_json_at(const wfs_json *value, size_t place)
+{
+    value = wfsi_json_look(value);
+    if (!wfsi_json_is_container(value) || place >= value->size)
+        return NULL;
+    return wfsi_json_child(value, place);
+}
+
+const char *wfs_json_key_at(const wfs_json *value, size_t place, size_t *size)
+{
+    bool found;
+
+    value = wfsi_json_look(value);
+    found = value->kind == WFS_JSON_OBJECT && place < value->size;
+    if (size != NULL)
+        *size = found ? value->u.members[place].key_size : 0;
+    return found ? value->u.members[place].key : NULL;
+}
+
+const wfs_json *wfs_json_get(const wfs_json *value, const char *key)
+{
+    return key != NULL ? wfs_json_get_n(value, key, strlen(key)) : NULL;
+}
+
+const wfs_json *wfs_json_get_n(const wfs_json *value, const char *key,
+                               size_t size)
+{
+    const wfsi_member *member;
+
+    value = wfsi_json_look(value);
+    if (value->kind != WFS_JSON_OBJECT || key == NULL)
+        return NULL;
+    member = wfsi_json_find(value, key, size);
+    return member != NULL ? member->value : NULL;
+}
+
+const wfs_json *wfs_json_path(const wfs_json *value, const char *path)
+{
+    return path != NULL ? wfsi_json_path(value, path) : NULL;
+}
+
+wfs_json *wfs_json_new_null(wfs_arena *arena)
+{
+    return wfsi_json_new(arena, WFS_JSON_NULL);
+}
+
+wfs_json *wfs_json_new_bool(wfs_arena *arena, bool value)
+{
+    wfs_json *json = wfsi_json_new(arena, WFS_JSON_BOOL);
+
+    if (json != NULL)
+        json->u.integer = value;
+    return json;
+}
+
+wfs_json *wfs_json_new_integer(wfs_arena *arena, int64_t value)
+{
+    wfs_json *json = wfsi_json_new(arena, WFS_JSON_INTEGER);
+
+    if (json != NULL)
+        json->u.integer = value;
+    return json;
+}
+
+wfs_json *wfs_json_new_real(wfs_arena *arena, double value)
+{
+    wfs_json *json = wfsi_json_new(arena, WFS_JSON_NULL);
+
+    if (json != NULL && wfsi_double_is_finite(value)) {
+        json->kind = WFS_JSON_REAL;
+        json->u.real = value;
+    }
+    return json;
+}
+
+wfs_json *wfs_json_new_string(wfs_arena *arena, const char *text)
+{
+    return wfs_json_new_string_n(arena, text, text != NULL ? strlen(text) : 0);
+}
+
+wfs_json *wfs_json_new_string_n(wfs_arena *arena, const char *text,
+                                size_t size)
+{
+    wfs_json *json = wfsi_json_new(arena, WFS_JSON_NULL);
+
+    if (json == NULL || text == NULL)
+        return json;
+    json->u.text = wfsi_json_clean_text(arena, text, &size);
+    json->kind = WFS_JSON_STRING;
+    json->size = size;
+    return json->u.text != NULL ? json : NULL;
+}
+
+wfs_json *wfs_json_new_array(wfs_arena *arena)
+{
+    wfs_json *json = wfsi_json_new(arena, WFS_JSON_ARRAY);
+
+    if (json != NULL)
+        json->u.items = NULL;
+    return json;
+}
+
+wfs_json *wfs_json_new_object(wfs_arena *arena)
+{
+    wfs_json *json = wfsi_json_new(arena, WFS_JSON_OBJECT);
+
+    if (json != NULL)
+        json->u.members = NULL;
+    return json;
+}
+
+wfs_json *wfs_json_append(wfs_arena *arena, wfs_json *array,
+                          const wfs_json *value)
+{
+    if (wfs_json_type_of(array) != WFS_JSON_ARRAY || value == array ||
+        arena->failed)
+        return NULL;
+    if (array->size == array->capacity && !wfsi_json_grow_array(arena, array))
+        return NULL;
+    array->u.items[array->size++] = value != NULL ? value : &wfsi_json_null;
+    return array;
+}
+
+wfs_json *wfs_json_set(wfs_arena *arena, wfs_json *object, const char *key,
+                       const wfs_json *value)
+{
+    return wfs_json_set_n(arena, object, key, key != NULL ? strlen(key) : 0,
+                          value);
+}
+
+wfs_json *wfs_json_set_n(wfs_arena *arena, wfs_json *object, const char *key,
+                         size_t size, const wfs_json *value)
+{
+    wfsi_member *member;
+    size_t given = size;
+    char *copy;
+
+    if (wfs_json_type_of(object) != WFS_JSON_OBJECT || key == NULL ||
+        value == object || arena->failed)
+        return NULL;
+    if (value == NULL)
+        value = &wfsi_json_null;
+    member = wfsi_json_find(object, key, size);
+    if (member == NULL) {
+        copy = wfsi_json_clean_text(arena, key, &size);
+        if (copy == NULL)
+            return NULL;
+        if (size != given || memcmp(copy, key, size) != 0)
+            member = wfsi_json_find(object, copy, size);
+        key = copy;
+    }
+    if (member != NULL)
+        member->value = value;
+    else if (!wfsi_json_add_member(arena, object, key, size, value))
+        return NULL;
+    return object;
+}
+
+wfs_json *wfs_json_copy(wfs_arena *arena, const wfs_json *value)
+{
+    return wfsi_json_copy(arena, value != NULL ? value : &wfsi_json_null);
+}
+
+const char *wfs_json_write(wfs_arena *arena, const wfs_json *value, int indent,
+                           size_t *size)
+{
+    wfsi_buffer buffer;
+    const char *text;
+
+    wfsi_buffer_open(&buffer, arena);
+    wfsi_buffer_reserve(&buffer, 256);
+    wfsi_json_put(&buffer, value, indent);
+    text = wfsi_buffer_finish(&buffer);
+    if (buffer.failed)
+        text = NULL;
+    if (size != NULL)
+        *size = text != NULL ? buffer.size : 0;
+    return text;
+}
+
+bool wfs_json_equal(const wfs_json *left, const wfs_json *right)
+{
+    return wfsi_json_compare(left, right, NULL, NULL);
+}
+
+const char *wfs_json_diff(wfs_arena *arena, const wfs_json *expected,
+                          const wfs_json *actual)
+{
+    wfsi_buffer buffer;
+    const char *text;
+
+    wfsi_buffer_open(&buffer, arena);
+    if (wfsi_json_compare(expected, actual, NULL, &buffer))
+        return NULL;
+    text = wfsi_buffer_finish(&buffer);
+    return buffer.failed ? NULL : text;
+}
+
+/* ------------------------------------------------------------------------
+ * >>time  private: durations, times, the clock, randomness
+ *
+ * Owns the arithmetic of times and the form of durations. Calls base, and
+ * json for decimal numbers. Called by the engine and what stands on it.
+ * --------------------------------------------------------------------- */
+
+/* --- products and sums of doubles, rounded once
+ *
+ * The same as * and + wherever those round to double; the exact way is for
+ * an x87, which would round twice. */
+
+/* value (positive or 0) * factor */
+static double wfsi_multiply_exact(double value, uint32_t factor)
+{
+    wfsi_big numerator, divisor;
+    int exponent;
+    uint64_t mantissa = wfsi_double_split(value, &exponent);
+
+    if (mantissa == 0)
+        return 0.0;
+    wfsi_big_set(&numerator, mantissa);
+    wfsi_big_multiply(&numerator, factor, 0);
+    wfsi_big_set(&divisor, 1);
+    wfsi_big_shift(exponent >= 0 ? &numerator : &divisor,
+                   (size_t)(exponent >= 0 ? exponent : -exponent));
+    return wfsi_double_ratio(&numerator, &divisor);
+}
+
+/* time + value; value must have a fraction. */
+static double wfsi_add_exact(int64_t time, double value)
+{
+    wfsi_big sum, addend, divisor, *larger = &sum;
+    bool minus = time < 0;
+    int exponent, order;
+    uint64_t mantissa = wfsi_double_split(value, &exponent);
+    double result;
+
+    wfsi_big_set(&sum, minus ? 0 - (uint64_t)time : (uint64_t)time);
+    wfsi_big_shift(&sum, (size_t)-exponent);
+    wfsi_big_set(&addend, mantissa);
+    if (minus == (value < 0)) {
+        wfsi_big_add(&sum, &addend);
+    } else {
+        order = wfsi_big_compare(&sum, &addend);
+        if (order == 0)
+            return 0.0;
+        larger = order > 0 ? &sum : &addend;
+        minus = minus == (order > 0);
+        wfsi_big_subtract(larger, order > 0 ? &addend : &sum, 1);
+    }
+    wfsi_big_set(&divisor, 1);
+    wfsi_big_shift(&divisor, (size_t)-exponent);
+    result = wfsi_double_ratio(larger, &divisor);
+    return minus ? -result : result;
+}
+
+/* --- durations */
+
+typedef struct wfsi_unit {
+    const char *name;
+    uint32_t ms;
+} wfsi_unit;
+
+static const wfsi_unit wfsi_units[] = {
+    {"ms", 1},         {"millisecond", 1}, {"milliseconds", 1},
+    {"s", 1000},       {"sec", 1000},      {"secs", 1000},
+    {"second", 1000},  {"seconds", 1000},  {"m", 60000},
+    {"min", 60000},    {"mins", 60000},    {"minute", 60000},
+    {"minutes", 60000},
+    {"h", 3600000},    {"hr", 3600000},    {"hrs", 3600000},
+    {"hour", 3600000}, {"hours", 3600000}, {"d", 86400000},
+    {"day", 86400000}, {"days", 86400000}};
+
+/* Bytes of the blank that starts here, as JavaScript's \s and trim have it;
+ * 0 when there is none. */
+static size_t wfsi_blank_size(const char *at, const char *end)
+{
+    const unsigned char *c = (const unsigned char *)at;
+
+    if (at < end && (*c == ' ' || (*c >= '\t' && *c <= '\r')))
+        return 1;
+    if (end - at >= 2 && c[0] == 0xC2 && c[1] == 0xA0)
+        return 2;               /* U+00A0 */
+    if (end - at < 3)
+        return 0;
+    if (c[0] == 0xE2 && c[1] == 0x80 &&
+        ((c[2] >= 0x80 && c[2] <= 0x8A) ||      /* U+2000 to U+200A */
+         c[2] == 0xA8 || c[2] == 0xA9 ||        /* U+2028, U+2029 */
+         c[2] == 0xAF))                         /* U+202F */
+        return 3;
+    if ((c[0] == 0xE1 && c[1] == 0x9A && c[2] == 0x80) ||   /* U+1680 */
+        (c[0] == 0xE2 && c[1] == 0x81 && c[2] == 0x9F) ||   /* U+205F */
+        (c[0] == 0xE3 && c[1] == 0x80 && c[2] == 0x80) ||   /* U+3000 */
+        (c[0] == 0xEF && c[1] == 0xBB && c[2] == 0xBF))     /* U+FEFF */
+        return 3;
+    return 0;
+}
+
+static const char *wfsi_skip_blanks(const char *at, const char *end)
+{
+    size_t size;
+
+    while ((size = wfsi_blank_size(at, end)) != 0)
+        at += size;
+    return at;
+}
+
+static const char *wfsi_skip_digits(const char *at, const char *end)
+{
+    while (at < end && wfsi_is_digit(*at))
+        at++;
+    return at;
+}
+
+static const char *wfsi_trim_end(const char *start, const char *end)
+{
+    ptrdiff_t size = 1;
+
+    while (size <= 3 && size <= end - start) {
+        if (wfsi_blank_size(end - size, end) == (size_t)size) {
+            end -= size;
+            size = 1;
+        } else {
+            size++;
+        }
+    }
+    return end;
+}
+
+static bool wfsi_is_word_character(char c)
+{
+    return wfsi_is_digit(c) || c == '_' ||
+           ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
+}
+
+static uint32_t wfsi_unit_ms(const char *lower)
+{
+    size_t i;
+
+    for (i = 0; i < WFSI_COUNT(wfsi_units); i++) {
+        if (strcmp(wfsi_units[i].name, lower) == 0)
+            return wfsi_units[i].ms;
+    }
+    return 0;
+}
+
+/* Letters of a unit in lower case; one too long for the buffer is cut, and
+ * no unit then anyway. */
+static void wfsi_lower(char *buffer, size_t room, const char *text,
+                       size_t size)
+{
+    size_t i;
+
+    for (i = 0; i < size && i + 1 < room; i++)
+        buffer[i] = (char)(text[i] >= 'A' && text[i] <= 'Z' ? text[i] | 0x20
+                                                            : text[i]);
+    buffer[i] = '\0';
+}
+
+static double wfsi_duration(const char *text, size_t size, uint32_t factor)
+{
+    double value = wfsi_parse_decimal(text, size);
+
+    if (WFSI_DOUBLES_ROUND_ONCE || !wfsi_double_is_finite(value))
+        return value * factor;
+    return wfsi_multiply_exact(value, factor);
+}
+
+static wfs_status wfsi_parse_duration(const char *text, double *ms,
+                                      wfs_error *error)
+{
+    const char *end = text + strlen(text);
+    const char *start = wfsi_skip_blanks(text, end), *at, *unit;
+    char lower[2 * WFSI_CULPRIT_SIZE] = "ms";
+    size_t digits;
+    uint32_t factor;
+
+    end = wfsi_trim_end(start, end);
+    if (start == end)
+        return wfsi_error(error, WFS_ERR_DURATION, "Invalid duration");
+    at = wfsi_skip_digits(start, end);
+    if (at != start && end - at >= 2 && at[0] == '.' && wfsi_is_digit(at[1]))
+        at = wfsi_skip_digits(at + 1, end);
+    digits = (size_t)(at - start);
+    unit = at = wfsi_skip_blanks(at, end);
+    while (at < end && wfsi_is_word_character(*at))
+        at++;
+    if (digits == 0 || at != end)
+        return wfsi_error(error, WFS_ERR_DURATION, "Invalid duration: %s",
+                          text);
+    if (unit != end)
+        wfsi_lower(lower, sizeof lower, unit, (size_t)(end - unit));
+    factor = wfsi_unit_ms(lower);
+    if (factor == 0)
+        return wfsi_error(error, WFS_ERR_DURATION,
+                          "Unsupported duration unit: %s", lower);
+    if (ms != NULL)
+        *ms = wfsi_duration(start, digits, factor);
+    return WFS_OK;
+}
+
+/* --- times */
+
+static int64_t wfsi_add_saturating(int64_t time, int64_t ms, int64_t lowest)
+{
+    if (ms > 0 && time > INT64_MAX - ms)
+        return INT64_MAX;
+    if (ms < 0 && time < lowest - ms)
+        return lowest;
+    return time + ms;
+}
+
+/* time + ms as JavaScript's Date would have it: whole milliseconds are exact,
+ * a fraction is added as a double and the sum cut. Stops at the ends of
+ * int64_t, and before the time that means none. */
+static int64_t wfsi_time_add(int64_t time, double ms)
+{
+    const int64_t exact = INT64_C(1) << 53, lowest = WFS_NO_TIME + 1;
+    int64_t whole;
+
+    if (!wfsi_double_in_int64(ms)) {
+        ms /= 2;
+        if (!wfsi_double_in_int64(ms))
+            return ms < 0 ? lowest : INT64_MAX;
+        time = wfsi_add_saturating(time, (int64_t)ms, lowest);
+    }
+    whole = (int64_t)ms;
+    if ((double)whole == ms || time > exact || time < -exact)
+        return wfsi_add_saturating(time, whole, lowest);
+    if (WFSI_DOUBLES_ROUND_ONCE)
+        return (int64_t)((double)time + ms);
+    return (int64_t)wfsi_add_exact(time, ms);
+}
+
+typedef struct wfsi_date {
+    int64_t year;
+    int month, day;             /* from 1 */
+} wfsi_date;
+
+/* The Gregorian date so many days after 1970-01-01. Years begin in March
+ * here, so that a leap day is the last of its year. */
+static wfsi_date wfsi_date_of(int64_t days)
+{
+    wfsi_date date;
+    int64_t era, day, year, month;
+
+    days += 719468;             /* from 0000-03-01 */
+    era = (days >= 0 ? days : days - 146096) / 146097;
+    day = days - era * 146097;
+    year = (day - day / 1460 + day / 36524 - day / 146096) / 365;
+    day -= 365 * year + year / 4 - year / 100;
+    month = (5 * day + 2) / 153;
+    date.day = (int)(day - (153 * month + 2) / 5 + 1);
+    date.month = (int)(month < 10 ? month + 3 : month - 9);
+    date.year = year + era * 400 + (date.month <= 2);
+    return date;
+}
+
+/* Digits with zeros in front, at least `width` of them. */
+static char *wfsi_put_padded(char *at, int64_t value, size_t width)
+{
+    char digits[WFSI_INTEGER_SIZE];
+    size_t size = wfsi_format_integer(value, digits), i;
+
+    for (i = size; i < width; i++)
+        *at++ = '0';
+    memcpy(at, digits, size);
+    return at + size;
+}
+
+static char *wfsi_format_time(int64_t time, char *buffer)
+{
+    const int64_t day_ms = 86400000;
+    int64_t days = time / day_ms, ms = time % day_ms;
+    wfsi_date date;
+    char *at = buffer;
+
+    if (ms < 0) {
+        ms += day_ms;
+        days--;
+    }
+    date = wfsi_date_of(days);
+    if (date.year < 0 || date.year > 9999) {
+        *at++ = date.year < 0 ? '-' : '+';
+        at = wfsi_put_padded(at, date.year < 0 ? -date.year : date.year, 6);
+    } else {
+        at = wfsi_put_padded(at, date.year, 4);
+    }
+    *at++ = '-';
+    at = wfsi_put_padded(at, date.month, 2);
+    *at++ = '-';
+    at = wfsi_put_padded(at, date.day, 2);
+    *at++ = 'T';
+    at = wfsi_put_padded(at, ms / 3600000, 2);
+    *at++ = ':';
+    at = wfsi_put_padded(at, ms / 60000 % 60, 2);
+    *at++ = ':';
+    at = wfsi_put_padded(at, ms / 1000 % 60, 2);
+    *at++ = '.';
+    at = wfsi_put_padded(at, ms % 1000, 3);
+    *at++ = 'Z';
+    *at = '\0';
+    return buffer;
+}
+
+/* --- public */
+
+wfs_status wfs_parse_duration(const char *text, double *ms, wfs_error *error)
+{
+    return wfsi_parse_duration(text != NULL ? text : "", ms, error);
+}
+
+char *wfs_format_time(int64_t time, char *buffer)
+{
+    return wfsi_format_time(time, buffer);
+}
+
+int64_t wfs_clock_now(const wfs_clock *clock)
+{
+    return clock->now;
+}
+
+void wfs_clock_set(wfs_clock *clock, int64_t now)
+{
+    clock->now = now;
+}
+
+void wfs_clock_advance(wfs_clock *clock, int64_t ms)
+{
+    clock->now = wfsi_add_saturating(clock->now, ms, INT64_MIN);
+}
+
+wfs_status wfs_clock_advance_by(wfs_clock *clock, const char *duration,
+                                wfs_error *error)
+{
+    double ms;
+
+    WFS_TRY(wfs_parse_duration(duration, &ms, error));
+    clock->now = wfsi_time_add(clock->now, ms);
+    return WFS_OK;
+}
+
+void wfs_random_seed(wfs_random *random, uint64_t seed)
+{
+    random->state = seed;
+}
+
+uint64_t wfs_random_next(wfs_random *random)
+{
+    uint64_t mixed = random->state += UINT64_C(0x9E3779B97F4A7C15);
+
+    mixed = (mixed ^ mixed >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
+    mixed = (mixed ^ mixed >> 27) * UINT64_C(0x94D049BB133111EB);
+    return mixed ^ mixed >> 31;
+}
+
+uint64_t wfs_random_below(wfs_random *random, uint64_t bound)
+{
+    uint64_t number, excess;
+
+    if (bound == 0)
+        return 0;
+    excess = (0 - bound) % bound;       /* 2^64 mod bound */
+    do
+        number = wfs_random_next(random);
+    while (number < excess);
+    return number % bound;
+}
+
+double wfs_random_real(wfs_random *random)
+{
+    return (double)(int64_t)(wfs_random_next(random) >> 11) /
+           9007199254740992.0;
+}
+
+char *wfs_random_id(wfs_random *random, char *buffer)
+{
+    static const char characters[] = "abcdefghijklmnopqrstuvwxyz0123456789";
+    size_t i;
+
+    for (i = 0; i + 1 < WFS_RANDOM_ID_SIZE; i++)
+        buffer[i] = characters[wfs_random_below(random, i == 0 ? 26 : 36)];
+    buffer[i] = '\0';
+    return buffer;
+}
+/* ------------------------------------------------------------------------
+ * >>store  private: tables, indexes, transactions, cursors
+ *
+ * Owns the rows and everything that finds them. Inside a store all things
+ * refer to each other by number (row id, text handle, node number), never by
+ * address, so that a copy of the memory is a copy of the store. Writes happen
+ * in place; an undo log takes them back. Calls >>base and >>json. Called by
+ * the sections below and by the user.
+ * --------------------------------------------------------------------- */
+
+/* --- the heap of texts
+ *
+ * A text is its size, its bytes and a NUL, in units of 8 bytes. A handle is
+ * the number of a chunk and of the first unit in it; 0 is no text. Freed texts
+ * are kept in lists by size. A text larger than a chunk has a chunk of its
+ * own. */
+
+#define WFSI_UNIT ((size_t)8)
+#define WFSI_CHUNK_BITS 13
+#define WFSI_CHUNK_UNITS ((uint32_t)1 << WFSI_CHUNK_BITS)
+#define WFSI_CHUNK_FIRST_UNITS ((uint32_t)512)
+#define WFSI_SMALL_UNITS 64     /* up to here every size has its own list */
+#define WFSI_TEXT_CLASSES (WFSI_SMALL_UNITS + 1 + 4 * 8)
+
+typedef uint32_t wfsi_handle;
+
+typedef struct wfsi_chunk {
+    char *data;
+    uint32_t units;
+} wfsi_chunk;
+
+typedef struct wfsi_heap {
+    wfsi_chunk *chunks;         /* array */
+    uint32_t top_chunk;         /* where new texts go: this chunk ... */
+    uint32_t top_unit;          /* ... from this unit on */
+    wfsi_handle free_lists[WFSI_TEXT_CLASSES];
+} wfsi_heap;
+
+/* --- interned texts: an open-addressing set of handles */
+
+typedef struct wfsi_slot {
+    uint32_t hash;
+    uint32_t value;             /* 0: empty */
+} wfsi_slot;
+
+typedef struct wfsi_map {
+    wfsi_slot *slots;
+    uint32_t capacity;          /* 0 or a power of two */
+    uint32_t count;
+} wfsi_map;
+
+/* --- tables */
+
+typedef struct wfsi_column {
+    wfsi_handle name;
+    wfs_type type;
+    bool nullable, interned;
+    uint32_t offset;            /* in a row */
+    uint32_t size;
+    uint32_t references;        /* table number, for WFS_REFERENCE */
+    wfsi_handle default_text;   /* defaults: of texts ... */
+    int64_t default_integer;    /* ... and of anything else */
+    double default_real;
+    bool has_default;
+} wfsi_column;
+
+#define WFSI_INDEX_COLUMNS 8
+
+typedef struct wfsi_node wfsi_node;
+
+typedef struct wfsi_tree {
+    bool built;
+    uint32_t root;              /* node numbers; 0: none */
+    uint32_t node_count;        /* ever made */
+    uint32_t free_node;         /* chained through node.next */
+    char **chunks;              /* array */
+} wfsi_tree;
+
+typedef struct wfsi_index {
+    wfsi_handle name;
+    uint32_t columns[WFSI_INDEX_COLUMNS];
+    uint32_t column_count;
+    bool unique, list, tree, sparse;
+    bool prefix_decides;        /* equal prefixes mean equal columns */
+    uint32_t link_offset;       /* list: of {next, prev} in a row */
+    wfsi_map map;               /* unique: rows; list: first rows */
+    wfsi_tree ordered;
+} wfsi_index;
+
+typedef struct wfsi_link {
+    wfs_row_id next;            /* 0 after the last */
+    wfs_row_id prev;            /* of the first one: the last */
+} wfsi_link;
+
+#define WFSI_ROWS_BITS 6
+#define WFSI_ROWS ((uint32_t)1 << WFSI_ROWS_BITS)
+
+typedef struct wfsi_table {
+    wfsi_handle name;
+    wfsi_column *columns;       /* array */
+    wfsi_index *indexes;        /* array */
+    uint32_t row_size;
+    wfs_row_id next_id;
+    uint32_t count;
+    char **chunks;              /* array; NULL where all rows are gone */
+    uint32_t *live;             /* array: rows in each chunk */
+} wfsi_table;
+
+/* Every row starts with this; then a null bit a column in words of 32, the
+ * links of list indexes, and the columns. */
+typedef struct wfsi_row_header {
+    uint32_t version;           /* 0: no row */
+    uint32_t nulls;             /* first word */
+} wfsi_row_header;
+
+/* --- the undo log: an array of bytes; each record ends with this, after the
+ * bytes of the row as it was (none for an insert) */
+
+typedef enum wfsi_undo_kind {
+    WFSI_UNDO_INSERT,
+    WFSI_UNDO_UPDATE,
+    WFSI_UNDO_DELETE
+} wfsi_undo_kind;
+
+typedef struct wfsi_undo {
+    uint32_t kind;
+    uint32_t table;
+    wfs_row_id id;
+    uint32_t size;
+} wfsi_undo;
+
+typedef struct wfsi_savepoint {
+    size_t undo_size;
+    size_t freed_count;
+} wfsi_savepoint;
+
+struct wfs_store {
+    wfs_allocator allocator;
+    wfsi_heap heap;
+    wfsi_map symbols;
+    wfsi_table *tables;         /* array */
+    char *undo;                 /* array */
+    wfsi_savepoint *savepoints; /* array: one an open transaction */
+    wfsi_handle *freed;         /* array: texts to free at commit */
+    uint32_t pins;              /* readers of texts that a commit may free */
+    uint64_t changes;           /* counts writes, for cursors */
+    wfs_error error;
+};
+
+/* --- heap */
+
+static char *wfsi_text_record(const wfs_store *store, wfsi_handle handle)
+{
+    return store->heap.chunks[handle >> WFSI_CHUNK_BITS].data +
+           (handle & (WFSI_CHUNK_UNITS - 1)) * WFSI_UNIT;
+}
+
+static const char *wfsi_text(const wfs_store *store, wfsi_handle handle,
+                             size_t *size)
+{
+    const char *record;
+    uint32_t bytes;
+
+    if (handle == 0) {
+        if (size != NULL)
+            *size = 0;
+        return NULL;
+    }
+    record = wfsi_text_record(store, handle);
+    memcpy(&bytes, record, sizeof bytes);
+    if (size != NULL)
+        *size = bytes;
+    return record + sizeof bytes;
+}
+
+static uint32_t wfsi_text_units(size_t size)
+{
+    return (uint32_t)((sizeof(uint32_t) + size + 1 + WFSI_UNIT - 1) / WFSI_UNIT);
+}
+
+/* The list for texts of that many units; *units becomes what they get: from
+ * WFSI_SMALL_UNITS on, sizes go up by quarters of a power of two. */
+static uint32_t wfsi_text_class(uint32_t *units)
+{
+    uint32_t list = WFSI_SMALL_UNITS + 1, power = WFSI_SMALL_UNITS, quarter;
+
+    if (*units <= WFSI_SMALL_UNITS)
+        return *units;
+    while (*units > power * 2) {
+        power *= 2;
+        list += 4;
+    }
+    quarter = (*units - power + power / 4 - 1) / (power / 4);
+    *units = power + quarter * (power / 4);
+    return list + quarter - 1;
+}
+
+static bool wfsi_heap_add_chunk(wfs_store *store, uint32_t units)
+{
+    wfsi_heap *heap = &store->heap;
+    wfsi_chunk chunk;
+
+    if (wfsi_array_count(heap->chunks) >= (size_t)1 << (32 - WFSI_CHUNK_BITS) ||
+        !wfsi_array_reserve(&store->allocator, heap->chunks, 1))
+        return false;
+    chunk.units = units;
+    chunk.data = (char *)wfsi_allocate(&store->allocator, units * WFSI_UNIT);
+    if (chunk.data == NULL)
+        return false;
+    wfsi_array_push(heap->chunks, chunk);
+    return true;
+}
+
+/* A new chunk to put texts into, larger than the one before. */
+static bool wfsi_heap_extend(wfs_store *store, uint32_t needed)
+{
+    wfsi_heap *heap = &store->heap;
+    uint32_t units = WFSI_CHUNK_FIRST_UNITS;
+
+    if (wfsi_array_count(heap->chunks) != 0)
+        units = heap->chunks[heap->top_chunk].units * 2;
+    if (units < needed + 1)
+        units = needed + 1;
+    if (units > WFSI_CHUNK_UNITS)
+        units = WFSI_CHUNK_UNITS;
+    if (!wfsi_heap_add_chunk(store, units))
+        return false;
+    heap->top_chunk = (uint32_t)wfsi_array_count(heap->chunks) - 1;
+    heap->top_unit = heap->top_chunk == 0 ? 1 : 0;   /* handle 0 is no text */
+    return true;
+}
+
+/* A chunk for one large text; takes the place of one that was freed. */
+static wfsi_handle wfsi_heap_large(wfs_store *store, uint32_t units)
+{
+    wfsi_heap *heap = &store->heap;
+    uint32_t i, count = (uint32_t)wfsi_array_count(heap->chunks);
+
+    if (count == 0 && !wfsi_heap_extend(store, 1))
+        return 0;
+    for (i = 1; i < count; i++) {
+        if (heap->chunks[i].data != NULL)
+            continue;
+        heap->chunks[i].data =
+            (char *)wfsi_allocate(&store->allocator, units * WFSI_UNIT);
+        if (heap->chunks[i].data == NULL)
+            return 0;
+        heap->chunks[i].units = units;
+        return i << WFSI_CHUNK_BITS;
+    }
+    if (!wfsi_heap_add_chunk(store, units))
+        return 0;
+    return (uint32_t)(wfsi_array_count(heap->chunks) - 1) << WFSI_CHUNK_BITS;
+}
+
+static wfsi_handle wfsi_heap_take(wfs_store *store, uint32_t units)
+{
+    wfsi_heap *heap = &store->heap;
+    uint32_t list;
+    wfsi_handle handle;
+
+    if (units > WFSI_CHUNK_UNITS / 2)
+        return wfsi_heap_large(store, units);
+    list = wfsi_text_class(&units);
+    handle = heap->free_lists[list];
+    if (handle != 0) {
+        memcpy(&heap->free_lists[list], wfsi_text_record(store, handle),
+               sizeof handle);
+        return handle;
+    }
+    if ((wfsi_array_count(heap->chunks) == 0 ||
+         heap->top_unit + units > heap->chunks[heap->top_chunk].units) &&
+        !wfsi_heap_extend(store, units))
+        return 0;
+    handle = heap->top_chunk << WFSI_CHUNK_BITS | heap->top_unit;
+    heap->top_unit += units;
+    return handle;
+}
+
+/* Keep a text; 0 without memory. */
+static wfsi_handle wfsi_text_keep(wfs_store *store, const char *text,
+                                  size_t size)
+{
+    uint32_t bytes = (uint32_t)size;
+    wfsi_handle handle;
+    char *record;
+
+    if (size >= UINT32_MAX - 16)
+        return 0;
+    handle = wfsi_heap_take(store, wfsi_text_units(size));
+    if (handle == 0)
+        return 0;
+    record = wfsi_text_record(store, handle);
+    memcpy(record, &bytes, sizeof bytes);
+    memcpy(record + sizeof bytes, text, size);
+    record[sizeof bytes + size] = '\0';
+    return handle;
+}
+
+static void wfsi_text_free(wfs_store *store, wfsi_handle handle)
+{
+    wfsi_chunk *chunk;
+    size_t size;
+    uint32_t units, list;
+
+    if (handle == 0)
+        return;
+    wfsi_text(store, handle, &size);
+    units = wfsi_text_units(size);
+    if (units > WFSI_CHUNK_UNITS / 2) {
+        chunk = &store->heap.chunks[handle >> WFSI_CHUNK_BITS];
+        wfsi_release(&store->allocator, chunk->data, chunk->units * WFSI_UNIT);
+        chunk->data = NULL;
+        chunk->units = 0;
+        return;
+    }
+    list = wfsi_text_class(&units);
+    memcpy(wfsi_text_record(store, handle), &store->heap.free_lists[list],
+           sizeof handle);
+    store->heap.free_lists[list] = handle;
+}
+
+/* --- maps: linear probing, backward-shift deletion; they never shrink, so
+ * that taking writes back never needs memory */
+
+static bool wfsi_map_grow(const wfs_allocator *allocator, wfsi_map *map)
+{
+    uint32_t capacity = map->capacity == 0 ? 16 : map->capacity * 2;
+    uint32_t i, at;
+    wfsi_slot *slots;
+
+    if (map->capacity >= UINT32_MAX / 2 / sizeof *slots)
+        return false;
+    slots = (wfsi_slot *)wfsi_allocate_zeroed(allocator,
+                                              capacity * sizeof *slots);
+    if (slots == NULL)
+        return false;
+    for (i = 0; i < map->capacity; i++) {
+        if (map->slots[i].value == 0)
+            continue;
+        at = map->slots[i].hash & (capacity - 1);
+        while (slots[at].value != 0)
+            at = (at + 1) & (capacity - 1);
+        slots[at] = map->slots[i];
+    }
+    wfsi_release(allocator, map->slots, map->capacity * sizeof *slots);
+    map->slots = slots;
+    map->capacity = capacity;
+    return true;
+}
+
+/* Room for one more; false without memory. */
+static bool wfsi_map_reserve(const wfs_allocator *allocator, wfsi_map *map)
+{
+    return map->count < map->capacity - map->capacity / 4 ||
+           wfsi_map_grow(allocator, map);
+}
+
+/* After a reserve. The caller has seen that it is not there. */
+static void wfsi_map_add(wfsi_map *map, uint32_t hash, uint32_t value)
+{
+    uint32_t at = hash & (map->capacity - 1);
+
+    while (map->slots[at].value != 0)
+        at = (at + 1) & (map->capacity - 1);
+    map->slots[at].hash = hash;
+    map->slots[at].value = value;
+    map->count++;
+}
+
+static wfsi_slot *wfsi_map_slot(const wfsi_map *map, uint32_t hash,
+                                uint32_t value)
+{
+    uint32_t at;
+
+    if (map->capacity == 0)
+        return NULL;
+    at = hash & (map->capacity - 1);
+    while (map->slots[at].value != value) {
+        if (map->slots[at].value == 0)
+            return NULL;
+        at = (at + 1) & (map->capacity - 1);
+    }
+    return &map->slots[at];
+}
+
+static void wfsi_map_remove(wfsi_map *map, uint32_t hash, uint32_t value)
+{
+    wfsi_slot *slot = wfsi_map_slot(map, hash, value);
+    uint32_t mask = map->capacity - 1, hole, at, home;
+
+    if (slot == NULL)
+        return;
+    hole = (uint32_t)(slot - map->slots);
+    for (at = (hole + 1) & mask; map->slots[at].value != 0;
+         at = (at + 1) & mask) {
+        home = map->slots[at].hash & mask;
+        if (((at - home) & mask) >= ((at - hole) & mask)) {
+            map->slots[hole] = map->slots[at];
+            hole = at;
+        }
+    }
+    map->slots[hole].value = 0;
+    map->count--;
+}
+
+static bool wfsi_map_copy(const wfs_allocator *allocator, wfsi_map *copy,
+                          const wfsi_map *map)
+{
+    size_t bytes = map->capacity * sizeof *map->slots;
+
+    if (bytes == 0)
+        return true;
+    copy->slots = (wfsi_slot *)wfsi_allocate(allocator, bytes);
+    if (copy->slots == NULL)
+        return false;
+    memcpy(copy->slots, map->slots, bytes);
+    copy->capacity = map->capacity;
+    copy->count = map->count;
+    return true;
+}
+
+static void wfsi_map_free(const wfs_allocator *allocator, wfsi_map *map)
+{
+    wfsi_release(allocator, map->slots, map->capacity * sizeof *map->slots);
+    memset(map, 0, sizeof *map);
+}
+
+/* --- interning */
+
+static uint32_t wfsi_symbol_hash(const char *text, size_t size)
+{
+    return (uint32_t)wfsi_hash_bytes(0, text, size);
+}
+
+/* The handle of an interned text, or 0 when it is not interned. */
+static wfsi_handle wfsi_symbol_find(const wfs_store *store, uint32_t hash,
+                                    const char *text, size_t size)
+{
+    const wfsi_map *map = &store->symbols;
+    uint32_t at, mask = map->capacity - 1;
+    const char *known;
+    size_t known_size;
+
+    if (map->capacity == 0)
+        return 0;
+    for (at = hash & mask; map->slots[at].value != 0; at = (at + 1) & mask) {
+        if (map->slots[at].hash != hash)
+            continue;
+        known = wfsi_text(store, map->slots[at].value, &known_size);
+        if (known_size == size && memcmp(known, text, size) == 0)
+            return map->slots[at].value;
+    }
+    return 0;
+}
+
+/* Intern a text: equal texts have equal handles. 0 without memory. */
+static wfsi_handle wfsi_symbol(wfs_store *store, const char *text, size_t size)
+{
+    uint32_t hash = wfsi_symbol_hash(text, size);
+    wfsi_handle handle = wfsi_symbol_find(store, hash, text, size);
+
+    if (handle != 0 || !wfsi_map_reserve(&store->allocator, &store->symbols))
+        return handle;
+    handle = wfsi_text_keep(store, text, size);
+    if (handle != 0)
+        wfsi_map_add(&store->symbols, hash, handle);
+    return handle;
+}
+
+/* --- cells */
+
+static char *wfsi_row_at(const wfsi_table *table, wfs_row_id id)
+{
+    return table->chunks[(id - 1) >> WFSI_ROWS_BITS] +
+           ((id - 1) & (WFSI_ROWS - 1)) * (size_t)table->row_size;
+}
+
+static uint32_t wfsi_row_version(const char *row)
+{
+    uint32_t version;
+
+    memcpy(&version, row, sizeof version);
+    return version;
+}
+
+/* The row of an id, or NULL when there is none. */
+static char *wfsi_row_find(const wfsi_table *table, wfs_row_id id)
+{
+    char *row;
+
+    if (id == 0 || id >= table->next_id ||
+        table->chunks[(id - 1) >> WFSI_ROWS_BITS] == NULL)
+        return NULL;
+    row = wfsi_row_at(table, id);
+    return wfsi_row_version(row) != 0 ? row : NULL;
+}
+
+static bool wfsi_cell_is_null(const char *row, uint32_t column)
+{
+    uint32_t word;
+
+    memcpy(&word, row + sizeof(uint32_t) * (1 + (column >> 5)), sizeof word);
+    return (word >> (column & 31) & 1) != 0;
+}
+
+static void wfsi_cell_set_null(char *row, uint32_t column, bool is_null)
+{
+    char *at = row + sizeof(uint32_t) * (1 + (column >> 5));
+    uint32_t word, bit = (uint32_t)1 << (column & 31);
+
+    memcpy(&word, at, sizeof word);
+    word = is_null ? word | bit : word & ~bit;
+    memcpy(at, &word, sizeof word);
+}
+
+static wfsi_handle wfsi_cell_handle(const wfsi_column *column, const char *row)
+{
+    wfsi_handle handle;
+
+    memcpy(&handle, row + column->offset, sizeof handle);
+    return handle;
+}
+
+static bool wfsi_column_is_text(const wfsi_column *column)
+{
+    return column->type == WFS_TEXT || column->type == WFS_JSON;
+}
+
+/* Whether the column owns its texts, so that they are freed with the row. */
+static bool wfsi_column_owns(const wfsi_column *column)
+{
+    return wfsi_column_is_text(column) && !column->interned;
+}
+
+static wfs_value wfsi_cell(const wfs_store *store, const wfsi_table *table,
+                           const char *row, uint32_t number)
+{
+    const wfsi_column *column = &table->columns[number];
+    wfs_value value = wfs_null();
+    const char *cell = row + column->offset;
+    wfs_row_id reference;
+
+    if (wfsi_cell_is_null(row, number))
+        return value;
+    value.type = column->type;
+    switch (column->type) {
+    case WFS_INTEGER:
+    case WFS_TIME:
+        memcpy(&value.integer, cell, sizeof value.integer);
+        break;
+    case WFS_REAL:
+        memcpy(&value.real, cell, sizeof value.real);
+        break;
+    case WFS_BOOL:
+        value.integer = *cell != 0;
+        break;
+    case WFS_REFERENCE:
+        memcpy(&reference, cell, sizeof reference);
+        value.integer = reference;
+        break;
+    default:
+        value.text = wfsi_text(store, wfsi_cell_handle(column, row),
+                               &value.size);
+    }
+    return value;
+}
+
+/* The order of two values of one column: null, then by value; texts by bytes,
+ * NaN before the other numbers. */
+static int wfsi_value_compare(const wfs_value *left, const wfs_value *right)
+{
+    size_t size;
+    int order;
+
+    if (left->type == WFS_NULL || right->type == WFS_NULL)
+        return (left->type != WFS_NULL) - (right->type != WFS_NULL);
+    if (left->type == WFS_REAL) {
+        if (left->real != left->real || right->real != right->real)
+            return (left->real == left->real) - (right->real == right->real);
+        return (left->real > right->real) - (left->real < right->real);
+    }
+    if (left->type != WFS_TEXT && left->type != WFS_JSON)
+        return (left->integer > right->integer) -
+               (left->integer < right->integer);
+    size = left->size < right->size ? left->size : right->size;
+    order = size == 0 ? 0 : memcmp(left->text, right->text, size);
+    return order != 0 ? order
+                      : (left->size > right->size) - (left->size < right->size);
+}
+
+/* 64 bits whose order never contradicts that of the values. */
+static uint64_t wfsi_value_prefix(const wfs_value *value)
+{
+    uint64_t bits = 0;
+    size_t i;
+
+    switch (value->type) {
+    case WFS_NULL:
+        return 0;
+    case WFS_REAL:
+        if (value->real != value->real)
+            return 0;
+        memcpy(&bits, &value->real, sizeof bits);
+        return bits >> 63 != 0 ? ~bits : bits | UINT64_C(1) << 63;
+    case WFS_TEXT:
+    case WFS_JSON:
+        for (i = 0; i < 8; i++)
+            bits = bits << 8 |
+                   (i < value->size ? (unsigned char)value->text[i] : 0);
+        return bits;
+    default:
+        return (uint64_t)value->integer ^ UINT64_C(1) << 63;
+    }
+}
+
+/* --- keys of unique and list indexes: a word a column */
+
+/* The word of a cell: itself, the handle of an interned text, or the hash of
+ * another text. */
+static uint64_t wfsi_cell_word(const wfs_store *store,
+                               const wfsi_column *column, const char *row)
+{
+    uint64_t word = 0;
+    uint32_t half;
+    const char *text;
+    size_t size;
+
+    if (wfsi_column_owns(column)) {
+        text = wfsi_text(store, wfsi_cell_handle(column, row), &size);
+        return wfsi_hash_bytes(0, text, size);
+    }
+    if (column->size == sizeof half) {
+        memcpy(&half, row + column->offset, sizeof half);
+        return half;
+    }
+    if (column->size == 1)
+        return (unsigned char)row[column->offset];
+    memcpy(&word, row + column->offset, sizeof word);
+    return word;
+}
+
+/* The same for a value; false when no row can have it. */
+static bool wfsi_value_word(const wfs_store *store, const wfsi_column *column,
+                            const wfs_value *value, uint64_t *word)
+{
+    double real = value->real + 0.0;    /* -0.0 is stored as 0.0 */
+
+    if (column->type == WFS_REAL)
+        memcpy(word, &real, sizeof *word);
+    else if (!wfsi_column_is_text(column))
+        *word = (uint64_t)value->integer;
+    else if (!column->interned)
+        *word = wfsi_hash_bytes(0, value->text, value->size);
+    else
+        *word = wfsi_symbol_find(store,
+                                 wfsi_symbol_hash(value->text, value->size),
+                                 value->text, value->size);
+    return *word != 0 || !column->interned;
+}
+
+static uint32_t wfsi_key_hash(const uint64_t *words, size_t count)
+{
+    uint64_t hash = 0;
+    size_t i;
+
+    for (i = 0; i < count; i++)
+        hash = wfsi_mix(hash, words[i]);
+    return (uint32_t)hash;
+}
+
+/* A row's key in an index. */
+static uint32_t wfsi_row_key(const wfs_store *store, const wfsi_table *table,
+                             const wfsi_index *index, const char *row,
+                             uint64_t *words)
+{
+    uint32_t i;
+
+    for (i = 0; i < index->column_count; i++)
+        words[i] = wfsi_cell_word(store, &table->columns[index->columns[i]],
+                                  row);
+    return wfsi_key_hash(words, index->column_count);
+}
+
+/* Rows with a null in a unique index, or in a sparse one, are not in it. */
+static bool wfsi_row_is_indexed(const wfsi_index *index, const char *row)
+{
+    uint32_t i;
+
+    if (!index->unique && !index->sparse)
+        return true;
+    for (i = 0; i < index->column_count; i++)
+        if (wfsi_cell_is_null(row, index->columns[i]))
+            return false;
+    return true;
+}
+
+/* Whether a row has that key; values are looked at only for owned texts. */
+static bool wfsi_row_has_key(const wfs_store *store, const wfsi_table *table,
+                             const wfsi_index *index, const char *row,
+                             const uint64_t *words, const char *twin,
+                             const wfs_value *values)
+{
+    const wfsi_column *column;
+    wfs_value left, right;
+    uint32_t i;
+
+    for (i = 0; i < index->column_count; i++) {
+        column = &table->columns[index->columns[i]];
+        if (wfsi_cell_word(store, column, row) != words[i])
+            return false;
+        if (twin != NULL &&
+            wfsi_cell_is_null(row, index->columns[i]) !=
+                wfsi_cell_is_null(twin, index->columns[i]))
+            return false;
+        if (!wfsi_column_owns(column))
+            continue;
+        left = wfsi_cell(store, table, row, index->columns[i]);
+        right = twin != NULL ? wfsi_cell(store, table, twin, index->columns[i])
+                             : values[i];
+        if (wfsi_value_compare(&left, &right) != 0)
+            return false;
+    }
+    return true;
+}
+
+/* The slot of a key in an index's map, or NULL. The key is given by words and
+ * either a row that has it or its values. */
+static wfsi_slot *wfsi_key_slot(const wfs_store *store, const wfsi_table *table,
+                                const wfsi_index *index, uint32_t hash,
+                                const uint64_t *words, const char *twin,
+                                const wfs_value *values)
+{
+    const wfsi_map *map = &index->map;
+    uint32_t at, mask = map->capacity - 1;
+
+    if (map->capacity == 0)
+        return NULL;
+    for (at = hash & mask; map->slots[at].value != 0; at = (at + 1) & mask)
+        if (map->slots[at].hash == hash &&
+            wfsi_row_has_key(store, table, index,
+                             wfsi_row_at(table, map->slots[at].value), words,
+                             twin, values))
+            return &map->slots[at];
+    return NULL;
+}
+
+/* The row (unique) or first row (list) with these words, or 0. For keys
+ * without owned texts. */
+static wfs_row_id wfsi_key_find(const wfs_store *store, const wfsi_table *table,
+                                const wfsi_index *index, const uint64_t *words)
+{
+    wfsi_slot *slot =
+        wfsi_key_slot(store, table, index,
+                      wfsi_key_hash(words, index->column_count), words, NULL,
+                      NULL);
+
+    return slot != NULL ? slot->value : 0;
+}
+
+/* --- list indexes */
+
+static wfsi_link *wfsi_row_link(const wfsi_table *table,
+                                const wfsi_index *index, wfs_row_id id)
+{
+    return (wfsi_link *)(void *)(wfsi_row_at(table, id) + index->link_offset);
+}
+
+/* After a map reserve. */
+static void wfsi_list_insert(wfs_store *store, wfsi_table *table,
+                             wfsi_index *index, wfs_row_id id)
+{
+    uint64_t words[WFSI_INDEX_COLUMNS];
+    char *row = wfsi_row_at(table, id);
+    uint32_t hash = wfsi_row_key(store, table, index, row, words);
+    wfsi_slot *slot =
+        wfsi_key_slot(store, table, index, hash, words, row, NULL);
+    wfsi_link *link = wfsi_row_link(table, index, id), *first;
+    wfs_row_id before;
+
+    link->next = 0;
+    link->prev = id;
+    if (slot == NULL) {
+        wfsi_map_add(&index->map, hash, id);
+        return;
+    }
+    first = wfsi_row_link(table, index, slot->value);
+    if (id < slot->value) {
+        link->next = slot->value;
+        link->prev = first->prev;
+        first->prev = id;
+        slot->value = id;
+        return;
+    }
+    for (before = first->prev; before > id;)    /* seldom: ids go up */
+        before = wfsi_row_link(table, index, before)->prev;
+    link->prev = before;
+    link->next = wfsi_row_link(table, index, before)->next;
+    wfsi_row_link(table, index, before)->next = id;
+    if (link->next != 0)
+        wfsi_row_link(table, index, link->next)->prev = id;
+    else
+        first->prev = id;
+}
+
+/* row: the bytes with the key under which it is in the list. */
+static void wfsi_list_remove(wfs_store *store, wfsi_table *table,
+                             wfsi_index *index, wfs_row_id id, const char *row)
+{
+    uint64_t words[WFSI_INDEX_COLUMNS];
+    uint32_t hash = wfsi_row_key(store, table, index, row, words);
+    wfsi_link link = *wfsi_row_link(table, index, id);
+    uint32_t at, mask = index->map.capacity - 1;
+    wfs_row_id first = 0;
+
+    for (at = hash & mask; index->map.slots[at].value != 0;
+         at = (at + 1) & mask) {
+        first = index->map.slots[at].value;
+        if (index->map.slots[at].hash == hash &&
+            (first == id ||
+             wfsi_row_has_key(store, table, index, wfsi_row_at(table, first),
+                              words, row, NULL)))
+            break;
+    }
+    if (first == id) {
+        if (link.next == 0) {
+            wfsi_map_remove(&index->map, hash, id);
+            return;
+        }
+        index->map.slots[at].value = link.next;
+        wfsi_row_link(table, index, link.next)->prev = link.prev;
+        return;
+    }
+    wfsi_row_link(table, index, link.prev)->next = link.next;
+    if (link.next != 0)
+        wfsi_row_link(table, index, link.next)->prev = link.prev;
+    else
+        wfsi_row_link(table, index, first)->prev = link.prev;
+}
+
+/* --- ordered indexes: B+ trees
+ *
+ * An entry is the prefix of the first column and a row; where prefixes are
+ * equal, the rows' columns decide, then the row ids, so that no two entries
+ * are equal. In an inner node an entry has a child, and equals the first entry
+ * in it, so that it always refers to a row that is there. A tree that finds no memory for a new node is dropped, and
+ * built again when it is next scanned: a write never fails because of it, and
+ * taking writes back needs no memory. */
+
+#define WFSI_FANOUT 32
+#define WFSI_NODES_BITS 3
+#define WFSI_NODES ((uint32_t)1 << WFSI_NODES_BITS)
+#define WFSI_TREE_HEIGHT 16
+
+typedef struct wfsi_entry {
+    uint64_t prefix;
+    wfs_row_id id;
+    uint32_t child;
+} wfsi_entry;
+
+struct wfsi_node {
+    uint32_t count;
+    bool leaf;
+    uint32_t next, prev;        /* leaves */
+    wfsi_entry entries[WFSI_FANOUT];
+};
+
+/* What to look for: a row that is in the table, or values for the first
+ * columns and then a row id (0: before all, UINT32_MAX: after all). */
+typedef struct wfsi_probe {
+    const char *row;
+    const wfs_value *values;
+    size_t count;
+    uint64_t prefix;
+    wfs_row_id id;
+} wfsi_probe;
+
+typedef struct wfsi_place {
+    uint32_t node;              /* 0: none */
+    uint32_t at;
+} wfsi_place;
+
+/* The way from the root to a leaf. */
+typedef struct wfsi_path {
+    wfsi_place steps[WFSI_TREE_HEIGHT];
+    int depth;                  /* of the leaf */
+} wfsi_path;
+
+static wfsi_node *wfsi_node_at(const wfsi_tree *tree, uint32_t number)
+{
+    return (wfsi_node *)(void *)(tree->chunks[(number - 1) >> WFSI_NODES_BITS] +
+                                 ((number - 1) & (WFSI_NODES - 1)) *
+                                     sizeof(wfsi_node));
+}
+
+static uint32_t wfsi_node_new(wfs_store *store, wfsi_tree *tree, bool leaf)
+{
+    uint32_t number = tree->free_node;
+    wfsi_node *node;
+    char *chunk;
+
+    if (number != 0) {
+        tree->free_node = wfsi_node_at(tree, number)->next;
+    } else {
+        if ((tree->node_count & (WFSI_NODES - 1)) == 0) {
+            if (!wfsi_array_reserve(&store->allocator, tree->chunks, 1))
+                return 0;
+            chunk = (char *)wfsi_allocate(&store->allocator,
+                                          WFSI_NODES * sizeof *node);
+            if (chunk == NULL)
+                return 0;
+            wfsi_array_push(tree->chunks, chunk);
+        }
+        number = ++tree->node_count;
+    }
+    node = wfsi_node_at(tree, number);
+    node->count = 0;
+    node->leaf = leaf;
+    node->next = node->prev = 0;
+    return number;
+}
+
+static void wfsi_node_free(wfsi_tree *tree, uint32_t number)
+{
+    wfsi_node_at(tree, number)->next = tree->free_node;
+    tree->free_node = number;
+}
+
+static void wfsi_tree_drop(const wfs_allocator *allocator, wfsi_tree *tree)
+{
+    size_t i;
+
+    for (i = 0; i < wfsi_array_count(tree->chunks); i++)
+        wfsi_release(allocator, tree->chunks[i],
+                     WFSI_NODES * sizeof(wfsi_node));
+    wfsi_array_free(allocator, tree->chunks);
+    memset(tree, 0, sizeof *tree);
+}
+
+static wfsi_probe wfsi_row_probe(const wfs_store *store,
+                                 const wfsi_table *table,
+                                 const wfsi_index *index, const char *row,
+                                 wfs_row_id id)
+{
+    wfs_value first = wfsi_cell(store, table, row, index->columns[0]);
+    wfsi_probe probe;
+
+    probe.row = row;
+    probe.values = NULL;
+    probe.count = index->column_count;
+    probe.prefix = wfsi_value_prefix(&first);
+    probe.id = id;
+    return probe;
+}
+
+static wfsi_probe wfsi_value_probe(const wfs_value *values, size_t count,
+                                   wfs_row_id id)
+{
+    wfsi_probe probe;
+
+    probe.row = NULL;
+    probe.values = values;
+    probe.count = count;
+    probe.prefix = count != 0 ? wfsi_value_prefix(&values[0]) : 0;
+    probe.id = id;
+    return probe;
+}
+
+/* The columns of an entry against those of the probe. */
+static int wfsi_entry_columns(const wfs_store *store, const wfsi_table *table,
+                              const wfsi_index *index, wfs_row_id id,
+                              const wfsi_probe *probe)
+{
+    const char *row = wfsi_row_at(table, id);
+    wfs_value left, right;
+    size_t i;
+    int order;
+
+    if (probe->row != NULL && id == probe->id)
+        return 0;   /* the entry to remove: its row may have changed already */
+    for (i = 0; i < probe->count; i++) {
+        left = wfsi_cell(store, table, row, index->columns[i]);
+        right = probe->row != NULL
+                    ? wfsi_cell(store, table, probe->row, index->columns[i])
+                    : probe->values[i];
+        order = wfsi_value_compare(&left, &right);
+        if (order != 0)
+            return order;
+    }
+    return 0;
+}
+
+/* Whether an entry comes before the probe. */
+static bool wfsi_entry_before(const wfs_store *store, const wfsi_table *table,
+                              const wfsi_index *index, const wfsi_entry *entry,
+                              const wfsi_probe *probe)
+{
+    int order;
+
+    if (probe->count != 0 && entry->prefix != probe->prefix)
+        return entry->prefix < probe->prefix;
+    if (probe->count == 0 || (index->prefix_decides && probe->count == 1))
+        return entry->id < probe->id;
+    order = wfsi_entry_columns(store, table, index, entry->id, probe);
+    return order != 0 ? order < 0 : entry->id < probe->id;
+}
+
+/* How many entries of a node come before the probe. */
+static uint32_t wfsi_node_search(const wfs_store *store,
+                                 const wfsi_table *table,
+                                 const wfsi_index *index, const wfsi_node *node,
+                                 const wfsi_probe *probe)
+{
+    uint32_t low = 0, high = node->count, middle;
+
+    while (low < high) {
+        middle = (low + high) / 2;
+        if (wfsi_entry_before(store, table, index, &node->entries[middle],
+                              probe))
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* The first place not before the probe; it may be past the leaf's end. */
+static void wfsi_tree_descend(const wfs_store *store, const wfsi_table *table,
+                              const wfsi_index *index, const wfsi_probe *probe,
+                              wfsi_path *path)
+{
+    const wfsi_tree *tree = &index->ordered;
+    uint32_t number = tree->root, at;
+    const wfsi_node *node;
+
+    for (path->depth = 0;; path->depth++) {
+        node = wfsi_node_at(tree, number);
+        at = wfsi_node_search(store, table, index, node, probe);
+        if (!node->leaf && at > 0)
+            at--;
+        path->steps[path->depth].node = number;
+        path->steps[path->depth].at = at;
+        if (node->leaf)
+            return;
+        number = node->entries[at].child;
+    }
+}
+
+static void wfsi_node_insert(wfsi_node *node, uint32_t at, wfsi_entry entry)
+{
+    memmove(&node->entries[at + 1], &node->entries[at],
+            (node->count - at) * sizeof entry);
+    node->entries[at] = entry;
+    node->count++;
+}
+
+static void wfsi_node_remove(wfsi_node *node, uint32_t at)
+{
+    node->count--;
+    memmove(&node->entries[at], &node->entries[at + 1],
+            (node->count - at) * sizeof node->entries[0]);
+}
+
+/* Split a full node; the right half goes to a new one, `number`. Appending at
+ * the end leaves the left node full. */
+static wfsi_entry wfsi_node_split(wfsi_tree *tree, wfsi_place place,
+                                  uint32_t number)
+{
+    wfsi_node *left = wfsi_node_at(tree, place.node);
+    wfsi_node *right = wfsi_node_at(tree, number);
+    uint32_t keep = place.at >= WFSI_FANOUT - 1 ? WFSI_FANOUT - 1
+                                                : WFSI_FANOUT / 2;
+    wfsi_entry entry;
+
+    right->count = left->count - keep;
+    memcpy(right->entries, &left->entries[keep],
+           right->count * sizeof right->entries[0]);
+    left->count = keep;
+    if (left->leaf) {
+        right->next = left->next;
+        right->prev = place.node;
+        if (right->next != 0)
+            wfsi_node_at(tree, right->next)->prev = number;
+        left->next = number;
+    }
+    entry = right->entries[0];
+    entry.child = number;
+    return entry;
+}
+
+/* A new root over the old one and its new sibling. */
+static bool wfsi_tree_raise(wfs_store *store, wfsi_tree *tree,
+                            wfsi_entry sibling)
+{
+    uint32_t number = wfsi_node_new(store, tree, false);
+    wfsi_node *root;
+
+    if (number == 0)
+        return false;
+    root = wfsi_node_at(tree, number);
+    root->entries[0] = wfsi_node_at(tree, tree->root)->entries[0];
+    root->entries[0].child = tree->root;
+    root->entries[1] = sibling;
+    root->count = 2;
+    tree->root = number;
+    return true;
+}
+
+/* The node at that depth has a new first entry: tell those above. */
+static void wfsi_tree_refresh(wfsi_tree *tree, const wfsi_path *path, int depth,
+                              const wfsi_entry *first)
+{
+    wfsi_entry *entry;
+
+    while (depth-- > 0) {
+        entry = &wfsi_node_at(tree, path->steps[depth].node)
+                     ->entries[path->steps[depth].at];
+        entry->prefix = first->prefix;
+        entry->id = first->id;
+        if (path->steps[depth].at != 0)
+            return;
+    }
+}
+
+/* Put an entry into the leaf at the end of a path, splitting what is full. */
+static bool wfsi_tree_put(wfs_store *store, wfsi_tree *tree, wfsi_path *path,
+                          wfsi_entry entry)
+{
+    int depth = path->depth;
+    wfsi_place place;
+    wfsi_node *node;
+    wfsi_entry sibling;
+    uint32_t number;
+
+    for (;; depth--) {
+        place = path->steps[depth];
+        node = wfsi_node_at(tree, place.node);
+        if (node->count < WFSI_FANOUT) {
+            wfsi_node_insert(node, place.at, entry);
+            return true;
+        }
+        number = wfsi_node_new(store, tree, node->leaf);
+        if (number == 0)
+            return false;
+        sibling = wfsi_node_split(tree, place, number);
+        if (place.at > node->count) {
+            node = wfsi_node_at(tree, number);
+            place.at -= wfsi_node_at(tree, place.node)->count;
+        }
+        wfsi_node_insert(node, place.at, entry);
+        if (depth == 0)
+            return wfsi_tree_raise(store, tree, sibling);
+        entry = sibling;
+        path->steps[depth - 1].at++;
+    }
+}
+
+/* Only for a tree that is built; dropped when there is no memory. */
+static void wfsi_tree_insert(wfs_store *store, wfsi_table *table,
+                             wfsi_index *index, wfs_row_id id)
+{
+    wfsi_tree *tree = &index->ordered;
+    const char *row = wfsi_row_at(table, id);
+    wfsi_probe probe = wfsi_row_probe(store, table, index, row, id);
+    wfsi_path path;
+    wfsi_entry entry;
+
+    entry.prefix = probe.prefix;
+    entry.id = id;
+    entry.child = 0;
+    if (tree->root == 0) {
+        tree->root = wfsi_node_new(store, tree, true);
+        if (tree->root == 0) {
+            wfsi_tree_drop(&store->allocator, tree);
+            return;
+        }
+    }
+    wfsi_tree_descend(store, table, index, &probe, &path);
+    if (path.steps[path.depth].at == 0)
+        wfsi_tree_refresh(tree, &path, path.depth, &entry);
+    if (!wfsi_tree_put(store, tree, &path, entry))
+        wfsi_tree_drop(&store->allocator, tree);
+}
+
+static void wfsi_leaf_unlink(wfsi_tree *tree, const wfsi_node *leaf)
+{
+    if (leaf->next != 0)
+        wfsi_node_at(tree, leaf->next)->prev = leaf->prev;
+    if (leaf->prev != 0)
+        wfsi_node_at(tree, leaf->prev)->next = leaf->next;
+}
+
+/* Move all of the right neighbour under the same parent into a node that has
+ * become small, if there is room. */
+static void wfsi_node_merge(wfsi_tree *tree, wfsi_node *parent, uint32_t at)
+{
+    uint32_t number;
+    wfsi_node *node, *right;
+
+    if (at + 1 >= parent->count)
+        return;
+    number = parent->entries[at + 1].child;
+    node = wfsi_node_at(tree, parent->entries[at].child);
+    right = wfsi_node_at(tree, number);
+    if (node->count + right->count > WFSI_FANOUT * 3 / 4)
+        return;
+    memcpy(&node->entries[node->count], right->entries,
+           right->count * sizeof right->entries[0]);
+    node->count += right->count;
+    if (right->leaf)
+        wfsi_leaf_unlink(tree, right);
+    wfsi_node_remove(parent, at + 1);
+    wfsi_node_free(tree, number);
+}
+
+/* Take the entry at the end of a path out, and nodes that are empty then. */
+static void wfsi_tree_cut(wfsi_tree *tree, wfsi_path *path)
+{
+    int depth = path->depth;
+    wfsi_place place;
+    wfsi_node *node;
+
+    for (;; depth--) {
+        place = path->steps[depth];
+        node = wfsi_node_at(tree, place.node);
+        wfsi_node_remove(node, place.at);
+        if (node->count != 0)
+            break;
+        if (node->leaf)
+            wfsi_leaf_unlink(tree, node);
+        wfsi_node_free(tree, place.node);
+        if (depth == 0) {
+            tree->root = 0;
+            return;
+        }
+    }
+    if (place.at == 0)
+        wfsi_tree_refresh(tree, path, depth, &node->entries[0]);
+    if (depth > 0 && node->count < WFSI_FANOUT / 4)
+        wfsi_node_merge(tree, wfsi_node_at(tree, path->steps[depth - 1].node),
+                        path->steps[depth - 1].at);
+    node = wfsi_node_at(tree, tree->root);
+    while (!node->leaf && node->count == 1) {
+        place.node = tree->root;
+        tree->root = node->entries[0].child;
+        wfsi_node_free(tree, place.node);
+        node = wfsi_node_at(tree, tree->root);
+    }
+}
+
+/* row: the bytes with the key under which it is in the tree. */
+static void wfsi_tree_remove(wfs_store *store, wfsi_table *table,
+                             wfsi_index *index, wfs_row_id id, const char *row)
+{
+    wfsi_probe probe = wfsi_row_probe(store, table, index, row, id);
+    wfsi_path path;
+
+    wfsi_tree_descend(store, table, index, &probe, &path);
+    wfsi_tree_cut(&index->ordered, &path);
+}
+
+/* Build an ordered index that is not; false without memory. */
+static bool wfsi_tree_build(wfs_store *store, wfsi_table *table,
+                            wfsi_index *index)
+{
+    wfs_row_id id;
+    const char *row;
+
+    if (index->ordered.built)
+        return true;
+    index->ordered.built = true;
+    for (id = 1; id < table->next_id && index->ordered.built; id++) {
+        row = wfsi_row_find(table, id);
+        if (row != NULL && wfsi_row_is_indexed(index, row))
+            wfsi_tree_insert(store, table, index, id);
+    }
+    return index->ordered.built;
+}
+
+/* The entry at a place, or NULL when it is none. */
+static const wfsi_entry *wfsi_tree_entry(const wfsi_tree *tree,
+                                         wfsi_place place)
+{
+    const wfsi_node *node;
+
+    if (place.node == 0)
+        return NULL;
+    node = wfsi_node_at(tree, place.node);
+    return place.at < node->count ? &node->entries[place.at] : NULL;
+}
+
+static wfsi_place wfsi_tree_next(const wfsi_tree *tree, wfsi_place place)
+{
+    const wfsi_node *node = wfsi_node_at(tree, place.node);
+
+    if (++place.at >= node->count) {
+        place.node = node->next;
+        place.at = 0;
+    }
+    return place;
+}
+
+static wfsi_place wfsi_tree_previous(const wfsi_tree *tree, wfsi_place place)
+{
+    if (place.at == 0) {
+        place.node = wfsi_node_at(tree, place.node)->prev;
+        place.at = place.node != 0 ? wfsi_node_at(tree, place.node)->count : 1;
+    }
+    place.at--;
+    return place;
+}
+
+/* The first entry not before the probe. */
+static wfsi_place wfsi_tree_seek(const wfs_store *store,
+                                 const wfsi_table *table,
+                                 const wfsi_index *index,
+                                 const wfsi_probe *probe)
+{
+    wfsi_place place = {0, 0};
+    wfsi_path path;
+
+    if (index->ordered.root == 0)
+        return place;
+    wfsi_tree_descend(store, table, index, probe, &path);
+    place = path.steps[path.depth];
+    if (place.at >= wfsi_node_at(&index->ordered, place.node)->count) {
+        place.at--;
+        place = wfsi_tree_next(&index->ordered, place);
+    }
+    return place;
+}
+
+/* The last entry before the probe. */
+static wfsi_place wfsi_tree_seek_back(const wfs_store *store,
+                                      const wfsi_table *table,
+                                      const wfsi_index *index,
+                                      const wfsi_probe *probe)
+{
+    wfsi_place place = {0, 0};
+    wfsi_path path;
+
+    if (index->ordered.root == 0)
+        return place;
+    wfsi_tree_descend(store, table, index, probe, &path);
+    return wfsi_tree_previous(&index->ordered, path.steps[path.depth]);
+}
+
+/* --- all indexes of a row */
+
+static const wfsi_index *wfsi_unique_clash(const wfs_store *store,
+                                           const wfsi_table *table,
+                                           const wfsi_index *index,
+                                           wfs_row_id id, wfs_row_id *other)
+{
+    uint64_t words[WFSI_INDEX_COLUMNS];
+    const char *row = wfsi_row_at(table, id);
+    uint32_t hash;
+    wfsi_slot *slot;
+
+    if (!index->unique || !wfsi_row_is_indexed(index, row))
+        return NULL;
+    hash = wfsi_row_key(store, table, index, row, words);
+    slot = wfsi_key_slot(store, table, index, hash, words, row, NULL);
+    if (slot == NULL || slot->value == id)
+        return NULL;
+    *other = slot->value;
+    return index;
+}
+
+/* After a map reserve. */
+static void wfsi_index_insert(wfs_store *store, wfsi_table *table,
+                              wfsi_index *index, wfs_row_id id)
+{
+    uint64_t words[WFSI_INDEX_COLUMNS];
+    const char *row = wfsi_row_at(table, id);
+
+    if (!wfsi_row_is_indexed(index, row))
+        return;
+    if (index->list)
+        wfsi_list_insert(store, table, index, id);
+    if (index->unique)
+        wfsi_map_add(&index->map,
+                     wfsi_row_key(store, table, index, row, words), id);
+    if (index->ordered.built)
+        wfsi_tree_insert(store, table, index, id);
+}
+
+static void wfsi_index_remove(wfs_store *store, wfsi_table *table,
+                              wfsi_index *index, wfs_row_id id,
+                              const char *row)
+{
+    uint64_t words[WFSI_INDEX_COLUMNS];
+
+    if (!wfsi_row_is_indexed(index, row))
+        return;
+    if (index->list)
+        wfsi_list_remove(store, table, index, id, row);
+    if (index->unique)
+        wfsi_map_remove(&index->map,
+                        wfsi_row_key(store, table, index, row, words), id);
+    if (index->ordered.built)
+        wfsi_tree_remove(store, table, index, id, row);
+}
+
+/* Whether two states of a row differ in a column of the index. */
+static bool wfsi_index_moves(const wfsi_table *table, const wfsi_index *index,
+                             const char *before, const char *after)
+{
+    const wfsi_column *column;
+    uint32_t i, number;
+
+    if (!index->unique && !index->list && !index->ordered.built)
+        return false;
+    for (i = 0; i < index->column_count; i++) {
+        number = index->columns[i];
+        column = &table->columns[number];
+        if (memcmp(before + column->offset, after + column->offset,
+                   column->size) != 0 ||
+            wfsi_cell_is_null(before, number) !=
+                wfsi_cell_is_null(after, number))
+            return true;
+    }
+    return false;
+}
+
+/* --- transactions */
+
+static bool wfsi_begin(wfs_store *store)
+{
+    wfsi_savepoint savepoint;
+
+    if (!wfsi_array_reserve(&store->allocator, store->savepoints, 1))
+        return false;
+    savepoint.undo_size = wfsi_array_count(store->undo);
+    savepoint.freed_count = wfsi_array_count(store->freed);
+    wfsi_array_push(store->savepoints, savepoint);
+    return true;
+}
+
+static void wfsi_undo_push(wfs_store *store, wfsi_undo_kind kind,
+                           uint32_t table, wfs_row_id id, const char *row,
+                           uint32_t size)
+{
+    wfsi_undo record;
+    size_t at = wfsi_array_count(store->undo);
+
+    record.kind = (uint32_t)kind;
+    record.table = table;
+    record.id = id;
+    record.size = size;
+    if (size != 0)
+        memcpy(store->undo + at, row, size);
+    memcpy(store->undo + at + size, &record, sizeof record);
+    wfsi_array_shrink(store->undo, at + size + sizeof record);
+}
+
+static wfsi_undo wfsi_undo_last(const wfs_store *store)
+{
+    wfsi_undo record;
+
+    memcpy(&record, store->undo + wfsi_array_count(store->undo) - sizeof record,
+           sizeof record);
+    return record;
+}
+
+/* The row as it was, of the last record. */
+static const char *wfsi_undo_row(const wfs_store *store,
+                                 const wfsi_undo *record)
+{
+    return store->undo + wfsi_array_count(store->undo) - sizeof *record -
+           record->size;
+}
+
+/* Free the owned texts of a row that another state of it does not have. */
+static void wfsi_row_free_texts(wfs_store *store, const wfsi_table *table,
+                                const char *row, const char *other)
+{
+    const wfsi_column *column;
+    wfsi_handle handle;
+    size_t i;
+
+    for (i = 0; i < wfsi_array_count(table->columns); i++) {
+        column = &table->columns[i];
+        if (!wfsi_column_owns(column))
+            continue;
+        handle = wfsi_cell_handle(column, row);
+        if (handle != 0 &&
+            (other == NULL || wfsi_cell_handle(column, other) != handle))
+            wfsi_text_free(store, handle);
+    }
+}
+
+static void wfsi_undo_insert(wfs_store *store, wfsi_table *table, wfs_row_id id)
+{
+    char *row = wfsi_row_at(table, id);
+    size_t i;
+
+    for (i = 0; i < wfsi_array_count(table->indexes); i++)
+        wfsi_index_remove(store, table, &table->indexes[i], id, row);
+    wfsi_row_free_texts(store, table, row, NULL);
+    memset(row, 0, table->row_size);
+    table->next_id--;
+    table->count--;
+    table->live[(id - 1) >> WFSI_ROWS_BITS]--;
+}
+
+/* Put bytes of a row back, but leave its links, which belong to the lists. */
+static void wfsi_row_restore(const wfsi_table *table, char *row,
+                             const char *bytes)
+{
+    uint32_t links = table->columns[0].offset, i;
+    const wfsi_index *index;
+
+    memcpy(row + links, bytes + links, table->row_size - links);
+    for (i = 0; i < wfsi_array_count(table->indexes); i++) {
+        index = &table->indexes[i];
+        if (index->list && index->link_offset < links)
+            links = index->link_offset;
+    }
+    memcpy(row, bytes, links);
+}
+
+static void wfsi_undo_update(wfs_store *store, wfsi_table *table,
+                             wfs_row_id id, const char *before)
+{
+    char *row = wfsi_row_at(table, id);
+    uint32_t moved = 0;
+    size_t i, count = wfsi_array_count(table->indexes);
+
+    for (i = 0; i < count; i++) {
+        if (!wfsi_index_moves(table, &table->indexes[i], row, before))
+            continue;
+        wfsi_index_remove(store, table, &table->indexes[i], id, row);
+        moved |= (uint32_t)1 << i;
+    }
+    wfsi_row_free_texts(store, table, row, before);
+    wfsi_row_restore(table, row, before);
+    for (i = 0; i < count; i++)
+        if ((moved >> i & 1) != 0)
+            wfsi_index_insert(store, table, &table->indexes[i], id);
+}
+
+static void wfsi_undo_delete(wfs_store *store, wfsi_table *table,
+                             wfs_row_id id, const char *before)
+{
+    size_t i;
+
+    memcpy(wfsi_row_at(table, id), before, table->row_size);
+    table->count++;
+    table->live[(id - 1) >> WFSI_ROWS_BITS]++;
+    for (i = 0; i < wfsi_array_count(table->indexes); i++)
+        wfsi_index_insert(store, table, &table->indexes[i], id);
+}
+
+/* Take writes back until the undo log has that size. Needs no memory. */
+static void wfsi_undo_to(wfs_store *store, size_t size)
+{
+    wfsi_undo record;
+    wfsi_table *table;
+    const char *before;
+
+    while (wfsi_array_count(store->undo) > size) {
+        record = wfsi_undo_last(store);
+        before = wfsi_undo_row(store, &record);
+        table = &store->tables[record.table];
+        if (record.kind == WFSI_UNDO_INSERT)
+            wfsi_undo_insert(store, table, record.id);
+        else if (record.kind == WFSI_UNDO_UPDATE)
+            wfsi_undo_update(store, table, record.id, before);
+        else
+            wfsi_undo_delete(store, table, record.id, before);
+        wfsi_array_shrink(store->undo, wfsi_array_count(store->undo) -
+                                           sizeof record - record.size);
+        store->changes++;
+    }
+}
+
+/* Free what the rows that are gone for good have left. */
+static void wfsi_commit_deletes(wfs_store *store)
+{
+    wfsi_undo record;
+    wfsi_table *table;
+    uint32_t chunk;
+
+    while (wfsi_array_count(store->undo) != 0) {
+        record = wfsi_undo_last(store);
+        wfsi_array_shrink(store->undo, wfsi_array_count(store->undo) -
+                                           sizeof record - record.size);
+        if (record.kind != WFSI_UNDO_DELETE)
+            continue;
+        table = &store->tables[record.table];
+        chunk = (record.id - 1) >> WFSI_ROWS_BITS;
+        if (table->live[chunk] != 0 || table->chunks[chunk] == NULL ||
+            chunk + 1 == wfsi_array_count(table->chunks))
+            continue;
+        wfsi_release(&store->allocator, table->chunks[chunk],
+                     (size_t)table->row_size << WFSI_ROWS_BITS);
+        table->chunks[chunk] = NULL;
+    }
+}
+
+static void wfsi_free_pending(wfs_store *store)
+{
+    size_t i;
+
+    if (store->pins != 0 || wfsi_array_count(store->savepoints) != 0)
+        return;
+    for (i = 0; i < wfsi_array_count(store->freed); i++)
+        wfsi_text_free(store, store->freed[i]);
+    wfsi_array_shrink(store->freed, 0);
+}
+
+static void wfsi_commit(wfs_store *store)
+{
+    wfsi_array_shrink(store->savepoints,
+                      wfsi_array_count(store->savepoints) - 1);
+    if (wfsi_array_count(store->savepoints) != 0)
+        return;
+    wfsi_commit_deletes(store);
+    wfsi_free_pending(store);
+}
+
+static void wfsi_rollback(wfs_store *store)
+{
+    size_t top = wfsi_array_count(store->savepoints) - 1;
+
+    wfsi_undo_to(store, store->savepoints[top].undo_size);
+    wfsi_array_shrink(store->freed, store->savepoints[top].freed_count);
+    wfsi_array_shrink(store->savepoints, top);
+    wfsi_free_pending(store);
+}
+
+/* --- rows: the primitives that everything writes with, in a transaction */
+
+static bool wfsi_undo_reserve(wfs_store *store, size_t row_size)
+{
+    return wfsi_array_reserve(&store->allocator, store->undo,
+                              row_size + sizeof(wfsi_undo));
+}
+
+/* The bytes of the row that the next insert will add, zeroed; NULL without
+ * memory. */
+static char *wfsi_row_new(wfs_store *store, wfsi_table *table)
+{
+    size_t chunk = (table->next_id - 1) >> WFSI_ROWS_BITS;
+    char *rows;
+
+    if (table->next_id == UINT32_MAX - 1)
+        return NULL;
+    if (chunk == wfsi_array_count(table->chunks)) {
+        if (!wfsi_array_reserve(&store->allocator, table->chunks, 1) ||
+            !wfsi_array_reserve(&store->allocator, table->live, 1))
+            return NULL;
+        rows = (char *)wfsi_allocate_zeroed(
+            &store->allocator, (size_t)table->row_size << WFSI_ROWS_BITS);
+        if (rows == NULL)
+            return NULL;
+        wfsi_array_push(table->chunks, rows);
+        wfsi_array_push(table->live, 0);
+    }
+    rows = wfsi_row_at(table, table->next_id);
+    memset(rows, 0, table->row_size);
+    return rows;
+}
+
+static bool wfsi_maps_reserve(wfs_store *store, wfsi_table *table)
+{
+    size_t i;
+
+    for (i = 0; i < wfsi_array_count(table->indexes); i++)
+        if ((table->indexes[i].unique || table->indexes[i].list) &&
+            !wfsi_map_reserve(&store->allocator, &table->indexes[i].map))
+            return false;
+    return true;
+}
+
+/* Names the index and the values of the key that clashes. */
+static wfs_status wfsi_unique_error(wfs_store *store, const wfsi_table *table,
+                                    const wfsi_index *index, const char *row,
+                                    wfs_row_id other)
+{
+    char key[WFSI_CULPRIT_SIZE];
+    char digits[WFSI_INTEGER_SIZE];
+    wfsi_message message;
+    wfs_value value;
+    uint32_t i;
+
+    message.text = key;
+    message.size = 0;
+    message.capacity = sizeof key - 1;
+    for (i = 0; i < index->column_count; i++) {
+        value = wfsi_cell(store, table, row, index->columns[i]);
+        if (i != 0)
+            wfsi_message_put(&message, ", ", 2);
+        if (value.text != NULL)
+            wfsi_message_culprit(&message, value.text, value.size);
+        else
+            wfsi_message_put(&message, digits,
+                             wfsi_format_integer(value.type == WFS_REAL
+                                                     ? (int64_t)value.real
+                                                     : value.integer,
+                                                 digits));
+    }
+    key[message.size] = '\0';
+    return wfsi_error(&store->error, WFS_ERR_UNIQUE,
+                      "table %s, index %s: row %i already has the key (%s)",
+                      wfsi_text(store, table->name, NULL),
+                      wfsi_text(store, index->name, NULL), (int64_t)other,
+                      key);
+}
+
+static wfs_status wfsi_check_unique(wfs_store *store, wfsi_table *table,
+                                    wfs_row_id id, const char *before)
+{
+    const wfsi_index *index;
+    const char *row = wfsi_row_at(table, id);
+    wfs_row_id other = 0;
+    size_t i;
+
+    for (i = 0; i < wfsi_array_count(table->indexes); i++) {
+        index = &table->indexes[i];
+        if (before != NULL && !wfsi_index_moves(table, index, before, row))
+            continue;
+        if (wfsi_unique_clash(store, table, index, id, &other) != NULL)
+            return wfsi_unique_error(store, table, index, row, other);
+    }
+    return WFS_OK;
+}
+
+/* Nulls where they are allowed, references to rows that are there. */
+static wfs_status wfsi_check_columns(wfs_store *store, const wfsi_table *table,
+                                     const char *row)
+{
+    const wfsi_column *column;
+    wfs_row_id target;
+    uint32_t i;
+
+    for (i = 0; i < wfsi_array_count(table->columns); i++) {
+        column = &table->columns[i];
+        if (wfsi_cell_is_null(row, i)) {
+            if (column->nullable)
+                continue;
+            return wfsi_error(&store->error, WFS_ERR_NOT_NULL,
+                              "table %s: column %s must have a value",
+                              wfsi_text(store, table->name, NULL),
+                              wfsi_text(store, column->name, NULL));
+        }
+        if (column->type != WFS_REFERENCE)
+            continue;
+        memcpy(&target, row + column->offset, sizeof target);
+        if (wfsi_row_find(&store->tables[column->references], target) == NULL)
+            return wfsi_error(
+                &store->error, WFS_ERR_REFERENCE,
+                "table %s: column %s refers to row %i of table %s, which does "
+                "not exist",
+                wfsi_text(store, table->name, NULL),
+                wfsi_text(store, column->name, NULL), (int64_t)target,
+                wfsi_text(store, store->tables[column->references].name, NULL));
+    }
+    return WFS_OK;
+}
+
+/* Add the row whose bytes stand in wfsi_row_new's; on an error its texts are
+ * freed. */
+static wfs_status wfsi_row_insert(wfs_store *store, uint32_t number,
+                                  wfs_row_id *id_out)
+{
+    wfsi_table *table = &store->tables[number];
+    wfs_row_id id = table->next_id;
+    char *row = wfsi_row_at(table, id);
+    uint32_t version = 1;
+    wfs_status status = wfsi_check_columns(store, table, row);
+    size_t i;
+
+    if (status == WFS_OK)
+        status = wfsi_check_unique(store, table, id, NULL);
+    if (status == WFS_OK && (!wfsi_maps_reserve(store, table) ||
+                             !wfsi_undo_reserve(store, 0)))
+        status = wfsi_no_memory(&store->error);
+    if (status != WFS_OK) {
+        wfsi_row_free_texts(store, table, row, NULL);
+        return status;
+    }
+    memcpy(row, &version, sizeof version);
+    table->next_id++;
+    table->count++;
+    table->live[(id - 1) >> WFSI_ROWS_BITS]++;
+    for (i = 0; i < wfsi_array_count(table->indexes); i++)
+        wfsi_index_insert(store, table, &table->indexes[i], id);
+    wfsi_undo_push(store, WFSI_UNDO_INSERT, number, id, NULL, 0);
+    store->changes++;
+    if (id_out != NULL)
+        *id_out = id;
+    return WFS_OK;
+}
+
+/* Begin to change a row: log it as it is. NULL without memory. Then write to
+ * it, and end with wfsi_row_changed. */
+static char *wfsi_row_edit(wfs_store *store, uint32_t number, wfs_row_id id)
+{
+    wfsi_table *table = &store->tables[number];
+    char *row = wfsi_row_at(table, id);
+
+    if (!wfsi_undo_reserve(store, table->row_size) ||
+        !wfsi_array_reserve(&store->allocator, store->freed,
+                            wfsi_array_count(table->columns)))
+        return NULL;
+    wfsi_undo_push(store, WFSI_UNDO_UPDATE, number, id, row, table->row_size);
+    return row;
+}
+
+/* Forget a change that was begun: the row becomes what it was. */
+static void wfsi_row_reset(wfs_store *store, wfsi_table *table, char *row)
+{
+    wfsi_undo record = wfsi_undo_last(store);
+    const char *before = wfsi_undo_row(store, &record);
+
+    wfsi_row_free_texts(store, table, row, before);
+    wfsi_row_restore(table, row, before);
+    wfsi_array_shrink(store->undo, wfsi_array_count(store->undo) -
+                                       sizeof record - record.size);
+}
+
+/* Texts of the old row that the new one does not have are freed when the
+ * transaction commits. Room was made by wfsi_row_edit or the delete. */
+static void wfsi_row_drop_texts(wfs_store *store, const wfsi_table *table,
+                                const char *before, const char *after)
+{
+    const wfsi_column *column;
+    wfsi_handle handle;
+    size_t i;
+
+    for (i = 0; i < wfsi_array_count(table->columns); i++) {
+        column = &table->columns[i];
+        if (!wfsi_column_owns(column))
+            continue;
+        handle = wfsi_cell_handle(column, before);
+        if (handle != 0 &&
+            (after == NULL || wfsi_cell_handle(column, after) != handle))
+            wfsi_array_push(store->freed, handle);
+    }
+}
+
+static wfs_status wfsi_row_changed(wfs_store *store, uint32_t number,
+                                   wfs_row_id id)
+{
+    wfsi_table *table = &store->tables[number];
+    char *row = wfsi_row_at(table, id);
+    wfsi_undo record = wfsi_undo_last(store);
+    const char *before = wfsi_undo_row(store, &record);
+    wfs_status status = wfsi_check_columns(store, table, row);
+    uint32_t version = wfsi_row_version(before) + 1;
+    size_t i;
+
+    if (status == WFS_OK)
+        status = wfsi_check_unique(store, table, id, before);
+    if (status == WFS_OK && !wfsi_maps_reserve(store, table))
+        status = wfsi_no_memory(&store->error);
+    if (status != WFS_OK) {
+        wfsi_row_reset(store, table, row);
+        return status;
+    }
+    memcpy(row, &version, sizeof version);
+    for (i = 0; i < wfsi_array_count(table->indexes); i++) {
+        if (!wfsi_index_moves(table, &table->indexes[i], before, row))
+            continue;
+        wfsi_index_remove(store, table, &table->indexes[i], id, before);
+        wfsi_index_insert(store, table, &table->indexes[i], id);
+    }
+    wfsi_row_drop_texts(store, table, before, row);
+    store->changes++;
+    return WFS_OK;
+}
+
+/* Whether a row of `table` refers to row `id` of the table `target`. */
+static bool wfsi_table_refers(const wfsi_table *table, uint32_t target,
+                              wfs_row_id id)
+{
+    const wfsi_column *column;
+    const char *row;
+    wfs_row_id at;
+    uint32_t i;
+    wfs_value value;
+
+    for (i = 0; i < wfsi_array_count(table->columns); i++) {
+        column = &table->columns[i];
+        if (column->type != WFS_REFERENCE || column->references != target)
+            continue;
+        for (at = 1; at < table->next_id; at++) {
+            row = wfsi_row_find(table, at);
+            if (row == NULL || wfsi_cell_is_null(row, i))
+                continue;
+            value = wfsi_cell(NULL, table, row, i);
+            if (value.integer == (int64_t)id)
+                return true;
+        }
+    }
+    return false;
+}
+
+static wfs_status wfsi_row_delete(wfs_store *store, uint32_t number,
+                                  wfs_row_id id)
+{
+    wfsi_table *table = &store->tables[number];
+    char *row = wfsi_row_at(table, id);
+    size_t i;
+
+    for (i = 0; i < wfsi_array_count(store->tables); i++)
+        if (wfsi_table_refers(&store->tables[i], number, id))
+            return wfsi_error(&store->error, WFS_ERR_REFERENCE,
+                              "table %s: row %i is still referred to by table "
+                              "%s",
+                              wfsi_text(store, table->name, NULL), (int64_t)id,
+                              wfsi_text(store, store->tables[i].name, NULL));
+    if (!wfsi_undo_reserve(store, table->row_size) ||
+        !wfsi_array_reserve(&store->allocator, store->freed,
+                            wfsi_array_count(table->columns)))
+        return wfsi_no_memory(&store->error);
+    for (i = 0; i < wfsi_array_count(table->indexes); i++)
+        wfsi_index_remove(store, table, &table->indexes[i], id, row);
+    wfsi_undo_push(store, WFSI_UNDO_DELETE, number, id, row, table->row_size);
+    wfsi_row_drop_texts(store, table, row, NULL);
+    memset(row, 0, table->row_size);
+    table->count--;
+    table->live[(id - 1) >> WFSI_ROWS_BITS]--;
+    store->changes++;
+    return WFS_OK;
+}
+
+/* --- declaring tables */
+
+static uint32_t wfsi_type_size(wfs_type type)
+{
+    switch (type) {
+    case WFS_BOOL:
+        return 1;
+    case WFS_TEXT:
+    case WFS_JSON:
+    case WFS_REFERENCE:
+        return 4;
+    default:
+        return 8;
+    }
+}
+
+/* How the platform aligns 8 bytes in a struct: rows are laid out as a C
+ * compiler lays out a struct of the same columns. */
+typedef struct wfsi_alignment {
+    char first;
+    int64_t second;
+} wfsi_alignment;
+
+#define WFSI_ALIGNMENT_8 ((uint32_t)offsetof(wfsi_alignment, second))
+
+static uint32_t wfsi_align_up(uint32_t offset, uint32_t alignment)
+{
+    return (offset + alignment - 1) / alignment * alignment;
+}
+
+/* The number of a table, or UINT32_MAX. */
+static uint32_t wfsi_table_find(const wfs_store *store, const char *name)
+{
+    uint32_t i;
+
+    for (i = 0; i < wfsi_array_count(store->tables); i++)
+        if (wfsi_text_equal(wfsi_text(store, store->tables[i].name, NULL),
+                            name))
+            return i;
+    return UINT32_MAX;
+}
+
+/* The number of a column, or UINT32_MAX. */
+static uint32_t wfsi_column_find(const wfs_store *store,
+                                 const wfsi_table *table, const char *name,
+                                 size_t size)
+{
+    const char *known;
+    size_t known_size;
+    uint32_t i;
+
+    for (i = 0; i < wfsi_array_count(table->columns); i++) {
+        known = wfsi_text(store, table->columns[i].name, &known_size);
+        if (known_size == size && memcmp(known, name, size) == 0)
+            return i;
+    }
+    return UINT32_MAX;
+}
+
+static wfsi_index *wfsi_index_find(const wfs_store *store,
+                                   const wfsi_table *table, const char *name)
+{
+    size_t i;
+
+    for (i = 0; i < wfsi_array_count(table->indexes); i++)
+        if (wfsi_text_equal(wfsi_text(store, table->indexes[i].name, NULL),
+                            name))
+            return &table->indexes[i];
+    return NULL;
+}
+
+static wfs_status wfsi_declare_default(wfs_store *store, const char *table,
+                                       const wfs_column *given,
+                                       wfsi_column *column)
+{
+    const wfs_value *value = &given->default_value;
+
+    if (value->type == WFS_NULL)
+        return WFS_OK;
+    if (value->type != given->type)
+        return wfsi_error(&store->error, WFS_ERR_SCHEMA,
+                          "table %s: the default of column %s has another "
+                          "type",
+                          table, given->name);
+    column->has_default = true;
+    column->default_integer = value->integer;
+    column->default_real = value->real;
+    if (!wfsi_column_is_text(column))
+        return WFS_OK;
+    if (value->text == NULL)
+        return wfsi_error(&store->error, WFS_ERR_SCHEMA,
+                          "table %s: the default of column %s has no text",
+                          table, given->name);
+    column->default_text = wfsi_symbol(
+        store, value->text, value->size != 0 ? value->size
+                                             : strlen(value->text));
+    return column->default_text != 0 ? WFS_OK : wfsi_no_memory(&store->error);
+}
+
+static wfs_status wfsi_declare_column(wfs_store *store, wfsi_table *table,
+                                      const char *table_name,
+                                      const wfs_column *given)
+{
+    wfsi_column column;
+
+    memset(&column, 0, sizeof column);
+    if (given->type <= WFS_NULL || given->type > WFS_REFERENCE)
+        return wfsi_error(&store->error, WFS_ERR_SCHEMA,
+                          "table %s: column %s has no type", table_name,
+                          given->name);
+    if (wfsi_column_find(store, table, given->name, strlen(given->name)) !=
+        UINT32_MAX)
+        return wfsi_error(&store->error, WFS_ERR_SCHEMA,
+                          "table %s: column %s is declared twice", table_name,
+                          given->name);
+    column.name = wfsi_symbol(store, given->name, strlen(given->name));
+    column.type = given->type;
+    column.nullable = given->nullable;
+    column.interned = given->interned && given->type == WFS_TEXT;
+    column.size = wfsi_type_size(given->type);
+    if (column.name == 0 ||
+        !wfsi_array_reserve(&store->allocator, table->columns, 1))
+        return wfsi_no_memory(&store->error);
+    if (given->type == WFS_REFERENCE) {
+        column.references = given->references != NULL
+                                ? wfsi_table_find(store, given->references)
+                                : UINT32_MAX;
+        if (column.references == UINT32_MAX)
+            return wfsi_error(&store->error, WFS_ERR_SCHEMA,
+                              "table %s: column %s refers to table %s, which "
+                              "is not declared",
+                              table_name, given->name, given->references);
+    }
+    WFS_TRY(wfsi_declare_default(store, table_name, given, &column));
+    wfsi_array_push(table->columns, column);
+    return WFS_OK;
+}
+
+/* "a, b" into column numbers. */
+static wfs_status wfsi_declare_key(wfs_store *store, wfsi_table *table,
+                                   wfsi_index *index, const char *columns)
+{
+    const char *at = columns, *end;
+    uint32_t number;
+
+    for (;;) {
+        while (*at == ' ')
+            at++;
+        for (end = at; *end != '\0' && *end != ',' && *end != ' ';)
+            end++;
+        number = wfsi_column_find(store, table, at, (size_t)(end - at));
+        if (number == UINT32_MAX || index->column_count == WFSI_INDEX_COLUMNS)
+            return wfsi_error(&store->error, WFS_ERR_SCHEMA,
+                              "table %s, index %s: %s",
+                              wfsi_text(store, table->name, NULL),
+                              wfsi_text(store, index->name, NULL),
+                              number == UINT32_MAX
+                                  ? "names a column that is not declared"
+                                  : "has more than 8 columns");
+        index->columns[index->column_count++] = number;
+        while (*end == ' ')
+            end++;
+        if (*end != ',')
+            return *end == '\0'
+                       ? WFS_OK
+                       : wfsi_error(&store->error, WFS_ERR_SCHEMA,
+                                    "table %s, index %s: columns are "
+                                    "separated by commas",
+                                    wfsi_text(store, table->name, NULL),
+                                    wfsi_text(store, index->name, NULL));
+        at = end + 1;
+    }
+}
+
+static wfs_status wfsi_declare_index(wfs_store *store, wfsi_table *table,
+                                     const wfs_index *given)
+{
+    wfsi_index index;
+    const wfsi_column *first;
+
+    memset(&index, 0, sizeof index);
+    index.name = wfsi_symbol(store, given->name, strlen(given->name));
+    if (index.name == 0 ||
+        !wfsi_array_reserve(&store->allocator, table->indexes, 1))
+        return wfsi_no_memory(&store->error);
+    if (wfsi_index_find(store, table, given->name) != NULL ||
+        wfsi_text_empty(given->columns) || (given->list && given->unique) ||
+        wfsi_array_count(table->indexes) == 32)
+        return wfsi_error(&store->error, WFS_ERR_SCHEMA,
+                          "table %s, index %s: declared twice, without "
+                          "columns, as a list and unique, or the 33rd",
+                          wfsi_text(store, table->name, NULL), given->name);
+    index.unique = given->unique;
+    index.list = given->list;
+    index.sparse = given->sparse;
+    index.tree = !given->list && (!given->unique || given->ordered);
+    WFS_TRY(wfsi_declare_key(store, table, &index, given->columns));
+    first = &table->columns[index.columns[0]];
+    index.prefix_decides =
+        index.column_count == 1 && !wfsi_column_is_text(first) &&
+        first->type != WFS_REAL &&
+        (!first->nullable || index.sparse || index.unique);
+    wfsi_array_push(table->indexes, index);
+    return WFS_OK;
+}
+
+/* Header, null bits, links, columns, each aligned. */
+static void wfsi_lay_out(wfsi_table *table)
+{
+    uint32_t count = (uint32_t)wfsi_array_count(table->columns), i;
+    uint32_t offset = (uint32_t)sizeof(uint32_t) * (1 + (count + 31) / 32);
+
+    for (i = 0; i < wfsi_array_count(table->indexes); i++) {
+        if (!table->indexes[i].list)
+            continue;
+        table->indexes[i].link_offset = offset;
+        offset += (uint32_t)sizeof(wfsi_link);
+    }
+    for (i = 0; i < count; i++) {
+        offset = wfsi_align_up(offset, table->columns[i].size == 8
+                                           ? WFSI_ALIGNMENT_8
+                                           : table->columns[i].size);
+        table->columns[i].offset = offset;
+        offset += table->columns[i].size;
+    }
+    table->row_size = wfsi_align_up(offset, 8);
+}
+
+static wfs_status wfsi_declare_table(wfs_store *store, const wfs_table *given)
+{
+    wfsi_table blank, *table;
+    const wfs_column *column;
+    const wfs_index *index;
+    wfs_index primary;
+
+    memset(&blank, 0, sizeof blank);
+    memset(&primary, 0, sizeof primary);
+    if (wfsi_table_find(store, given->name) != UINT32_MAX ||
+        given->columns == NULL || given->columns[0].name == NULL)
+        return wfsi_error(&store->error, WFS_ERR_SCHEMA,
+                          "table %s is declared twice, or without columns",
+                          given->name);
+    blank.name = wfsi_symbol(store, given->name, strlen(given->name));
+    blank.next_id = 1;
+    if (blank.name == 0 ||
+        !wfsi_array_reserve(&store->allocator, store->tables, 1))
+        return wfsi_no_memory(&store->error);
+    wfsi_array_push(store->tables, blank);
+    table = &store->tables[wfsi_array_count(store->tables) - 1];
+    for (column = given->columns; column->name != NULL; column++)
+        WFS_TRY(wfsi_declare_column(store, table, given->name, column));
+    if (given->primary_key != NULL) {
+        primary.name = "primary";
+        primary.columns = given->primary_key;
+        primary.unique = primary.ordered = true;
+        WFS_TRY(wfsi_declare_index(store, table, &primary));
+    }
+    for (index = given->indexes; index != NULL && index->name != NULL; index++)
+        WFS_TRY(wfsi_declare_index(store, table, index));
+    wfsi_lay_out(table);
+    return WFS_OK;
+}
+
+static wfs_status wfsi_declare(wfs_store *store, const wfs_table *tables)
+{
+    for (; tables != NULL && tables->name != NULL; tables++)
+        WFS_TRY(wfsi_declare_table(store, tables));
+    return WFS_OK;
+}
+
+/* --- making, copying and freeing a store */
+
+static wfs_store *wfsi_store_new(const wfs_allocator *allocator)
+{
+    wfs_allocator used = wfsi_allocator(allocator);
+    wfs_store *store =
+        (wfs_store *)wfsi_allocate_zeroed(&used, sizeof *store);
+
+    if (store != NULL)
+        store->allocator = used;
+    return store;
+}
+
+static void wfsi_table_free(const wfs_allocator *allocator, wfsi_table *table)
+{
+    size_t i;
+
+    for (i = 0; i < wfsi_array_count(table->chunks); i++)
+        wfsi_release(allocator, table->chunks[i],
+                     (size_t)table->row_size << WFSI_ROWS_BITS);
+    for (i = 0; i < wfsi_array_count(table->indexes); i++) {
+        wfsi_map_free(allocator, &table->indexes[i].map);
+        wfsi_tree_drop(allocator, &table->indexes[i].ordered);
+    }
+    wfsi_array_free(allocator, table->chunks);
+    wfsi_array_free(allocator, table->live);
+    wfsi_array_free(allocator, table->indexes);
+    wfsi_array_free(allocator, table->columns);
+}
+
+void wfs_store_free(wfs_store *store)
+{
+    wfs_allocator allocator;
+    size_t i;
+
+    if (store == NULL)
+        return;
+    allocator = store->allocator;
+    for (i = 0; i < wfsi_array_count(store->tables); i++)
+        wfsi_table_free(&allocator, &store->tables[i]);
+    for (i = 0; i < wfsi_array_count(store->heap.chunks); i++)
+        wfsi_release(&allocator, store->heap.chunks[i].data,
+                     store->heap.chunks[i].units * WFSI_UNIT);
+    wfsi_map_free(&allocator, &store->symbols);
+    wfsi_array_free(&allocator, store->tables);
+    wfsi_array_free(&allocator, store->heap.chunks);
+    wfsi_array_free(&allocator, store->undo);
+    wfsi_array_free(&allocator, store->savepoints);
+    wfsi_array_free(&allocator, store->freed);
+    wfsi_release(&allocator, store, sizeof *store);
+}
+
+/* A copy of an array of blocks of memory; blocks may be NULL. */
+static bool wfsi_blocks_copy(const wfs_allocator *allocator, char ***copy,
+                             char **blocks, size_t size)
+{
+    size_t i, count = wfsi_array_count(blocks);
+    char *block;
+
+    if (count != 0 && !wfsi_array_reserve(allocator, *copy, count))
+        return false;
+    for (i = 0; i < count; i++) {
+        block = NULL;
+        if (blocks[i] != NULL) {
+            block = (char *)wfsi_allocate(allocator, size);
+            if (block == NULL)
+                return false;
+            memcpy(block, blocks[i], size);
+        }
+        wfsi_array_push(*copy, block);
+    }
+    return true;
+}
+
+/* A copy of an array of plain items into an empty one. */
+#define wfsi_array_copy(allocator, copy, array)                               \
+    (wfsi_array_count(array) == 0 ||                                          \
+     (wfsi_array_reserve((allocator), (copy), wfsi_array_count(array)) &&     \
+      (memcpy((copy), (array), wfsi_array_count(array) * sizeof *(array)),    \
+       stbds_header(copy)->length = wfsi_array_count(array), true)))
+
+static bool wfsi_index_copy(const wfs_allocator *allocator, wfsi_index *copy,
+                            const wfsi_index *index)
+{
+    *copy = *index;
+    memset(&copy->map, 0, sizeof copy->map);
+    copy->ordered.chunks = NULL;
+    return wfsi_map_copy(allocator, &copy->map, &index->map) &&
+           wfsi_blocks_copy(allocator, &copy->ordered.chunks,
+                            index->ordered.chunks,
+                            WFSI_NODES * sizeof(wfsi_node));
+}
+
+static bool wfsi_table_copy(const wfs_allocator *allocator, wfsi_table *copy,
+                            const wfsi_table *table)
+{
+    size_t i;
+    wfsi_index blank;
+
+    memset(&blank, 0, sizeof blank);
+    *copy = *table;
+    copy->columns = NULL;
+    copy->indexes = NULL;
+    copy->chunks = NULL;
+    copy->live = NULL;
+    if (!wfsi_array_copy(allocator, copy->columns, table->columns) ||
+        !wfsi_array_copy(allocator, copy->live, table->live) ||
+        !wfsi_array_reserve(allocator, copy->indexes,
+                            wfsi_array_count(table->indexes)))
+        return false;
+    for (i = 0; i < wfsi_array_count(table->indexes); i++) {
+        wfsi_array_push(copy->indexes, blank);
+        if (!wfsi_index_copy(allocator, &copy->indexes[i], &table->indexes[i]))
+            return false;
+    }
+    return wfsi_blocks_copy(allocator, &copy->chunks, table->chunks,
+                            (size_t)table->row_size << WFSI_ROWS_BITS);
+}
+
+static bool wfsi_heap_copy(const wfs_allocator *allocator, wfsi_heap *copy,
+                           const wfsi_heap *heap)
+{
+    wfsi_chunk chunk;
+    size_t i;
+
+    *copy = *heap;
+    copy->chunks = NULL;
+    for (i = 0; i < wfsi_array_count(heap->chunks); i++) {
+        if (!wfsi_array_reserve(allocator, copy->chunks, 1))
+            return false;
+        chunk = heap->chunks[i];
+        if (chunk.data != NULL) {
+            chunk.data =
+                (char *)wfsi_allocate(allocator, chunk.units * WFSI_UNIT);
+            if (chunk.data == NULL)
+                return false;
+            memcpy(chunk.data, heap->chunks[i].data, chunk.units * WFSI_UNIT);
+        }
+        wfsi_array_push(copy->chunks, chunk);
+    }
+    return true;
+}
+
+static bool wfsi_store_copy(wfs_store *copy, const wfs_store *store)
+{
+    const wfs_allocator *allocator = &copy->allocator;
+    wfsi_table blank;
+    size_t i;
+
+    memset(&blank, 0, sizeof blank);
+    copy->changes = store->changes;
+    if (!wfsi_heap_copy(allocator, &copy->heap, &store->heap) ||
+        !wfsi_map_copy(allocator, &copy->symbols, &store->symbols) ||
+        !wfsi_array_reserve(allocator, copy->tables,
+                            wfsi_array_count(store->tables)))
+        return false;
+    for (i = 0; i < wfsi_array_count(store->tables); i++) {
+        wfsi_array_push(copy->tables, blank);
+        if (!wfsi_table_copy(allocator, &copy->tables[i], &store->tables[i]))
+            return false;
+    }
+    return true;
+}
+
+wfs_status wfs_store_create(const wfs_table *tables,
+                            const wfs_allocator *allocator, wfs_store **store,
+                            wfs_error *error)
+{
+    wfs_status status;
+
+    *store = wfsi_store_new(allocator);
+    if (*store == NULL)
+        return wfsi_no_memory(error);
+    status = wfsi_declare(*store, tables);
+    if (status == WFS_OK)
+        return WFS_OK;
+    if (error != NULL)
+        *error = (*store)->error;
+    wfs_store_free(*store);
+    *store = NULL;
+    return status;
+}
+
+wfs_status wfs_store_fork(wfs_store *store, wfs_store **copy)
+{
+    *copy = NULL;
+    if (wfsi_array_count(store->savepoints) != 0)
+        return wfsi_error(&store->error, WFS_ERR_MISUSE,
+                          "a store with an open transaction cannot be forked");
+    *copy = wfsi_store_new(&store->allocator);
+    if (*copy != NULL && wfsi_store_copy(*copy, store))
+        return WFS_OK;
+    wfs_store_free(*copy);
+    *copy = NULL;
+    return wfsi_no_memory(&store->error);
+}
+
+const wfs_error *wfs_store_error(const wfs_store *store)
+{
+    return &store->error;
+}
+
+static size_t wfsi_table_memory(const wfsi_table *table)
+{
+    const wfsi_index *index;
+    size_t i, bytes = wfsi_array_count(table->chunks) * 16;
+
+    for (i = 0; i < wfsi_array_count(table->chunks); i++)
+        if (table->chunks[i] != NULL)
+            bytes += (size_t)table->row_size << WFSI_ROWS_BITS;
+    for (i = 0; i < wfsi_array_count(table->indexes); i++) {
+        index = &table->indexes[i];
+        bytes += index->map.capacity * sizeof *index->map.slots +
+                 wfsi_array_count(index->ordered.chunks) * WFSI_NODES *
+                     sizeof(wfsi_node);
+    }
+    return bytes;
+}
+
+size_t wfs_store_memory(const wfs_store *store)
+{
+    size_t i;
+    size_t bytes = sizeof *store + stbds_arrcap(store->undo) +
+                   store->symbols.capacity * sizeof *store->symbols.slots;
+
+    for (i = 0; i < wfsi_array_count(store->heap.chunks); i++)
+        bytes += store->heap.chunks[i].units * WFSI_UNIT;
+    for (i = 0; i < wfsi_array_count(store->tables); i++)
+        bytes += wfsi_table_memory(&store->tables[i]);
+    return bytes;
+}
+
+/* --- values */
+
+static wfs_value wfsi_value(wfs_type type, int64_t integer, double real,
+                            const char *text, size_t size)
+{
+    wfs_value value;
+
+    value.type = type;
+    value.integer = integer;
+    value.real = real;
+    value.text = text;
+    value.size = size;
+    return value;
+}
+
+wfs_value wfs_null(void)
+{
+    return wfsi_value(WFS_NULL, 0, 0, NULL, 0);
+}
+
+wfs_value wfs_integer(int64_t value)
+{
+    return wfsi_value(WFS_INTEGER, value, 0, NULL, 0);
+}
+
+wfs_value wfs_real(double value)
+{
+    return wfsi_value(WFS_REAL, 0, value, NULL, 0);
+}
+
+wfs_value wfs_text_n(const char *text, size_t size)
+{
+    return text == NULL ? wfs_null() : wfsi_value(WFS_TEXT, 0, 0, text, size);
+}
+
+wfs_value wfs_text(const char *text)
+{
+    return wfs_text_n(text, text != NULL ? strlen(text) : 0);
+}
+
+wfs_value wfs_bool(bool value)
+{
+    return wfsi_value(WFS_BOOL, value, 0, NULL, 0);
+}
+
+wfs_value wfs_time(int64_t ms)
+{
+    return wfsi_value(WFS_TIME, ms, 0, NULL, 0);
+}
+
+wfs_value wfs_json_text_n(const char *json, size_t size)
+{
+    return json == NULL ? wfs_null() : wfsi_value(WFS_JSON, 0, 0, json, size);
+}
+
+wfs_value wfs_json_text(const char *json)
+{
+    return wfs_json_text_n(json, json != NULL ? strlen(json) : 0);
+}
+
+wfs_value wfs_reference(wfs_row_id id)
+{
+    return id == 0 ? wfs_null() : wfsi_value(WFS_REFERENCE, id, 0, NULL, 0);
+}
+
+/* --- writing values */
+
+static const char *wfsi_type_name(wfs_type type)
+{
+    static const char *const names[] = {"null", "integer", "real", "text",
+                                        "bool", "time",    "json", "reference"};
+
+    return (size_t)type < WFSI_COUNT(names) ? names[type] : "unknown";
+}
+
+/* Whether the value may stand in the column; fills in the store's error. */
+static wfs_status wfsi_check_value(wfs_store *store, const wfsi_table *table,
+                                   const wfsi_column *column,
+                                   const wfs_value *value)
+{
+    wfs_limits limits = wfsi_limits(NULL);
+    wfs_error why;
+
+    if (value->type != WFS_NULL && value->type != column->type)
+        return wfsi_error(&store->error, WFS_ERR_TYPE,
+                          "table %s: column %s has type %s, the value type %s",
+                          wfsi_text(store, table->name, NULL),
+                          wfsi_text(store, column->name, NULL),
+                          wfsi_type_name(column->type),
+                          wfsi_type_name(value->type));
+    if (value->type == WFS_JSON &&
+        !wfsi_json_check(value->text, value->size, &limits, &why))
+        return wfsi_error(&store->error, why.code, "table %s: column %s: %s",
+                          wfsi_text(store, table->name, NULL),
+                          wfsi_text(store, column->name, NULL), why.message);
+    return WFS_OK;
+}
+
+/* Write a checked value; an old text of the cell is left alone. */
+static bool wfsi_cell_write(wfs_store *store, const wfsi_table *table,
+                            uint32_t number, char *row, const wfs_value *value)
+{
+    const wfsi_column *column = &table->columns[number];
+    char *cell = row + column->offset;
+    double real = value->real + 0.0;    /* no -0.0 */
+    wfs_row_id reference = (wfs_row_id)value->integer;
+    wfsi_handle handle = 0;
+
+    memset(cell, 0, column->size);
+    wfsi_cell_set_null(row, number, value->type == WFS_NULL);
+    switch (value->type) {
+    case WFS_NULL:
+        break;
+    case WFS_REAL:
+        memcpy(cell, &real, sizeof real);
+        break;
+    case WFS_BOOL:
+        *cell = value->integer != 0;
+        break;
+    case WFS_REFERENCE:
+        memcpy(cell, &reference, sizeof reference);
+        break;
+    case WFS_TEXT:
+    case WFS_JSON:
+        handle = column->interned
+                     ? wfsi_symbol(store, value->text, value->size)
+                     : wfsi_text_keep(store, value->text, value->size);
+        memcpy(cell, &handle, sizeof handle);
+        return handle != 0;
+    default:
+        memcpy(cell, &value->integer, sizeof value->integer);
+    }
+    return true;
+}
+
+/* Free the text of a cell, unless the row had it before. */
+static void wfsi_cell_discard(wfs_store *store, const wfsi_column *column,
+                              const char *row, const char *before)
+{
+    wfsi_handle handle;
+
+    if (!wfsi_column_owns(column))
+        return;
+    handle = wfsi_cell_handle(column, row);
+    if (before == NULL || wfsi_cell_handle(column, before) != handle)
+        wfsi_text_free(store, handle);
+}
+
+/* before: the row as it was, or NULL when it is new. */
+static wfs_status wfsi_row_fill(wfs_store *store, const wfsi_table *table,
+                                char *row, const char *before,
+                                const wfs_field *fields)
+{
+    uint32_t number;
+
+    for (; fields != NULL && fields->column != NULL; fields++) {
+        number = wfsi_column_find(store, table, fields->column,
+                                  strlen(fields->column));
+        if (number == UINT32_MAX)
+            return wfsi_error(&store->error, WFS_ERR_COLUMN_NOT_FOUND,
+                              "table %s has no column %s",
+                              wfsi_text(store, table->name, NULL),
+                              fields->column);
+        WFS_TRY(wfsi_check_value(store, table, &table->columns[number],
+                                 &fields->value));
+        wfsi_cell_discard(store, &table->columns[number], row, before);
+        if (!wfsi_cell_write(store, table, number, row, &fields->value))
+            return wfsi_no_memory(&store->error);
+    }
+    return WFS_OK;
+}
+
+static bool wfsi_row_defaults(wfs_store *store, const wfsi_table *table,
+                              char *row)
+{
+    const wfsi_column *column;
+    wfs_value value;
+    uint32_t i;
+
+    for (i = 0; i < wfsi_array_count(table->columns); i++) {
+        column = &table->columns[i];
+        value = wfs_null();
+        if (column->has_default) {
+            value.type = column->type;
+            value.integer = column->default_integer;
+            value.real = column->default_real;
+            value.text = wfsi_text(store, column->default_text, &value.size);
+        }
+        if (!wfsi_cell_write(store, table, i, row, &value))
+            return false;
+    }
+    return true;
+}
+
+static wfs_status wfsi_table_of(wfs_store *store, const char *name,
+                                uint32_t *number)
+{
+    *number = wfsi_table_find(store, name);
+    return *number != UINT32_MAX
+               ? WFS_OK
+               : wfsi_error(&store->error, WFS_ERR_TABLE_NOT_FOUND,
+                            "there is no table %s", name);
+}
+
+/* The row to change or read, in the version that is asked for (0: any). */
+static wfs_status wfsi_row_of(wfs_store *store, uint32_t number, wfs_row_id id,
+                              uint32_t version)
+{
+    const wfsi_table *table = &store->tables[number];
+    const char *row = wfsi_row_find(table, id);
+
+    if (row == NULL)
+        return wfsi_error(&store->error, WFS_ERR_ROW_NOT_FOUND,
+                          "table %s has no row %i",
+                          wfsi_text(store, table->name, NULL), (int64_t)id);
+    if (version != 0 && wfsi_row_version(row) != version)
+        return wfsi_error(&store->error, WFS_ERR_CONFLICT,
+                          "table %s: row %i has version %i, not %i",
+                          wfsi_text(store, table->name, NULL), (int64_t)id,
+                          (int64_t)wfsi_row_version(row), (int64_t)version);
+    return WFS_OK;
+}
+
+/* --- public writes: each in a transaction of its own */
+
+static wfs_status wfsi_insert(wfs_store *store, uint32_t number,
+                              const wfs_field *fields, wfs_row_id *id)
+{
+    wfsi_table *table = &store->tables[number];
+    char *row = wfsi_row_new(store, table);
+    wfs_status status;
+
+    if (row == NULL)
+        return wfsi_no_memory(&store->error);
+    status = wfsi_row_defaults(store, table, row)
+                 ? wfsi_row_fill(store, table, row, NULL, fields)
+                 : wfsi_no_memory(&store->error);
+    if (status == WFS_OK)
+        return wfsi_row_insert(store, number, id);
+    wfsi_row_free_texts(store, table, row, NULL);
+    return status;
+}
+
+static wfs_status wfsi_update(wfs_store *store, uint32_t number, wfs_row_id id,
+                              const wfs_field *fields)
+{
+    char *row = wfsi_row_edit(store, number, id);
+    wfsi_undo record;
+    wfs_status status;
+
+    if (row == NULL)
+        return wfsi_no_memory(&store->error);
+    record = wfsi_undo_last(store);
+    status = wfsi_row_fill(store, &store->tables[number], row,
+                           wfsi_undo_row(store, &record), fields);
+    if (status == WFS_OK)
+        return wfsi_row_changed(store, number, id);
+    wfsi_row_reset(store, &store->tables[number], row);
+    return status;
+}
+
+/* Close the transaction of one call: all or nothing. */
+static wfs_status wfsi_close(wfs_store *store, wfs_status status)
+{
+    if (status == WFS_OK)
+        wfsi_commit(store);
+    else
+        wfsi_rollback(store);
+    return status;
+}
+
+wfs_status wfs_insert(wfs_store *store, const char *table,
+                      const wfs_field *fields, wfs_row_id *id)
+{
+    uint32_t number;
+
+    WFS_TRY(wfsi_table_of(store, table, &number));
+    if (!wfsi_begin(store))
+        return wfsi_no_memory(&store->error);
+    return wfsi_close(store, wfsi_insert(store, number, fields, id));
+}
+
+wfs_status wfs_update(wfs_store *store, const char *table, wfs_row_id id,
+                      uint32_t version, const wfs_field *fields)
+{
+    uint32_t number;
+
+    WFS_TRY(wfsi_table_of(store, table, &number));
+    WFS_TRY(wfsi_row_of(store, number, id, version));
+    if (!wfsi_begin(store))
+        return wfsi_no_memory(&store->error);
+    return wfsi_close(store, wfsi_update(store, number, id, fields));
+}
+
+wfs_status wfs_delete(wfs_store *store, const char *table, wfs_row_id id,
+                      uint32_t version)
+{
+    uint32_t number;
+
+    WFS_TRY(wfsi_table_of(store, table, &number));
+    WFS_TRY(wfsi_row_of(store, number, id, version));
+    if (!wfsi_begin(store))
+        return wfsi_no_memory(&store->error);
+    return wfsi_close(store, wfsi_row_delete(store, number, id));
+}
+
+wfs_status wfs_begin(wfs_store *store)
+{
+    return wfsi_begin(store) ? WFS_OK : wfsi_no_memory(&store->error);
+}
+
+static wfs_status wfsi_no_transaction(wfs_store *store)
+{
+    return wfsi_error(&store->error, WFS_ERR_NO_TRANSACTION,
+                      "no transaction is open");
+}
+
+wfs_status wfs_commit(wfs_store *store)
+{
+    if (wfsi_array_count(store->savepoints) == 0)
+        return wfsi_no_transaction(store);
+    wfsi_commit(store);
+    return WFS_OK;
+}
+
+wfs_status wfs_rollback(wfs_store *store)
+{
+    if (wfsi_array_count(store->savepoints) == 0)
+        return wfsi_no_transaction(store);
+    wfsi_rollback(store);
+    return WFS_OK;
+}
+
+/* --- public reads */
+
+static wfs_row wfsi_row_handle(const wfs_store *store, uint32_t number,
+                               wfs_row_id id)
+{
+    wfs_row row;
+
+    row.store = store;
+    row.table = number;
+    row.id = id;
+    row.version = wfsi_row_version(wfsi_row_at(&store->tables[number], id));
+    return row;
+}
+
+wfs_status wfs_get(wfs_store *store, const char *table, wfs_row_id id,
+                   wfs_row *row)
+{
+    uint32_t number;
+
+    WFS_TRY(wfsi_table_of(store, table, &number));
+    WFS_TRY(wfsi_row_of(store, number, id, 0));
+    *row = wfsi_row_handle(store, number, id);
+    return WFS_OK;
+}
+
+static wfs_status wfsi_index_of(wfs_store *store, uint32_t number,
+                                const char *name, wfsi_index **index)
+{
+    *index = wfsi_index_find(store, &store->tables[number], name);
+    return *index != NULL
+               ? WFS_OK
+               : wfsi_error(&store->error, WFS_ERR_INDEX_NOT_FOUND,
+                            "table %s has no index %s",
+                            wfsi_text(store, store->tables[number].name, NULL),
+                            name);
+}
+
+/* Whether values fit the columns of an index from place `first` on. */
+static wfs_status wfsi_check_key(wfs_store *store, const wfsi_table *table,
+                                 const wfsi_index *index, size_t first,
+                                 const wfs_value *values, size_t count)
+{
+    const wfsi_column *column;
+    size_t i;
+
+    if (first + count > index->column_count)
+        return wfsi_error(&store->error, WFS_ERR_ARGUMENT,
+                          "table %s, index %s: more values than columns",
+                          wfsi_text(store, table->name, NULL),
+                          wfsi_text(store, index->name, NULL));
+    for (i = 0; i < count; i++) {
+        column = &table->columns[index->columns[first + i]];
+        if (values[i].type != WFS_NULL && values[i].type != column->type)
+            return wfsi_check_value(store, table, column, &values[i]);
+    }
+    return WFS_OK;
+}
+
+/* The slot of a whole key given as values, or NULL. */
+static wfsi_slot *wfsi_values_slot(const wfs_store *store,
+                                   const wfsi_table *table,
+                                   const wfsi_index *index,
+                                   const wfs_value *values)
+{
+    uint64_t words[WFSI_INDEX_COLUMNS];
+    uint32_t i;
+
+    for (i = 0; i < index->column_count; i++)
+        if (values[i].type == WFS_NULL ||
+            !wfsi_value_word(store, &table->columns[index->columns[i]],
+                             &values[i], &words[i]))
+            return NULL;
+    return wfsi_key_slot(store, table, index,
+                         wfsi_key_hash(words, index->column_count), words,
+                         NULL, values);
+}
+
+wfs_status wfs_find(wfs_store *store, const char *table, const char *index,
+                    const wfs_value *key, size_t key_count, wfs_row *row)
+{
+    uint32_t number;
+    wfsi_index *found;
+    wfsi_slot *slot;
+
+    WFS_TRY(wfsi_table_of(store, table, &number));
+    WFS_TRY(wfsi_index_of(store, number, index, &found));
+    WFS_TRY(wfsi_check_key(store, &store->tables[number], found, 0, key,
+                           key_count));
+    if (!found->unique || key_count != found->column_count)
+        return wfsi_error(&store->error, WFS_ERR_ARGUMENT,
+                          "table %s, index %s: find needs a unique index and "
+                          "a value for each of its columns",
+                          table, index);
+    slot = wfsi_values_slot(store, &store->tables[number], found, key);
+    if (slot == NULL)
+        return wfsi_error(&store->error, WFS_ERR_ROW_NOT_FOUND,
+                          "table %s, index %s: no row has that key", table,
+                          index);
+    *row = wfsi_row_handle(store, number, slot->value);
+    return WFS_OK;
+}
+
+size_t wfs_count(const wfs_store *store, const char *table)
+{
+    uint32_t number = wfsi_table_find(store, table);
+
+    return number != UINT32_MAX ? store->tables[number].count : 0;
+}
+
+wfs_value wfs_row_value(const wfs_row *row, const char *column)
+{
+    const wfsi_table *table = &row->store->tables[row->table];
+    const char *bytes = wfsi_row_find(table, row->id);
+    uint32_t number =
+        wfsi_column_find(row->store, table, column, strlen(column));
+
+    return bytes != NULL && number != UINT32_MAX
+               ? wfsi_cell(row->store, table, bytes, number)
+               : wfs_null();
+}
+
+int64_t wfs_row_integer(const wfs_row *row, const char *column)
+{
+    return wfs_row_value(row, column).integer;
+}
+
+const char *wfs_row_text(const wfs_row *row, const char *column)
+{
+    return wfs_row_value(row, column).text;
+}
+
+/* --- cursors
+ *
+ * A cursor remembers the key and the id of its last row, as bytes: which
+ * table and index (4 bytes), the id (4 bytes), then each column of the index
+ * (a type; 8 bytes, or for texts 4 bytes of size and the text). */
+
+struct wfs_cursor {
+    wfs_store *store;
+    wfs_arena arena;            /* of what the query pointed to */
+    uint32_t table;
+    int index;                  /* -1: by row id */
+    wfs_value equal[WFSI_INDEX_COLUMNS];
+    size_t equal_count;
+    wfs_value low, high;        /* bounds on the next column */
+    bool has_low, has_high;
+    const char *starts_with;
+    size_t starts_with_size;
+    bool descending;
+    size_t left;                /* rows of the page still to give */
+    bool started;
+    char *key;                  /* array: of the last row */
+    char *text;                 /* array */
+    wfs_row_id last;
+    wfsi_place place;           /* of the last row, while ... */
+    uint64_t changes;           /* ... the store has not changed since */
+};
+
+static const wfsi_index *wfsi_cursor_index(const wfs_cursor *cursor)
+{
+    return cursor->index < 0
+               ? NULL
+               : &cursor->store->tables[cursor->table].indexes[cursor->index];
+}
+
+static uint32_t wfsi_cursor_tag(const wfs_cursor *cursor)
+{
+    const wfsi_index *index = wfsi_cursor_index(cursor);
+    const char *name;
+    size_t size;
+    uint64_t hash;
+
+    name = wfsi_text(cursor->store, cursor->store->tables[cursor->table].name,
+                     &size);
+    hash = wfsi_hash_bytes(0, name, size);
+    name = wfsi_text(cursor->store, index != NULL ? index->name : 0, &size);
+    return (uint32_t)wfsi_hash_bytes(hash, name, size);
+}
+
+static void wfsi_put_word(char **at, uint64_t word, int bytes)
+{
+    int i;
+
+    for (i = 0; i < bytes; i++)
+        *(*at)++ = (char)(unsigned char)(word >> (8 * i));
+}
+
+static uint64_t wfsi_get_word(const char **at, int bytes)
+{
+    uint64_t word = 0;
+    int i;
+
+    for (i = bytes - 1; i >= 0; i--)
+        word = word << 8 | (unsigned char)(*at)[i];
+    *at += bytes;
+    return word;
+}
+
+/* The columns of an index that are part of a position. */
+static uint32_t wfsi_key_columns(const wfsi_index *index)
+{
+    return index != NULL && !index->list ? index->column_count : 0;
+}
+
+/* Remember a row's key; false without memory. */
+static bool wfsi_key_save(wfs_cursor *cursor, wfs_row_id id)
+{
+    const wfsi_table *table = &cursor->store->tables[cursor->table];
+    const wfsi_index *index = wfsi_cursor_index(cursor);
+    const char *row = wfsi_row_at(table, id);
+    wfs_value values[WFSI_INDEX_COLUMNS];
+    size_t size = 8;
+    uint32_t i, count = wfsi_key_columns(index);
+    uint64_t bits;
+    char *at;
+
+    for (i = 0; i < count; i++) {
+        values[i] = wfsi_cell(cursor->store, table, row, index->columns[i]);
+        size += 9 + values[i].size;
+    }
+    wfsi_array_shrink(cursor->key, 0);
+    if (!wfsi_array_reserve(&cursor->store->allocator, cursor->key, size))
+        return false;
+    at = cursor->key;
+    wfsi_put_word(&at, wfsi_cursor_tag(cursor), 4);
+    wfsi_put_word(&at, id, 4);
+    for (i = 0; i < count; i++) {
+        *at++ = (char)values[i].type;
+        if (values[i].text != NULL) {
+            wfsi_put_word(&at, values[i].size, 4);
+            memcpy(at, values[i].text, values[i].size);
+            at += values[i].size;
+        } else {
+            bits = (uint64_t)values[i].integer;
+            if (values[i].type == WFS_REAL)
+                memcpy(&bits, &values[i].real, sizeof bits);
+            wfsi_put_word(&at, bits, 8);
+        }
+    }
+    wfsi_array_shrink(cursor->key, (size_t)(at - cursor->key));
+    return true;
+}
+
+/* The remembered key as values, which point into it; false when the bytes,
+ * which may come from outside, are not a key of this cursor. */
+static bool wfsi_key_load(const wfs_cursor *cursor, wfs_value *values,
+                          wfs_row_id *id)
+{
+    const wfsi_table *table = &cursor->store->tables[cursor->table];
+    const wfsi_index *index = wfsi_cursor_index(cursor);
+    const char *at = cursor->key, *end;
+    uint32_t i, count = wfsi_key_columns(index);
+    uint64_t bits;
+    bool is_text;
+
+    end = at + wfsi_array_count(cursor->key);
+    if (end - at < 8 || wfsi_get_word(&at, 4) != wfsi_cursor_tag(cursor))
+        return false;
+    *id = (wfs_row_id)wfsi_get_word(&at, 4);
+    for (i = 0; i < count; i++) {
+        if (end - at < 5)
+            return false;
+        values[i] = wfs_null();
+        values[i].type = (wfs_type)(unsigned char)*at++;
+        if (values[i].type != WFS_NULL &&
+            values[i].type != table->columns[index->columns[i]].type)
+            return false;
+        is_text = values[i].type == WFS_TEXT || values[i].type == WFS_JSON;
+        if (!is_text && end - at < 8)
+            return false;
+        bits = wfsi_get_word(&at, is_text ? 4 : 8);
+        if (values[i].type == WFS_REAL) {
+            memcpy(&values[i].real, &bits, sizeof bits);
+        } else if (!is_text) {
+            values[i].integer = (int64_t)bits;
+        } else {
+            if ((uint64_t)(end - at) < bits)
+                return false;
+            values[i].text = at;
+            values[i].size = (size_t)bits;
+            at += bits;
+        }
+    }
+    return at == end;
+}
+
+/* -1, 0, 1: the row is before, in or after what the query asks for. */
+static int wfsi_cursor_side(const wfs_cursor *cursor, wfs_row_id id)
+{
+    const wfsi_table *table = &cursor->store->tables[cursor->table];
+    const wfsi_index *index = wfsi_cursor_index(cursor);
+    const char *row = wfsi_row_at(table, id);
+    wfs_value value;
+    size_t i, size;
+    int order;
+
+    for (i = 0; i < cursor->equal_count; i++) {
+        value = wfsi_cell(cursor->store, table, row, index->columns[i]);
+        order = wfsi_value_compare(&value, &cursor->equal[i]);
+        if (order != 0)
+            return order;
+    }
+    if (i == index->column_count)
+        return 0;
+    value = wfsi_cell(cursor->store, table, row, index->columns[i]);
+    if (cursor->has_low && wfsi_value_compare(&value, &cursor->low) < 0)
+        return -1;
+    if (cursor->has_high && wfsi_value_compare(&value, &cursor->high) > 0)
+        return 1;
+    size = cursor->starts_with_size;
+    if (cursor->starts_with == NULL || size == 0)
+        return 0;
+    if (value.type == WFS_NULL)
+        return -1;
+    order = memcmp(value.text, cursor->starts_with,
+                   value.size < size ? value.size : size);
+    return order != 0 ? order : value.size < size ? -1 : 0;
+}
+
+/* Where a query starts: at its lower bound, or its upper one. */
+static wfsi_place wfsi_cursor_bound(const wfs_cursor *cursor)
+{
+    const wfsi_table *table = &cursor->store->tables[cursor->table];
+    const wfsi_index *index = wfsi_cursor_index(cursor);
+    wfs_value values[WFSI_INDEX_COLUMNS];
+    size_t count = cursor->equal_count;
+    bool bounded = cursor->descending ? cursor->has_high : cursor->has_low;
+    wfsi_probe probe;
+
+    memcpy(values, cursor->equal, count * sizeof values[0]);
+    if (bounded)
+        values[count++] = cursor->descending ? cursor->high : cursor->low;
+    else if (!cursor->descending && cursor->starts_with != NULL)
+        values[count++] =
+            wfs_text_n(cursor->starts_with, cursor->starts_with_size);
+    probe = wfsi_value_probe(values, count,
+                             cursor->descending ? UINT32_MAX : 0);
+    return cursor->descending
+               ? wfsi_tree_seek_back(cursor->store, table, index, &probe)
+               : wfsi_tree_seek(cursor->store, table, index, &probe);
+}
+
+/* The entry after the last row's, wherever that is now. */
+static wfsi_place wfsi_cursor_resume(const wfs_cursor *cursor)
+{
+    const wfsi_table *table = &cursor->store->tables[cursor->table];
+    const wfsi_index *index = wfsi_cursor_index(cursor);
+    wfs_value values[WFSI_INDEX_COLUMNS];
+    wfs_row_id id;
+    wfsi_probe probe;
+
+    if (cursor->changes == cursor->store->changes && cursor->place.node != 0)
+        return cursor->descending
+                   ? wfsi_tree_previous(&index->ordered, cursor->place)
+                   : wfsi_tree_next(&index->ordered, cursor->place);
+    wfsi_key_load(cursor, values, &id);
+    probe = wfsi_value_probe(values, index->column_count,
+                             cursor->descending ? id : id + 1);
+    return cursor->descending
+               ? wfsi_tree_seek_back(cursor->store, table, index, &probe)
+               : wfsi_tree_seek(cursor->store, table, index, &probe);
+}
+
+/* The next row in an ordered index, or 0. A position from another page may
+ * lie outside of the bounds. */
+static wfs_row_id wfsi_cursor_tree(const wfs_cursor *cursor, wfsi_place *place)
+{
+    const wfsi_tree *tree = &wfsi_cursor_index(cursor)->ordered;
+    const wfsi_entry *entry;
+    int side, outside = cursor->descending ? 1 : -1;
+
+    *place = cursor->started ? wfsi_cursor_resume(cursor)
+                             : wfsi_cursor_bound(cursor);
+    entry = wfsi_tree_entry(tree, *place);
+    if (entry != NULL && wfsi_cursor_side(cursor, entry->id) == outside) {
+        *place = wfsi_cursor_bound(cursor);
+        entry = wfsi_tree_entry(tree, *place);
+    }
+    /* A prefix has no upper bound to start from: go back to its last row. */
+    while (entry != NULL && cursor->descending &&
+           cursor->starts_with != NULL &&
+           wfsi_cursor_side(cursor, entry->id) > 0) {
+        *place = wfsi_tree_previous(tree, *place);
+        entry = wfsi_tree_entry(tree, *place);
+    }
+    if (entry == NULL)
+        return 0;
+    side = wfsi_cursor_side(cursor, entry->id);
+    return side == 0 ? entry->id : 0;
+}
+
+/* The next row of a list, or 0. */
+static wfs_row_id wfsi_cursor_list(const wfs_cursor *cursor)
+{
+    const wfsi_table *table = &cursor->store->tables[cursor->table];
+    const wfsi_index *index = wfsi_cursor_index(cursor);
+    wfsi_slot *slot =
+        wfsi_values_slot(cursor->store, table, index, cursor->equal);
+    wfs_row_id first, id;
+
+    if (slot == NULL)
+        return 0;
+    first = slot->value;
+    if (cursor->started && cursor->changes == cursor->store->changes &&
+        wfsi_row_find(table, cursor->last) != NULL) {
+        if (!cursor->descending)
+            return wfsi_row_link(table, index, cursor->last)->next;
+        return cursor->last == first
+                   ? 0
+                   : wfsi_row_link(table, index, cursor->last)->prev;
+    }
+    if (!cursor->descending) {
+        for (id = first; id != 0 && cursor->started && id <= cursor->last;)
+            id = wfsi_row_link(table, index, id)->next;
+        return id;
+    }
+    for (id = wfsi_row_link(table, index, first)->prev;
+         cursor->started && id >= cursor->last;
+         id = wfsi_row_link(table, index, id)->prev)
+        if (id == first)
+            return 0;
+    return id;
+}
+
+/* The next row by id, or 0. */
+static wfs_row_id wfsi_cursor_rows(const wfs_cursor *cursor)
+{
+    const wfsi_table *table = &cursor->store->tables[cursor->table];
+    wfs_row_id id = cursor->started      ? cursor->last
+                    : cursor->descending ? table->next_id
+                                         : 0;
+
+    if (cursor->descending) {
+        if (id > table->next_id)
+            id = table->next_id;
+        while (id > 1)
+            if (wfsi_row_find(table, --id) != NULL)
+                return id;
+        return 0;
+    }
+    while (id + 1 < table->next_id)
+        if (wfsi_row_find(table, ++id) != NULL)
+            return id;
+    return 0;
+}
+
+/* The next row, or 0; *failed without memory to build the index. */
+static wfs_row_id wfsi_cursor_peek(wfs_cursor *cursor, wfsi_place *place,
+                                   bool *failed)
+{
+    wfsi_table *table = &cursor->store->tables[cursor->table];
+    wfsi_index *index =
+        cursor->index < 0 ? NULL : &table->indexes[cursor->index];
+
+    *failed = false;
+    place->node = place->at = 0;
+    if (index == NULL)
+        return wfsi_cursor_rows(cursor);
+    if (index->list)
+        return wfsi_cursor_list(cursor);
+    if (!index->ordered.built) {
+        cursor->place.node = 0;
+        *failed = !wfsi_tree_build(cursor->store, table, index);
+        if (*failed)
+            return 0;
+    }
+    return wfsi_cursor_tree(cursor, place);
+}
+
+wfs_status wfs_cursor_next(wfs_cursor *cursor, wfs_row *row)
+{
+    wfsi_place place;
+    bool failed;
+    wfs_row_id id;
+
+    if (cursor->left == 0)
+        return WFS_DONE;
+    id = wfsi_cursor_peek(cursor, &place, &failed);
+    if (id == 0)
+        return failed ? wfsi_no_memory(&cursor->store->error) : WFS_DONE;
+    if (!wfsi_key_save(cursor, id))
+        return wfsi_no_memory(&cursor->store->error);
+    cursor->left--;
+    cursor->started = true;
+    cursor->last = id;
+    cursor->place = place;
+    cursor->changes = cursor->store->changes;
+    *row = wfsi_row_handle(cursor->store, cursor->table, id);
+    return WFS_OK;
+}
+
+bool wfs_cursor_has_more(wfs_cursor *cursor)
+{
+    wfsi_place place;
+    bool failed;
+
+    return wfsi_cursor_peek(cursor, &place, &failed) != 0;
+}
+
+const char *wfs_cursor_text(wfs_cursor *cursor)
+{
+    static const char digits[] = "0123456789abcdef";
+    size_t i, size = wfsi_array_count(cursor->key);
+    unsigned char byte;
+
+    wfsi_array_shrink(cursor->text, 0);
+    if (!cursor->started ||
+        !wfsi_array_reserve(&cursor->store->allocator, cursor->text,
+                            size * 2 + 1))
+        return NULL;
+    for (i = 0; i < size; i++) {
+        byte = (unsigned char)cursor->key[i];
+        wfsi_array_push(cursor->text, digits[byte >> 4]);
+        wfsi_array_push(cursor->text, digits[byte & 15]);
+    }
+    wfsi_array_push(cursor->text, '\0');
+    return cursor->text;
+}
+
+static int wfsi_hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Take up the position that a cursor's text tells. */
+static wfs_status wfsi_cursor_continue(wfs_cursor *cursor, const char *text)
+{
+    wfs_value values[WFSI_INDEX_COLUMNS];
+    size_t i, size = strlen(text);
+    int high, low;
+    bool good = size % 2 == 0;
+
+    if (!wfsi_array_reserve(&cursor->store->allocator, cursor->key, size / 2))
+        return wfsi_no_memory(&cursor->store->error);
+    for (i = 0; good && i < size; i += 2) {
+        high = wfsi_hex_digit(text[i]);
+        low = wfsi_hex_digit(text[i + 1]);
+        good = high >= 0 && low >= 0;
+        wfsi_array_push(cursor->key, (char)(unsigned char)(high * 16 + low));
+    }
+    if (!good || !wfsi_key_load(cursor, values, &cursor->last))
+        return wfsi_error(&cursor->store->error, WFS_ERR_CURSOR,
+                          "not a cursor of this query: %s", text);
+    cursor->started = true;
+    cursor->changes = cursor->store->changes - 1;
+    return WFS_OK;
+}
+
+/* A value whose text is the cursor's own. */
+static bool wfsi_cursor_own(wfs_cursor *cursor, wfs_value *copy,
+                            const wfs_value *value)
+{
+    *copy = *value;
+    if (value->text != NULL)
+        copy->text = wfsi_arena_text(&cursor->arena, value->text, value->size);
+    return !cursor->arena.failed;
+}
+
+static wfs_status wfsi_cursor_bounds(wfs_cursor *cursor,
+                                     const wfs_query *query,
+                                     const wfsi_index *index)
+{
+    wfs_store *store = cursor->store;
+    const wfsi_table *table = &store->tables[cursor->table];
+    wfs_value prefix = wfs_text(query->starts_with);
+    size_t i, count = query->equal_count;
+
+    WFS_TRY(wfsi_check_key(store, table, index, 0, query->equal, count));
+    if (query->from != NULL)
+        WFS_TRY(wfsi_check_key(store, table, index, count, query->from, 1));
+    if (query->to != NULL)
+        WFS_TRY(wfsi_check_key(store, table, index, count, query->to, 1));
+    if (query->starts_with != NULL)
+        WFS_TRY(wfsi_check_key(store, table, index, count, &prefix, 1));
+    for (i = 0; i < count; i++)
+        wfsi_cursor_own(cursor, &cursor->equal[i], &query->equal[i]);
+    cursor->equal_count = count;
+    cursor->has_low = query->from != NULL;
+    cursor->has_high = query->to != NULL;
+    if (cursor->has_low)
+        wfsi_cursor_own(cursor, &cursor->low, query->from);
+    if (cursor->has_high)
+        wfsi_cursor_own(cursor, &cursor->high, query->to);
+    if (query->starts_with != NULL)
+        cursor->starts_with =
+            wfsi_arena_text(&cursor->arena, prefix.text, prefix.size);
+    cursor->starts_with_size = prefix.size;
+    return cursor->arena.failed ? wfsi_no_memory(&store->error) : WFS_OK;
+}
+
+static wfs_status wfsi_cursor_start(wfs_cursor *cursor, const wfs_query *query)
+{
+    wfs_store *store = cursor->store;
+    wfsi_index *index = NULL;
+
+    cursor->index = -1;
+    cursor->descending = query->descending;
+    cursor->left = query->page_size != 0 ? query->page_size : SIZE_MAX;
+    WFS_TRY(wfsi_table_of(store, query->table, &cursor->table));
+    if (query->index != NULL) {
+        WFS_TRY(wfsi_index_of(store, cursor->table, query->index, &index));
+        cursor->index =
+            (int)(index - store->tables[cursor->table].indexes);
+        WFS_TRY(wfsi_cursor_bounds(cursor, query, index));
+    }
+    if (index == NULL
+            ? query->equal_count != 0 || query->from != NULL ||
+                  query->to != NULL || query->starts_with != NULL
+            : (!index->list && !index->tree) ||
+                  (index->list && query->equal_count != index->column_count))
+        return wfsi_error(&store->error, WFS_ERR_ARGUMENT,
+                          "table %s, index %s: it is not ordered, or a list "
+                          "without a value for each of its columns, or there "
+                          "are bounds without an index",
+                          query->table, query->index);
+    return query->cursor != NULL ? wfsi_cursor_continue(cursor, query->cursor)
+                                 : WFS_OK;
+}
+
+wfs_status wfs_cursor_open(wfs_store *store, const wfs_query *query,
+                           wfs_cursor **cursor)
+{
+    wfs_status status;
+
+    *cursor = (wfs_cursor *)wfsi_allocate_zeroed(&store->allocator,
+                                                 sizeof **cursor);
+    if (*cursor == NULL)
+        return wfsi_no_memory(&store->error);
+    (*cursor)->store = store;
+    wfsi_arena_open(&(*cursor)->arena, &store->allocator);
+    status = wfsi_cursor_start(*cursor, query);
+    if (status != WFS_OK) {
+        wfs_cursor_close(*cursor);
+        *cursor = NULL;
+    }
+    return status;
+}
+
+void wfs_cursor_close(wfs_cursor *cursor)
+{
+    wfs_allocator allocator;
+
+    if (cursor == NULL)
+        return;
+    allocator = cursor->store->allocator;
+    wfsi_arena_close(&cursor->arena);
+    wfsi_array_free(&allocator, cursor->key);
+    wfsi_array_free(&allocator, cursor->text);
+    wfsi_release(&allocator, cursor, sizeof *cursor);
+}
+
+/* --- comparing stores: by content, never by how it is kept */
+
+static uint64_t wfsi_hash_value(uint64_t hash, const wfs_value *value)
+{
+    uint64_t bits = (uint64_t)value->integer;
+
+    if (value->type == WFS_REAL)
+        memcpy(&bits, &value->real, sizeof bits);
+    hash = wfsi_mix(wfsi_mix(hash, (uint64_t)value->type), bits);
+    return value->text != NULL ? wfsi_hash_bytes(hash, value->text, value->size)
+                               : hash;
+}
+
+static uint64_t wfsi_hash_table(uint64_t hash, const wfs_store *store,
+                                const wfsi_table *table)
+{
+    const char *row, *name;
+    wfs_value value;
+    wfs_row_id id;
+    uint32_t i, count = (uint32_t)wfsi_array_count(table->columns);
+    size_t size;
+
+    name = wfsi_text(store, table->name, &size);
+    hash = wfsi_mix(wfsi_hash_bytes(hash, name, size), table->next_id);
+    for (id = 1; id < table->next_id; id++) {
+        row = wfsi_row_find(table, id);
+        if (row == NULL)
+            continue;
+        hash = wfsi_mix(wfsi_mix(hash, id), wfsi_row_version(row));
+        for (i = 0; i < count; i++) {
+            value = wfsi_cell(store, table, row, i);
+            hash = wfsi_hash_value(hash, &value);
+        }
+    }
+    return hash;
+}
+
+uint64_t wfs_store_hash(const wfs_store *store)
+{
+    uint64_t hash = 0;
+    size_t i;
+
+    for (i = 0; i < wfsi_array_count(store->tables); i++)
+        hash = wfsi_hash_table(hash, store, &store->tables[i]);
+    return hash;
+}
+
+static bool wfsi_same_text(const wfs_store *left, wfsi_handle left_text,
+                           const wfs_store *right, wfsi_handle right_text)
+{
+    wfs_value first, second;
+
+    first = wfsi_value(WFS_TEXT, 0, 0, NULL, 0);
+    second = first;
+    first.text = wfsi_text(left, left_text, &first.size);
+    second.text = wfsi_text(right, right_text, &second.size);
+    return wfsi_value_compare(&first, &second) == 0;
+}
+
+/* Same name, columns, next id and number of rows. */
+static bool wfsi_same_shape(const wfs_store *left, const wfsi_table *first,
+                            const wfs_store *right, const wfsi_table *second)
+{
+    size_t i, count = wfsi_array_count(first->columns);
+
+    if (!wfsi_same_text(left, first->name, right, second->name) ||
+        first->next_id != second->next_id || first->count != second->count ||
+        count != wfsi_array_count(second->columns))
+        return false;
+    for (i = 0; i < count; i++)
+        if (first->columns[i].type != second->columns[i].type ||
+            !wfsi_same_text(left, first->columns[i].name, right,
+                            second->columns[i].name))
+            return false;
+    return true;
+}
+
+/* Null, or equal to the bit. */
+static bool wfsi_same_value(const wfs_value *left, const wfs_value *right)
+{
+    return left->type == right->type &&
+           wfsi_hash_value(0, left) == wfsi_hash_value(0, right) &&
+           (left->type == WFS_NULL || left->type == WFS_REAL ||
+            wfsi_value_compare(left, right) == 0);
+}
+
+static bool wfsi_same_row(const wfs_store *left, const wfsi_table *first,
+                          const wfs_store *right, const wfsi_table *second,
+                          wfs_row_id id, wfs_error *difference)
+{
+    const char *row = wfsi_row_find(first, id);
+    const char *other = wfsi_row_find(second, id);
+    const char *name = wfsi_text(left, first->name, NULL);
+    wfs_value value, twin;
+    uint32_t i;
+
+    if (row == NULL && other == NULL)
+        return true;
+    if (row == NULL || other == NULL) {
+        wfsi_error(difference, WFS_ERR_CONFLICT,
+                   "table %s: only one has row %i", name, (int64_t)id);
+        return false;
+    }
+    for (i = 0; i < wfsi_array_count(first->columns); i++) {
+        value = wfsi_cell(left, first, row, i);
+        twin = wfsi_cell(right, second, other, i);
+        if (wfsi_same_value(&value, &twin))
+            continue;
+        wfsi_error(difference, WFS_ERR_CONFLICT,
+                   "table %s, row %i: column %s differs", name, (int64_t)id,
+                   wfsi_text(left, first->columns[i].name, NULL));
+        return false;
+    }
+    if (wfsi_row_version(row) == wfsi_row_version(other))
+        return true;
+    wfsi_error(difference, WFS_ERR_CONFLICT,
+               "table %s, row %i: versions %i and %i", name, (int64_t)id,
+               (int64_t)wfsi_row_version(row),
+               (int64_t)wfsi_row_version(other));
+    return false;
+}
+
+bool wfs_store_equal(const wfs_store *left, const wfs_store *right,
+                     wfs_error *difference)
+{
+    const wfsi_table *first, *second;
+    wfs_row_id id;
+    size_t i;
+
+    if (wfsi_array_count(left->tables) != wfsi_array_count(right->tables)) {
+        wfsi_error(difference, WFS_ERR_CONFLICT,
+                   "they have not the same number of tables");
+        return false;
+    }
+    for (i = 0; i < wfsi_array_count(left->tables); i++) {
+        first = &left->tables[i];
+        second = &right->tables[i];
+        if (!wfsi_same_shape(left, first, right, second)) {
+            wfsi_error(difference, WFS_ERR_CONFLICT,
+                       "table %s: name, columns, rows or next ids differ",
+                       wfsi_text(left, first->name, NULL));
+            return false;
+        }
+        for (id = 1; id < first->next_id; id++)
+            if (!wfsi_same_row(left, first, right, second, id, difference))
+                return false;
+    }
+    return true;
+}
+
+/* ------------------------------------------------------------------------
+ * >>schema  private: the workflow tables, declared as data
+ *
+ * Owns the engine's four tables. Each is one list of columns, from which both
+ * the declaration for the store and the C struct of its rows are made, so
+ * that the engine reads and writes rows in place. Calls >>store. Called by
+ * >>engine and >>harness. Source: Fragno's workflow schema.
+ * --------------------------------------------------------------------- */
+
+/* X(C type, member, column, type, nullable, interned, references) */
+#define WFSI_SYMBOL(X, member, column)                                        \
+    X(wfsi_handle, member, column, WFS_TEXT, false, true, NULL)
+#define WFSI_SYMBOL_OR_NULL(X, member, column)                                \
+    X(wfsi_handle, member, column, WFS_TEXT, true, true, NULL)
+#define WFSI_TEXT_OR_NULL(X, member, column)                                  \
+    X(wfsi_handle, member, column, WFS_TEXT, true, false, NULL)
+#define WFSI_JSON_OR_NULL(X, member, column)                                  \
+    X(wfsi_handle, member, column, WFS_JSON, true, false, NULL)
+#define WFSI_NUMBER(X, member, column)                                        \
+    X(int64_t, member, column, WFS_INTEGER, false, false, NULL)
+#define WFSI_NUMBER_OR_NULL(X, member, column)                                \
+    X(int64_t, member, column, WFS_INTEGER, true, false, NULL)
+#define WFSI_TIME(X, member, column)                                          \
+    X(int64_t, member, column, WFS_TIME, false, false, NULL)
+#define WFSI_TIME_OR_NULL(X, member, column)                                  \
+    X(int64_t, member, column, WFS_TIME, true, false, NULL)
+#define WFSI_FLAG(X, member, column)                                          \
+    X(uint8_t, member, column, WFS_BOOL, false, false, NULL)
+#define WFSI_INSTANCE_REF(X, member, column, nullable)                        \
+    X(wfs_row_id, member, column, WFS_REFERENCE, nullable, false,             \
+      "workflow_instance")
+
+#define WFSI_INSTANCE_COLUMNS(X)                                              \
+    WFSI_SYMBOL(X, instance_id, "instanceId")                                 \
+    WFSI_SYMBOL(X, workflow_name, "workflowName")                             \
+    WFSI_SYMBOL(X, status, "status")                                          \
+    WFSI_TIME(X, created_at, "createdAt")                                     \
+    WFSI_TIME(X, updated_at, "updatedAt")                                     \
+    WFSI_TIME_OR_NULL(X, started_at, "startedAt")                             \
+    WFSI_TIME_OR_NULL(X, completed_at, "completedAt")                         \
+    WFSI_JSON_OR_NULL(X, params, "params")                                    \
+    WFSI_JSON_OR_NULL(X, output, "output")                                    \
+    WFSI_SYMBOL_OR_NULL(X, error_name, "errorName")                           \
+    WFSI_TEXT_OR_NULL(X, error_message, "errorMessage")                       \
+    WFSI_FLAG(X, pause_requested, "pauseRequested")                           \
+    WFSI_NUMBER(X, run_number, "runNumber")
+
+#define WFSI_STEP_COLUMNS(X)                                                  \
+    WFSI_INSTANCE_REF(X, instance_ref, "instanceRef", false)                  \
+    WFSI_SYMBOL(X, workflow_name, "workflowName")                             \
+    WFSI_SYMBOL(X, instance_id, "instanceId")                                 \
+    WFSI_NUMBER(X, run_number, "runNumber")                                   \
+    WFSI_SYMBOL(X, step_key, "stepKey")                                       \
+    WFSI_SYMBOL(X, name, "name")                                              \
+    WFSI_SYMBOL(X, type, "type")                                              \
+    WFSI_SYMBOL(X, status, "status")                                          \
+    WFSI_NUMBER(X, attempts, "attempts")                                      \
+    WFSI_NUMBER(X, max_attempts, "maxAttempts")                               \
+    WFSI_NUMBER_OR_NULL(X, timeout_ms, "timeoutMs")                           \
+    WFSI_TIME_OR_NULL(X, next_retry_at, "nextRetryAt")                        \
+    WFSI_TIME_OR_NULL(X, wake_at, "wakeAt")                                   \
+    WFSI_SYMBOL_OR_NULL(X, wait_event_type, "waitEventType")                  \
+    WFSI_JSON_OR_NULL(X, result, "result")                                    \
+    WFSI_SYMBOL_OR_NULL(X, error_name, "errorName")                           \
+    WFSI_TEXT_OR_NULL(X, error_message, "errorMessage")                       \
+    WFSI_TIME(X, created_at, "createdAt")                                     \
+    WFSI_TIME(X, updated_at, "updatedAt")
+
+#define WFSI_EVENT_COLUMNS(X)                                                 \
+    WFSI_INSTANCE_REF(X, instance_ref, "instanceRef", false)                  \
+    WFSI_SYMBOL(X, workflow_name, "workflowName")                             \
+    WFSI_SYMBOL(X, instance_id, "instanceId")                                 \
+    WFSI_NUMBER(X, run_number, "runNumber")                                   \
+    WFSI_SYMBOL(X, actor, "actor")                                            \
+    WFSI_SYMBOL(X, type, "type")                                              \
+    WFSI_JSON_OR_NULL(X, payload, "payload")                                  \
+    WFSI_TIME(X, created_at, "createdAt")                                     \
+    WFSI_TIME_OR_NULL(X, delivered_at, "deliveredAt")                         \
+    WFSI_SYMBOL_OR_NULL(X, consumed_by_step_key, "consumedByStepKey")
+
+/* due_at is what a pending hook is found by: the time it is planned for, or
+ * INT64_MIN for "at once"; null once it is not pending. */
+#define WFSI_HOOK_COLUMNS(X)                                                  \
+    WFSI_SYMBOL(X, hook_namespace, "namespace")                               \
+    WFSI_SYMBOL(X, hook_name, "hookName")                                     \
+    WFSI_SYMBOL_OR_NULL(X, workflow_name, "workflowName")                     \
+    WFSI_SYMBOL_OR_NULL(X, instance_id, "instanceId")                         \
+    WFSI_INSTANCE_REF(X, instance_ref, "instanceRef", true)                   \
+    WFSI_NUMBER_OR_NULL(X, run_number, "runNumber")                           \
+    WFSI_SYMBOL_OR_NULL(X, reason, "reason")                                  \
+    WFSI_JSON_OR_NULL(X, payload, "payload")                                  \
+    WFSI_SYMBOL(X, status, "status")                                          \
+    WFSI_NUMBER(X, attempts, "attempts")                                      \
+    WFSI_NUMBER(X, max_attempts, "maxAttempts")                               \
+    WFSI_TIME_OR_NULL(X, last_attempt_at, "lastAttemptAt")                    \
+    WFSI_TIME_OR_NULL(X, next_retry_at, "nextRetryAt")                        \
+    WFSI_TEXT_OR_NULL(X, error, "error")                                      \
+    WFSI_TIME(X, created_at, "createdAt")                                     \
+    WFSI_TIME_OR_NULL(X, due_at, "dueAt")
+
+#define WFSI_MEMBER(c_type, member, column, type, nullable, interned, refers) \
+    c_type member;
+
+typedef struct wfsi_instance_row {
+    uint32_t version, nulls;
+    WFSI_INSTANCE_COLUMNS(WFSI_MEMBER)
+} wfsi_instance_row;
+
+typedef struct wfsi_step_row {
+    uint32_t version, nulls;
+    wfsi_link of_run;
+    WFSI_STEP_COLUMNS(WFSI_MEMBER)
+} wfsi_step_row;
+
+typedef struct wfsi_event_row {
+    uint32_t version, nulls;
+    wfsi_link of_run;
+    WFSI_EVENT_COLUMNS(WFSI_MEMBER)
+} wfsi_event_row;
+
+typedef struct wfsi_hook_row {
+    uint32_t version, nulls;
+    WFSI_HOOK_COLUMNS(WFSI_MEMBER)
+} wfsi_hook_row;
+#undef WFSI_MEMBER
+
+/* Column numbers, for the null bits. */
+#define WFSI_INSTANCE_NUMBER(c, member, ...) wfsi_instance_##member,
+#define WFSI_STEP_NUMBER(c, member, ...) wfsi_step_##member,
+#define WFSI_EVENT_NUMBER(c, member, ...) wfsi_event_##member,
+#define WFSI_HOOK_NUMBER(c, member, ...) wfsi_hook_##member,
+enum { WFSI_INSTANCE_COLUMNS(WFSI_INSTANCE_NUMBER) wfsi_instance_count };
+enum { WFSI_STEP_COLUMNS(WFSI_STEP_NUMBER) wfsi_step_count };
+enum { WFSI_EVENT_COLUMNS(WFSI_EVENT_NUMBER) wfsi_event_count };
+enum { WFSI_HOOK_COLUMNS(WFSI_HOOK_NUMBER) wfsi_hook_count };
+#undef WFSI_INSTANCE_NUMBER
+#undef WFSI_STEP_NUMBER
+#undef WFSI_EVENT_NUMBER
+#undef WFSI_HOOK_NUMBER
+
+/* Table numbers: the engine's are declared first. */
+enum { WFSI_INSTANCES, WFSI_STEPS, WFSI_EVENTS, WFSI_HOOKS, WFSI_TABLES };
+
+/* Index numbers, in the order of the declarations below. */
+enum { WFSI_INSTANCE_BY_ID, WFSI_INSTANCE_BY_STATUS };
+enum { WFSI_RUN_LIST, WFSI_RUN_BY_CREATED, WFSI_STEP_BY_KEY };
+enum { WFSI_HOOK_DUE };
+
+static wfs_status wfsi_schema_declare(wfs_store *store)
+{
+#define WFSI_COLUMN(c_type, member, column, type, nullable, interned, refers) \
+    {column, type, nullable, interned, refers, {WFS_NULL, 0, 0, NULL, 0}},
+#define WFSI_END {NULL, WFS_NULL, false, false, NULL, {WFS_NULL, 0, 0, NULL, 0}}
+    static const wfs_column instances[] = {
+        WFSI_INSTANCE_COLUMNS(WFSI_COLUMN) WFSI_END};
+    static const wfs_column steps[] = {
+        WFSI_STEP_COLUMNS(WFSI_COLUMN) WFSI_END};
+    static const wfs_column events[] = {
+        WFSI_EVENT_COLUMNS(WFSI_COLUMN) WFSI_END};
+    static const wfs_column hooks[] = {
+        WFSI_HOOK_COLUMNS(WFSI_COLUMN) WFSI_END};
+#undef WFSI_COLUMN
+#undef WFSI_END
+    /* name, columns, unique, ordered, sparse, list */
+    static const wfs_index instance_indexes[] = {
+        {"by_instance", "workflowName, instanceId", true, true, false, false},
+        {"by_status", "workflowName, status, updatedAt", false, true, false,
+         false},
+        {NULL, NULL, false, false, false, false}};
+    static const wfs_index step_indexes[] = {
+        {"of_run", "instanceRef, runNumber", false, false, false, true},
+        {"by_created", "instanceRef, runNumber, createdAt", false, true, false,
+         false},
+        {"by_key", "instanceRef, runNumber, stepKey", true, false, false,
+         false},
+        {NULL, NULL, false, false, false, false}};
+    static const wfs_index event_indexes[] = {
+        {"of_run", "instanceRef, runNumber", false, false, false, true},
+        {"by_created", "instanceRef, runNumber, createdAt", false, true, false,
+         false},
+        {NULL, NULL, false, false, false, false}};
+    static const wfs_index hook_indexes[] = {
+        {"due", "dueAt", false, true, true, false},
+        {NULL, NULL, false, false, false, false}};
+    static const wfs_table tables[] = {
+        {"workflow_instance", instances, instance_indexes, NULL},
+        {"workflow_step", steps, step_indexes, NULL},
+        {"workflow_event", events, event_indexes, NULL},
+        {"workflow_hook", hooks, hook_indexes, NULL},
+        {NULL, NULL, NULL, NULL}};
+
+    return wfsi_declare(store, tables);
+}
+
+/* --- names: every enumerator as an interned text */
+
+typedef struct wfsi_names {
+    wfsi_handle instance_status[WFS_INSTANCE_STATUS_COUNT];
+    wfsi_handle step_type[WFS_STEP_TYPE_COUNT];
+    wfsi_handle step_status[WFS_STEP_STATUS_COUNT];
+    wfsi_handle actor[WFS_ACTOR_COUNT];
+    wfsi_handle reason[WFS_REASON_COUNT];
+    wfsi_handle hook_status[WFS_HOOK_STATUS_COUNT];
+    wfsi_handle hook_namespace;     /* of the engine's hooks */
+    wfsi_handle hook_enqueued;      /* name of the engine's hook */
+    wfsi_handle type_pause;         /* of the system's event */
+    wfsi_handle consumed_by_system; /* the key that takes it */
+    wfsi_handle error;              /* "Error" */
+} wfsi_names;
+
+#define WFSI_NAME(code, name) name,
+static const char *const wfsi_instance_status_names[] = {
+    "", WFS_INSTANCE_STATUS_LIST(WFSI_NAME)};
+static const char *const wfsi_step_type_names[] = {
+    "", WFS_STEP_TYPE_LIST(WFSI_NAME)};
+static const char *const wfsi_step_status_names[] = {
+    "", WFS_STEP_STATUS_LIST(WFSI_NAME)};
+static const char *const wfsi_actor_names[] = {"", WFS_ACTOR_LIST(WFSI_NAME)};
+static const char *const wfsi_reason_names[] = {"", WFS_REASON_LIST(WFSI_NAME)};
+static const char *const wfsi_hook_status_names[] = {
+    "", WFS_HOOK_STATUS_LIST(WFSI_NAME)};
+#undef WFSI_NAME
+
+static bool wfsi_name(wfs_store *store, wfsi_handle *handle, const char *text)
+{
+    *handle = wfsi_symbol(store, text, strlen(text));
+    return *handle != 0;
+}
+
+/* Element 0 stands for "none" and stays 0. */
+static bool wfsi_names_list(wfs_store *store, wfsi_handle *handles,
+                            const char *const *texts, size_t count)
+{
+    size_t i;
+
+    for (i = 1; i < count; i++)
+        if (!wfsi_name(store, &handles[i], texts[i]))
+            return false;
+    return true;
+}
+
+#define wfsi_names_all(store, names, list)                                    \
+    wfsi_names_list((store), (names)->list, wfsi_##list##_names,              \
+                    WFSI_COUNT((names)->list))
+
+static bool wfsi_names_declare(wfs_store *store, wfsi_names *names)
+{
+    memset(names, 0, sizeof *names);
+    return wfsi_names_all(store, names, instance_status) &&
+           wfsi_names_all(store, names, step_type) &&
+           wfsi_names_all(store, names, step_status) &&
+           wfsi_names_all(store, names, actor) &&
+           wfsi_names_all(store, names, reason) &&
+           wfsi_names_all(store, names, hook_status) &&
+           wfsi_name(store, &names->hook_namespace, "workflows") &&
+           wfsi_name(store, &names->hook_enqueued, "onWorkflowEnqueued") &&
+           wfsi_name(store, &names->type_pause, "pause") &&
+           wfsi_name(store, &names->consumed_by_system, "system:pause") &&
+           wfsi_name(store, &names->error, "Error");
+}
+
+/* The enumerator whose name that is; 0 for none. */
+static int wfsi_name_find(const wfsi_handle *handles, size_t count,
+                          wfsi_handle handle)
+{
+    size_t i;
+
+    for (i = 1; i < count; i++)
+        if (handles[i] == handle)
+            return (int)i;
+    return 0;
+}
+
+#define wfsi_enum(names, list, handle)                                        \
+    wfsi_name_find((names)->list, WFSI_COUNT((names)->list), (handle))
+
+#define WFSI_NAME_OF(list, value)                                             \
+    ((size_t)(value) < WFSI_COUNT(wfsi_##list##_names)                        \
+         ? wfsi_##list##_names[value]                                         \
+         : "")
+
+const char *wfs_instance_status_name(wfs_instance_status status)
+{
+    return WFSI_NAME_OF(instance_status, status);
+}
+
+const char *wfs_step_type_name(wfs_step_type type)
+{
+    return WFSI_NAME_OF(step_type, type);
+}
+
+const char *wfs_step_status_name(wfs_step_status status)
+{
+    return WFSI_NAME_OF(step_status, status);
+}
+
+const char *wfs_actor_name(wfs_actor actor)
+{
+    return WFSI_NAME_OF(actor, actor);
+}
+
+const char *wfs_reason_name(wfs_reason reason)
+{
+    return WFSI_NAME_OF(reason, reason);
+}
+
+const char *wfs_hook_status_name(wfs_hook_status status)
+{
+    return WFSI_NAME_OF(hook_status, status);
+}
+
+/* --- cells of the engine's rows */
+
+static void wfsi_null_bit(uint32_t *nulls, int column, bool is_null)
+{
+    uint32_t bit = (uint32_t)1 << column;
+
+    *nulls = is_null ? *nulls | bit : *nulls & ~bit;
+}
+
+/* A nullable time or number; WFS_NO_TIME is null. */
+static void wfsi_set_time(uint32_t *nulls, int column, int64_t *cell,
+                          int64_t time)
+{
+    wfsi_null_bit(nulls, column, time == WFS_NO_TIME);
+    *cell = time == WFS_NO_TIME ? 0 : time;
+}
+
+static int64_t wfsi_get_time(uint32_t nulls, int column, int64_t cell)
+{
+    return (nulls >> column & 1) != 0 ? WFS_NO_TIME : cell;
+}
+
+/* A nullable text; 0 is null. */
+static void wfsi_set_handle(uint32_t *nulls, int column, wfsi_handle *cell,
+                            wfsi_handle handle)
+{
+    wfsi_null_bit(nulls, column, handle == 0);
+    *cell = handle;
+}
+
+#define WFSI_SET_TIME(table, row, member, time)                               \
+    wfsi_set_time(&(row)->nulls, wfsi_##table##_##member, &(row)->member, time)
+#define WFSI_GET_TIME(table, row, member)                                     \
+    wfsi_get_time((row)->nulls, wfsi_##table##_##member, (row)->member)
+#define WFSI_SET_HANDLE(table, row, member, handle)                           \
+    wfsi_set_handle(&(row)->nulls, wfsi_##table##_##member, &(row)->member,   \
+                    handle)
+
+/* ------------------------------------------------------------------------
+ * >>engine  private: steps, replay, tick, hooks
+ *
+ * Owns a tick: what was retrieved, the plan that the workflow function makes
+ * of it, and the commit. Calls >>store, >>schema, >>json, >>time. Called by
+ * >>harness, and by workflow functions. Source: Fragno's workflow runner.
+ * --------------------------------------------------------------------- */
+
+struct wfs_harness {
+    wfs_allocator allocator;
+    wfs_limits limits;
+    wfs_store *store;
+    wfs_clock clock;
+    wfs_random random;
+    const wfs_workflow *workflows;      /* the user's */
+    wfsi_handle *workflow_names;        /* array: their interned names */
+    const wfs_hook_handler *handlers;   /* the user's */
+    bool auto_tick;
+    wfsi_names names;
+    wfs_arena results;                  /* what calls gave */
+    wfs_open_tick *spare;               /* ticks to be used again */
+    size_t open_ticks;
+};
+
+typedef struct wfsi_span {
+    const char *data;                   /* NULL: none */
+    size_t size;
+} wfsi_span;
+
+/* --- small maps of a tick: from a handle to a number, in its arena */
+
+typedef struct wfsi_count_slot {
+    wfsi_handle key;                    /* 0: empty */
+    uint32_t value;
+} wfsi_count_slot;
+
+typedef struct wfsi_tick_map {
+    wfsi_count_slot *slots;
+    uint32_t capacity;                  /* 0 or a power of two */
+    uint32_t count;
+} wfsi_tick_map;
+
+static wfsi_count_slot *wfsi_tick_map_slot(const wfsi_tick_map *map,
+                                           wfsi_handle key)
+{
+    uint32_t mask = map->capacity - 1;
+    uint32_t at = (uint32_t)(wfsi_mix(0, key) & mask);
+
+    while (map->slots[at].key != 0 && map->slots[at].key != key)
+        at = (at + 1) & mask;
+    return &map->slots[at];
+}
+
+static uint32_t *wfsi_tick_map_find(const wfsi_tick_map *map, wfsi_handle key)
+{
+    wfsi_count_slot *slot;
+
+    if (map->capacity == 0)
+        return NULL;
+    slot = wfsi_tick_map_slot(map, key);
+    return slot->key != 0 ? &slot->value : NULL;
+}
+
+static bool wfsi_tick_map_grow(wfs_arena *arena, wfsi_tick_map *map)
+{
+    wfsi_tick_map larger;
+    uint32_t i;
+
+    larger.capacity = map->capacity == 0 ? 16 : map->capacity * 2;
+    larger.count = map->count;
+    larger.slots = (wfsi_count_slot *)wfsi_arena_zeroed(
+        arena, larger.capacity * sizeof *larger.slots);
+    if (larger.slots == NULL)
+        return false;
+    for (i = 0; i < map->capacity; i++)
+        if (map->slots[i].key != 0)
+            *wfsi_tick_map_slot(&larger, map->slots[i].key) = map->slots[i];
+    *map = larger;
+    return true;
+}
+
+/* The value of a key, 0 at first; NULL without memory. */
+static uint32_t *wfsi_tick_map_put(wfs_arena *arena, wfsi_tick_map *map,
+                                   wfsi_handle key)
+{
+    wfsi_count_slot *slot;
+
+    if (map->count >= map->capacity / 2 && !wfsi_tick_map_grow(arena, map))
+        return NULL;
+    slot = wfsi_tick_map_slot(map, key);
+    if (slot->key == 0) {
+        slot->key = key;
+        map->count++;
+    }
+    return &slot->value;
+}
+
+/* --- what a tick works on */
+
+/* A step as it stands in this tick: a copy of its row, or a new one. New texts
+ * are kept aside until the commit. */
+typedef struct wfsi_draft {
+    wfsi_step_row row;
+    wfs_row_id id;                      /* 0: new */
+    bool dirty;
+    uint32_t next_dirty;                /* order of writing; number + 1 */
+    wfsi_span result, error_message;    /* to be stored; NULL: as in row */
+} wfsi_draft;
+
+/* An event of the run that nothing has taken. */
+typedef struct wfsi_inbox {
+    wfsi_event_row row;
+    wfs_row_id id;
+    uint32_t next_of_type;              /* number + 1 */
+    wfsi_handle consumer;               /* the key of the step that took it */
+} wfsi_inbox;
+
+typedef enum wfsi_queued_kind {
+    WFSI_QUEUED_INSERT,
+    WFSI_QUEUED_UPDATE,
+    WFSI_QUEUED_DELETE,
+    WFSI_QUEUED_HOOK
+} wfsi_queued_kind;
+
+/* A write that a body queued. */
+typedef struct wfsi_queued {
+    struct wfsi_queued *next;
+    wfsi_queued_kind kind;
+    uint32_t owner;                     /* number of the step's draft */
+    bool dropped;
+    uint32_t table;
+    wfs_row_id id;
+    uint32_t version;
+    wfs_field *fields;
+    wfsi_span hook_name, payload;
+} wfsi_queued;
+
+/* What the commit has to do. */
+typedef enum wfsi_outcome {
+    WFSI_OUTCOME_NONE,                  /* nothing: 0 processed */
+    WFSI_OUTCOME_CONSUME_PAUSES,
+    WFSI_OUTCOME_PAUSE,
+    WFSI_OUTCOME_TOO_EARLY,             /* a hook for the due time */
+    WFSI_OUTCOME_COMPLETE,
+    WFSI_OUTCOME_ERRORED,
+    WFSI_OUTCOME_WAITING
+} wfsi_outcome;
+
+typedef enum wfsi_phase {
+    WFSI_PHASE_RETRIEVED,
+    WFSI_PHASE_PLANNED,
+    WFSI_PHASE_FAILED
+} wfsi_phase;
+
+#define WFSI_NO_DRAFT UINT32_MAX
+
+struct wfs_run {
+    wfs_harness *harness;
+    wfs_arena *arena;
+    wfs_reason reason;
+    int64_t timestamp;                  /* of the tick, for the gate */
+    const wfs_workflow *workflow;
+
+    /* retrieved */
+    wfs_row_id instance_ref;            /* 0: nothing to do */
+    wfsi_instance_row instance;
+    wfs_row_id last_event;              /* of the run, 0: none */
+    wfsi_draft *drafts;
+    uint32_t draft_count, draft_capacity;
+    wfsi_inbox *inbox;                  /* by (created_at, id) */
+    uint32_t inbox_count;
+    bool pause_pending;
+
+    /* the replay */
+    uint32_t cursor;                    /* the draft expected next */
+    bool in_order;                      /* every step so far was expected */
+    wfsi_tick_map by_key;               /* key to draft number + 1 */
+    wfsi_tick_map uses;                 /* key without suffix to its uses */
+    wfsi_tick_map inbox_heads;          /* type to number + 1 in inbox */
+    uint32_t scope;                     /* the draft whose body runs */
+    uint32_t first_dirty, last_dirty;   /* number + 1 */
+    wfs_status sticky;                  /* once not WFS_OK, no step runs */
+    wfs_error misuse;                   /* what rule was broken, if any */
+    const char *suspended_at;           /* name of the step */
+    int64_t resume_at;                  /* of the suspension; or no time */
+    bool resume_is_retry;
+    wfsi_handle suspended_on;           /* event type, or 0 */
+    wfs_failure failure;                /* of the last WFS_FAILED */
+    wfsi_span value;                    /* that wfs_return gave */
+    wfsi_queued *queue, **queue_end;
+
+    /* the plan */
+    wfsi_outcome outcome;
+    int64_t due;                        /* TOO_EARLY */
+    wfs_random random_before, random_after;
+};
+
+struct wfs_open_tick {
+    wfs_run run;
+    wfs_arena arena;
+    wfsi_phase phase;
+    wfs_open_tick *next;
+};
+
+static wfsi_instance_row *wfsi_instance_at(const wfs_harness *harness,
+                                           wfs_row_id id)
+{
+    return (wfsi_instance_row *)(void *)wfsi_row_at(
+        &harness->store->tables[WFSI_INSTANCES], id);
+}
+
+static wfsi_step_row *wfsi_step_at(const wfs_harness *harness, wfs_row_id id)
+{
+    return (wfsi_step_row *)(void *)wfsi_row_at(
+        &harness->store->tables[WFSI_STEPS], id);
+}
+
+static wfsi_event_row *wfsi_event_at(const wfs_harness *harness, wfs_row_id id)
+{
+    return (wfsi_event_row *)(void *)wfsi_row_at(
+        &harness->store->tables[WFSI_EVENTS], id);
+}
+
+static wfsi_hook_row *wfsi_hook_at(const wfs_harness *harness, wfs_row_id id)
+{
+    return (wfsi_hook_row *)(void *)wfsi_row_at(
+        &harness->store->tables[WFSI_HOOKS], id);
+}
+
+static wfs_error *wfsi_harness_error(const wfs_harness *harness)
+{
+    return &harness->store->error;
+}
+
+static wfs_status wfsi_harness_no_memory(const wfs_harness *harness)
+{
+    return wfsi_no_memory(wfsi_harness_error(harness));
+}
+
+static bool wfsi_status_is_terminal(const wfsi_names *names, wfsi_handle status)
+{
+    return status == names->instance_status[WFS_INSTANCE_COMPLETE] ||
+           status == names->instance_status[WFS_INSTANCE_ERRORED] ||
+           status == names->instance_status[WFS_INSTANCE_TERMINATED];
+}
+
+/* The first row of an instance's run in a list index, or 0. */
+static wfs_row_id wfsi_run_first(const wfs_harness *harness, uint32_t table,
+                                 wfs_row_id instance, int64_t run_number)
+{
+    const wfsi_table *rows = &harness->store->tables[table];
+    uint64_t words[2];
+
+    words[0] = instance;
+    words[1] = (uint64_t)run_number;
+    return wfsi_key_find(harness->store, rows, &rows->indexes[WFSI_RUN_LIST],
+                         words);
+}
+
+/* --- hooks */
+
+/* Add a hook; what is left at 0 in `fields` is filled in. */
+static wfs_status wfsi_hook_insert(wfs_harness *harness, wfsi_hook_row *fields,
+                                   int64_t next_retry_at, wfsi_span payload)
+{
+    wfs_store *store = harness->store;
+    wfsi_table *table = &store->tables[WFSI_HOOKS];
+    wfsi_hook_row *row = (wfsi_hook_row *)(void *)wfsi_row_new(store, table);
+    wfsi_handle text = 0;
+
+    if (row != NULL && payload.data != NULL)
+        text = wfsi_text_keep(store, payload.data, payload.size);
+    if (row == NULL || (payload.data != NULL && text == 0))
+        return wfsi_no_memory(&store->error);
+    fields->status = harness->names.hook_status[WFS_HOOK_PENDING];
+    fields->max_attempts = 5;
+    fields->created_at = harness->clock.now;
+    WFSI_SET_HANDLE(hook, fields, payload, text);
+    WFSI_SET_HANDLE(hook, fields, error, 0);
+    WFSI_SET_TIME(hook, fields, last_attempt_at, WFS_NO_TIME);
+    WFSI_SET_TIME(hook, fields, next_retry_at, next_retry_at);
+    fields->due_at = next_retry_at;     /* WFS_NO_TIME is the smallest */
+    *row = *fields;
+    return wfsi_row_insert(store, WFSI_HOOKS, NULL);
+}
+
+/* The engine's hook: a tick of the instance for that reason. */
+static wfs_status wfsi_hook_enqueue(wfs_harness *harness, wfs_row_id ref,
+                                    const wfsi_instance_row *instance,
+                                    wfs_reason reason, int64_t next_retry_at)
+{
+    wfsi_hook_row fields;
+    wfsi_span none = {NULL, 0};
+
+    memset(&fields, 0, sizeof fields);
+    fields.hook_namespace = harness->names.hook_namespace;
+    fields.hook_name = harness->names.hook_enqueued;
+    fields.workflow_name = instance->workflow_name;
+    fields.instance_id = instance->instance_id;
+    fields.instance_ref = ref;
+    fields.run_number = instance->run_number;
+    fields.reason = harness->names.reason[reason];
+    return wfsi_hook_insert(harness, &fields, next_retry_at, none);
+}
+
+/* A hook of the user's. */
+static wfs_status wfsi_hook_trigger(wfs_harness *harness, wfsi_span name,
+                                    wfsi_span payload)
+{
+    wfsi_hook_row fields;
+
+    memset(&fields, 0, sizeof fields);
+    fields.hook_namespace = wfsi_symbol(harness->store, "user", 4);
+    fields.hook_name = wfsi_symbol(harness->store, name.data, name.size);
+    if (fields.hook_namespace == 0 || fields.hook_name == 0)
+        return wfsi_harness_no_memory(harness);
+    WFSI_SET_HANDLE(hook, &fields, workflow_name, 0);
+    WFSI_SET_HANDLE(hook, &fields, instance_id, 0);
+    WFSI_SET_HANDLE(hook, &fields, instance_ref, 0);
+    WFSI_SET_HANDLE(hook, &fields, reason, 0);
+    WFSI_SET_TIME(hook, &fields, run_number, WFS_NO_TIME);
+    return wfsi_hook_insert(harness, &fields, WFS_NO_TIME, payload);
+}
+
+/* --- the run: what sticks, and errors */
+
+/* End the run with an infrastructure error. */
+static wfs_status wfsi_run_abort(wfs_run *run, wfs_status status)
+{
+    if (run->sticky == WFS_OK || run->sticky == WFS_SUSPENDED)
+        run->sticky = status;
+    return run->sticky;
+}
+
+static wfs_status wfsi_run_no_memory(wfs_run *run)
+{
+    return wfsi_run_abort(run, wfsi_harness_no_memory(run->harness));
+}
+
+/* Whether a call may go on; after a suspension it may not, and that it was
+ * made is remembered as misuse. call, name: for the message. */
+static bool wfsi_run_may(wfs_run *run, const char *call, const char *name)
+{
+    if (run->sticky == WFS_OK)
+        return true;
+    if (run->sticky == WFS_SUSPENDED && run->misuse.code == WFS_OK)
+        wfsi_error(&run->misuse, WFS_ERR_MISUSE,
+                   "workflow %s: %s \"%s\" was called although step \"%s\" had "
+                   "suspended the run; hand back what a step call returns "
+                   "(WFS_TRY does)",
+                   run->workflow->key, call, name != NULL ? name : "",
+                   run->suspended_at);
+    return false;
+}
+
+static wfs_status wfsi_run_suspend(wfs_run *run, const wfsi_draft *draft,
+                                   int64_t resume_at, bool is_retry)
+{
+    run->suspended_at = wfsi_text(run->harness->store, draft->row.name, NULL);
+    run->resume_at = resume_at;
+    run->resume_is_retry = is_retry;
+    run->suspended_on = draft->row.wait_event_type;
+    run->sticky = WFS_SUSPENDED;
+    return WFS_SUSPENDED;
+}
+
+/* Of a function that returns WFS_FAILED and says no more. */
+static wfs_failure wfsi_failure_unnamed(void)
+{
+    wfs_failure failure;
+
+    failure.name = "Error";
+    failure.name_size = 5;
+    failure.message = "";
+    failure.message_size = 0;
+    failure.for_good = false;
+    return failure;
+}
+
+static wfs_status wfsi_run_fail(wfs_run *run, const wfs_failure *failure)
+{
+    wfs_failure copy = *failure;
+
+    copy.name = wfsi_arena_text(run->arena, failure->name, failure->name_size);
+    copy.message = wfsi_arena_text(run->arena, failure->message,
+                                   failure->message_size);
+    if (run->arena->failed)
+        return wfsi_run_no_memory(run);
+    run->failure = copy;
+    return WFS_FAILED;
+}
+
+static wfs_status wfsi_run_fail_text(wfs_run *run, const char *name,
+                                     const char *message, bool for_good)
+{
+    wfs_failure failure = wfsi_failure_unnamed();
+
+    if (name != NULL) {
+        failure.name = name;
+        failure.name_size = strlen(name);
+    }
+    if (message != NULL) {
+        failure.message = message;
+        failure.message_size = strlen(message);
+    }
+    failure.for_good = for_good;
+    return wfsi_run_fail(run, &failure);
+}
+
+/* --- finding a step's draft */
+
+static wfsi_span wfsi_step_span(const wfs_run *run, wfsi_handle handle)
+{
+    wfsi_span span;
+
+    span.data = wfsi_text(run->harness->store, handle, &span.size);
+    return span;
+}
+
+/* "parent>type:name", in the tick's arena. */
+static wfsi_span wfsi_key_compose(wfs_run *run, wfs_step_type type,
+                                  wfsi_span name)
+{
+    wfsi_span parent = {NULL, 0}, key;
+    const char *prefix = wfsi_step_type_names[type];
+    size_t prefix_size = strlen(prefix);
+    char *at;
+
+    if (run->scope != WFSI_NO_DRAFT)
+        parent = wfsi_step_span(run, run->drafts[run->scope].row.step_key);
+    key.size = parent.size + (parent.data != NULL) + prefix_size + 1 +
+               name.size;
+    key.data = at = (char *)wfsi_arena_allocate(
+        run->arena, key.size + 1 + WFSI_INTEGER_SIZE);
+    if (at == NULL)
+        return key;
+    if (parent.data != NULL) {
+        memcpy(at, parent.data, parent.size);
+        at += parent.size;
+        *at++ = '>';
+    }
+    memcpy(at, prefix, prefix_size);
+    at[prefix_size] = ':';
+    memcpy(at + prefix_size + 1, name.data, name.size);
+    return key;
+}
+
+/* The key's handle, with "#n" appended for its n-th further use; 0 without
+ * memory. */
+static wfsi_handle wfsi_key_intern(wfs_run *run, wfsi_span key)
+{
+    wfs_store *store = run->harness->store;
+    wfsi_handle base = wfsi_symbol(store, key.data, key.size);
+    uint32_t *uses =
+        base != 0 ? wfsi_tick_map_put(run->arena, &run->uses, base) : NULL;
+    char *end = (char *)(size_t)key.data + key.size;
+
+    if (uses == NULL)
+        return 0;
+    if ((*uses)++ == 0)
+        return base;
+    *end = '#';                         /* room was left for it */
+    key.size += 1 + wfsi_format_integer((int64_t)*uses - 1, end + 1);
+    return wfsi_symbol(store, key.data, key.size);
+}
+
+/* A map of all drafts, once a step comes out of order. */
+static bool wfsi_drafts_index(wfs_run *run)
+{
+    uint32_t i, *number;
+
+    if (!run->in_order)
+        return true;
+    for (i = 0; i < run->draft_count; i++) {
+        number = wfsi_tick_map_put(run->arena, &run->by_key,
+                                   run->drafts[i].row.step_key);
+        if (number == NULL)
+            return false;
+        *number = i + 1;
+    }
+    run->in_order = false;
+    return true;
+}
+
+/* The draft with a key, or NULL; *failed without memory. In an unchanged
+ * workflow it is the next one of the history. */
+static wfsi_draft *wfsi_draft_find(wfs_run *run, wfsi_handle key, bool *failed)
+{
+    uint32_t *number;
+
+    *failed = false;
+    if (run->cursor < run->draft_count &&
+        run->drafts[run->cursor].row.step_key == key)
+        return &run->drafts[run->cursor++];
+    if (run->in_order && run->cursor == run->draft_count)
+        return NULL;
+    *failed = !wfsi_drafts_index(run);
+    number = *failed ? NULL : wfsi_tick_map_find(&run->by_key, key);
+    if (number == NULL)
+        return NULL;
+    run->cursor = *number;
+    return &run->drafts[*number - 1];
+}
+
+static bool wfsi_drafts_reserve(wfs_run *run, uint32_t count)
+{
+    uint32_t capacity = run->draft_capacity * 2;
+    wfsi_draft *drafts;
+
+    if (count <= run->draft_capacity)
+        return true;
+    if (capacity < 8)
+        capacity = 8;
+    if (capacity < count)
+        capacity = count;
+    drafts = (wfsi_draft *)wfsi_arena_allocate(run->arena,
+                                               capacity * sizeof *drafts);
+    if (drafts == NULL)
+        return false;
+    if (run->draft_count != 0)
+        memcpy(drafts, run->drafts, run->draft_count * sizeof *drafts);
+    run->drafts = drafts;
+    run->draft_capacity = capacity;
+    return true;
+}
+
+/* A draft for a step that has no row; NULL without memory. */
+static wfsi_draft *wfsi_draft_new(wfs_run *run, wfs_step_type type,
+                                  wfsi_handle key, wfsi_span name)
+{
+    const wfsi_names *names = &run->harness->names;
+    wfsi_draft *draft;
+    uint32_t *number;
+
+    if (!wfsi_drafts_reserve(run, run->draft_count + 1))
+        return NULL;
+    draft = &run->drafts[run->draft_count];
+    memset(draft, 0, sizeof *draft);
+    draft->row.instance_ref = run->instance_ref;
+    draft->row.workflow_name = run->instance.workflow_name;
+    draft->row.instance_id = run->instance.instance_id;
+    draft->row.run_number = run->instance.run_number;
+    draft->row.step_key = key;
+    draft->row.name = wfsi_symbol(run->harness->store, name.data, name.size);
+    draft->row.type = names->step_type[type];
+    draft->row.status = names->step_status[WFS_STEP_WAITING];
+    draft->row.max_attempts = 1;
+    draft->row.nulls = (uint32_t)1 << wfsi_step_timeout_ms |
+                       (uint32_t)1 << wfsi_step_next_retry_at |
+                       (uint32_t)1 << wfsi_step_wake_at |
+                       (uint32_t)1 << wfsi_step_wait_event_type |
+                       (uint32_t)1 << wfsi_step_result |
+                       (uint32_t)1 << wfsi_step_error_name |
+                       (uint32_t)1 << wfsi_step_error_message;
+    if (draft->row.name == 0)
+        return NULL;
+    if (!run->in_order) {
+        number = wfsi_tick_map_put(run->arena, &run->by_key, key);
+        if (number == NULL)
+            return NULL;
+        *number = run->draft_count + 1;
+    }
+    run->cursor = ++run->draft_count;
+    return draft;
+}
+
+/* Mark a draft as to be written, in the order of the first mark. */
+static void wfsi_draft_touch(wfs_run *run, wfsi_draft *draft)
+{
+    uint32_t number = (uint32_t)(draft - run->drafts) + 1;
+
+    if (draft->dirty)
+        return;
+    draft->dirty = true;
+    if (run->last_dirty != 0)
+        run->drafts[run->last_dirty - 1].next_dirty = number;
+    else
+        run->first_dirty = number;
+    run->last_dirty = number;
+}
+
+static wfs_status wfsi_check_name(wfs_run *run, wfsi_span name)
+{
+    static const char reserved[] = {'>', '#', '\0'};
+    char message[] = "WORKFLOW_STEP_NAME_CONTAINS_RESERVED_CHARACTER:?";
+    wfs_failure failure;
+    size_t i;
+
+    if (name.size > run->harness->limits.name_size)
+        return wfsi_run_abort(
+            run, wfsi_error(wfsi_harness_error(run->harness), WFS_ERR_LIMIT,
+                            "workflow %s: a step's name has %i bytes, more "
+                            "than the %i allowed: %n",
+                            run->workflow->key, (int64_t)name.size,
+                            (int64_t)run->harness->limits.name_size, name.data,
+                            name.size));
+    for (i = 0; i < sizeof reserved; i++) {
+        if (name.size == 0 || memchr(name.data, reserved[i], name.size) == NULL)
+            continue;
+        message[sizeof message - 2] = reserved[i];
+        failure = wfsi_failure_unnamed();
+        failure.message = message;
+        failure.message_size = sizeof message - 1;
+        return wfsi_run_fail(run, &failure);
+    }
+    return WFS_OK;
+}
+
+/* What every step call begins with: *draft is its draft, *is_new whether it
+ * was reached for the first time. */
+static wfs_status wfsi_step_enter(wfs_run *run, wfs_step_type type,
+                                  const char *name, size_t name_size,
+                                  wfsi_draft **draft, bool *is_new)
+{
+    wfsi_span span, key;
+    wfsi_handle handle;
+    bool failed;
+
+    if (!wfsi_run_may(run, "step", name))
+        return run->sticky;
+    if (name == NULL)
+        return wfsi_run_abort(
+            run, wfsi_error(wfsi_harness_error(run->harness), WFS_ERR_ARGUMENT,
+                            "workflow %s: the name of a %s step is NULL",
+                            run->workflow->key, wfsi_step_type_names[type]));
+    span.data = name;
+    span.size = name_size != 0 ? name_size : strlen(name);
+    WFS_TRY(wfsi_check_name(run, span));
+    key = wfsi_key_compose(run, type, span);
+    handle = key.data != NULL ? wfsi_key_intern(run, key) : 0;
+    if (handle == 0)
+        return wfsi_run_no_memory(run);
+    *draft = wfsi_draft_find(run, handle, &failed);
+    *is_new = *draft == NULL;
+    if (*is_new && !failed)
+        *draft = wfsi_draft_new(run, type, handle, span);
+    return *draft != NULL ? WFS_OK : wfsi_run_no_memory(run);
+}
+
+/* --- what a step's row says */
+
+static bool wfsi_draft_is(const wfs_run *run, const wfsi_draft *draft,
+                          wfs_step_status status)
+{
+    return draft->row.status == run->harness->names.step_status[status];
+}
+
+/* The result of a completed step, read in place. */
+static void wfsi_draft_value(wfs_run *run, const wfsi_draft *draft,
+                             const wfs_json **value)
+{
+    wfsi_span span = draft->result;
+
+    if (value == NULL)
+        return;
+    if (span.data == NULL)
+        span = wfsi_step_span(run, draft->row.result);
+    *value = span.data != NULL ? wfsi_json_raw(run->arena, span.data, span.size)
+                               : NULL;
+}
+
+/* Throw the error that a step has failed with. */
+static wfs_status wfsi_draft_throw(wfs_run *run, const wfsi_draft *draft)
+{
+    wfsi_span name = wfsi_step_span(run, draft->row.error_name);
+    wfsi_span message = draft->error_message;
+    wfs_failure failure = wfsi_failure_unnamed();
+
+    if (message.data == NULL)
+        message = wfsi_step_span(run, draft->row.error_message);
+    if (name.data != NULL) {
+        failure.name = name.data;
+        failure.name_size = name.size;
+    }
+    if (message.data != NULL) {
+        failure.message = message.data;
+        failure.message_size = message.size;
+    }
+    return wfsi_run_fail(run, &failure);
+}
+
+/* Forget all that an earlier attempt or wait left in the row. */
+static void wfsi_draft_reset(wfsi_draft *draft)
+{
+    wfsi_step_row *row = &draft->row;
+
+    WFSI_SET_HANDLE(step, row, result, 0);
+    WFSI_SET_HANDLE(step, row, error_name, 0);
+    WFSI_SET_HANDLE(step, row, error_message, 0);
+    WFSI_SET_HANDLE(step, row, wait_event_type, 0);
+    WFSI_SET_TIME(step, row, next_retry_at, WFS_NO_TIME);
+    WFSI_SET_TIME(step, row, wake_at, WFS_NO_TIME);
+    draft->error_message.data = NULL;
+    draft->result.data = NULL;
+}
+
+static bool wfsi_draft_set_error(wfs_run *run, wfsi_draft *draft)
+{
+    const wfs_failure *failure = &run->failure;
+    wfsi_handle name = wfsi_symbol(run->harness->store, failure->name,
+                                   failure->name_size);
+
+    if (name == 0)
+        return false;
+    WFSI_SET_HANDLE(step, &draft->row, error_name, name);
+    draft->error_message.data = failure->message;
+    draft->error_message.size = failure->message_size;
+    return true;
+}
+
+/* Milliseconds of a duration in text, or the number. An invalid text is an
+ * error of the workflow: WFS_FAILED. */
+static wfs_status wfsi_run_duration(wfs_run *run, const char *text, double ms,
+                                    double *result)
+{
+    wfs_error error;
+
+    *result = ms;
+    if (text == NULL || wfs_parse_duration(text, result, &error) == WFS_OK)
+        return WFS_OK;
+    return wfsi_run_fail_text(run, "Error", error.message, false);
+}
+
+/* --- do */
+
+static bool wfsi_failure_is_final(const wfs_failure *failure)
+{
+    static const char final[] = "NonRetryableError";
+
+    return failure->for_good ||
+           (failure->name_size == sizeof final - 1 &&
+            memcmp(failure->name, final, failure->name_size) == 0);
+}
+
+static double wfsi_retry_delay(const wfs_retries *retries, double delay,
+                               int64_t attempts)
+{
+    int64_t i;
+
+    if (retries->backoff == WFS_BACKOFF_LINEAR)
+        return delay * (double)attempts;
+    if (retries->backoff == WFS_BACKOFF_EXPONENTIAL)
+        for (i = 1; i < attempts && i < 1024; i++)
+            delay *= 2;
+    return delay;
+}
+
+/* An attempt has failed: for good, or to be tried again. */
+static wfs_status wfsi_do_failed(wfs_run *run, wfsi_draft *draft,
+                                 const wfs_retries *retries)
+{
+    double delay;
+    int64_t at;
+
+    if (wfsi_failure_is_final(&run->failure) ||
+        draft->row.attempts > retries->limit) {
+        draft->row.status = run->harness->names.step_status[WFS_STEP_ERRORED];
+        return wfsi_draft_set_error(run, draft) ? WFS_FAILED
+                                                : wfsi_run_no_memory(run);
+    }
+    WFS_TRY(wfsi_run_duration(run, retries->delay, retries->delay_ms, &delay));
+    if (!wfsi_draft_set_error(run, draft))
+        return wfsi_run_no_memory(run);
+    at = wfsi_time_add(run->harness->clock.now,
+                       wfsi_retry_delay(retries, delay, draft->row.attempts));
+    WFSI_SET_TIME(step, &draft->row, next_retry_at, at);
+    return wfsi_run_suspend(run, draft, at, true);
+}
+
+/* A nested step has suspended: so has this one. */
+static wfs_status wfsi_do_suspended(wfs_run *run, wfsi_draft *draft)
+{
+    if (!run->resume_is_retry)
+        WFSI_SET_TIME(step, &draft->row, wake_at, run->resume_at);
+    WFSI_SET_HANDLE(step, &draft->row, wait_event_type, run->suspended_on);
+    return WFS_SUSPENDED;
+}
+
+/* Drop what bodies of this step have queued. */
+static void wfsi_queue_drop(wfs_run *run, uint32_t owner)
+{
+    wfsi_queued *queued;
+
+    for (queued = run->queue; queued != NULL; queued = queued->next)
+        if (queued->owner == owner)
+            queued->dropped = true;
+}
+
+/* A function returned something that does not fit what its calls returned. */
+static wfs_status wfsi_run_returned(wfs_run *run, wfs_status status,
+                                    const char *kind, const char *name)
+{
+    wfs_error *error = wfsi_harness_error(run->harness);
+
+    if (run->sticky == WFS_SUSPENDED && status != WFS_SUSPENDED)
+        return wfsi_run_abort(
+            run, wfsi_error(error, WFS_ERR_MISUSE,
+                            "%s \"%s\" returned %s although step \"%s\" had "
+                            "suspended the run; hand back what a step call "
+                            "returns (WFS_TRY does)",
+                            kind, name, wfs_status_name(status),
+                            run->suspended_at));
+    if (run->sticky != WFS_OK)
+        return run->sticky;
+    if (status == WFS_OK || status == WFS_FAILED)
+        return status;
+    if (status == WFS_SUSPENDED || status == WFS_DONE)
+        return wfsi_run_abort(
+            run, wfsi_error(error, WFS_ERR_MISUSE,
+                            "%s \"%s\" returned %s although no step had "
+                            "suspended the run",
+                            kind, name, wfs_status_name(status)));
+    if (error->code != status)
+        wfsi_error(error, status, "%s \"%s\" returned %s", kind, name,
+                   wfs_status_name(status));
+    return wfsi_run_abort(run, status);
+}
+
+/* Run a body in the scope of its step; its value is left in *value. */
+static wfs_status wfsi_body_call(wfs_run *run, uint32_t number,
+                                 const char *name, wfs_function body,
+                                 void *user, wfsi_span *value)
+{
+    uint32_t scope = run->scope;
+    wfsi_span outer = run->value;
+    wfs_status status;
+
+    run->scope = number;
+    run->value.data = NULL;
+    wfsi_harness_error(run->harness)->code = WFS_OK;
+    run->failure = wfsi_failure_unnamed();
+    status = wfsi_run_returned(run, body(run, user), "the body of step", name);
+    *value = run->value;
+    run->value = outer;
+    run->scope = scope;
+    return status;
+}
+
+/* One attempt of a step, whose draft has that number. (Drafts move when a
+ * body adds steps.) */
+static wfs_status wfsi_do_attempt(wfs_run *run, uint32_t number,
+                                  const char *name, wfs_function body,
+                                  void *user, const wfs_retries *retries,
+                                  const wfs_json **result)
+{
+    wfsi_draft *draft = &run->drafts[number];
+    wfsi_span value = {NULL, 0};
+    wfs_status status;
+
+    draft->row.attempts++;
+    wfsi_draft_reset(draft);
+    wfsi_draft_touch(run, draft);
+    status = wfsi_body_call(run, number, name, body, user, &value);
+    draft = &run->drafts[number];
+    if (status != WFS_OK)
+        wfsi_queue_drop(run, number);
+    if (status == WFS_SUSPENDED)
+        return wfsi_do_suspended(run, draft);
+    if (status == WFS_FAILED)
+        return wfsi_do_failed(run, draft, retries);
+    if (status != WFS_OK)
+        return status;
+    draft->row.status = run->harness->names.step_status[WFS_STEP_COMPLETED];
+    draft->result = value;
+    wfsi_draft_value(run, draft, result);
+    return WFS_OK;
+}
+
+wfs_status wfs_do(wfs_run *run, const char *name, wfs_function body, void *user,
+                  const wfs_do_options *options, const wfs_json **result)
+{
+    static const wfs_retries none = {0, NULL, 0, WFS_BACKOFF_CONSTANT};
+    const wfs_retries *retries = options != NULL ? &options->retries : &none;
+    wfsi_draft *draft;
+    bool is_new;
+
+    if (result != NULL)
+        *result = NULL;
+    WFS_TRY(wfsi_step_enter(run, WFS_STEP_DO, name,
+                            options != NULL ? options->name_size : 0, &draft,
+                            &is_new));
+    if (wfsi_draft_is(run, draft, WFS_STEP_COMPLETED)) {
+        wfsi_draft_value(run, draft, result);
+        return WFS_OK;
+    }
+    if (wfsi_draft_is(run, draft, WFS_STEP_ERRORED))
+        return wfsi_draft_throw(run, draft);
+    if (WFSI_GET_TIME(step, &draft->row, next_retry_at) != WFS_NO_TIME &&
+        run->reason != WFS_REASON_RETRY)
+        return wfsi_run_suspend(run, draft, WFS_NO_TIME, true);
+    if (body == NULL)
+        return wfsi_run_abort(
+            run, wfsi_error(wfsi_harness_error(run->harness), WFS_ERR_ARGUMENT,
+                            "workflow %s: the body of step \"%s\" is NULL",
+                            run->workflow->key, name));
+    if (is_new)
+        draft->row.max_attempts = retries->limit + 1;
+    return wfsi_do_attempt(run, (uint32_t)(draft - run->drafts), name, body,
+                           user, retries, result);
+}
+
+/* --- sleep */
+
+/* The time a sleep ends. */
+static wfs_status wfsi_sleep_end(wfs_run *run, const wfs_sleep_options *options,
+                                 int64_t *end)
+{
+    double ms;
+
+    *end = options->until;
+    if (options->has_until)
+        return WFS_OK;
+    WFS_TRY(wfsi_run_duration(run, options->duration, options->ms, &ms));
+    *end = wfsi_time_add(run->harness->clock.now, ms);
+    return WFS_OK;
+}
+
+wfs_status wfs_sleep_with(wfs_run *run, const char *name,
+                          const wfs_sleep_options *options)
+{
+    wfsi_draft *draft;
+    bool is_new;
+    int64_t end;
+
+    WFS_TRY(wfsi_step_enter(run, WFS_STEP_SLEEP, name,
+                            options != NULL ? options->name_size : 0, &draft,
+                            &is_new));
+    if (options == NULL)
+        return wfsi_run_abort(
+            run, wfsi_error(wfsi_harness_error(run->harness), WFS_ERR_ARGUMENT,
+                            "workflow %s: sleep \"%s\" has no duration",
+                            run->workflow->key, name));
+    if (wfsi_draft_is(run, draft, WFS_STEP_COMPLETED))
+        return WFS_OK;
+    if (is_new) {
+        WFS_TRY(wfsi_sleep_end(run, options, &end));
+        WFSI_SET_TIME(step, &draft->row, wake_at, end);
+        wfsi_draft_touch(run, draft);
+        return wfsi_run_suspend(run, draft, end, false);
+    }
+    if (run->reason != WFS_REASON_WAKE)
+        return wfsi_run_suspend(run, draft, WFS_NO_TIME, false);
+    draft->row.status = run->harness->names.step_status[WFS_STEP_COMPLETED];
+    WFSI_SET_TIME(step, &draft->row, wake_at, WFS_NO_TIME);
+    wfsi_draft_touch(run, draft);
+    return WFS_OK;
+}
+
+wfs_status wfs_sleep(wfs_run *run, const char *name, const char *duration)
+{
+    wfs_sleep_options options;
+
+    memset(&options, 0, sizeof options);
+    options.duration = duration != NULL ? duration : "";
+    return wfs_sleep_with(run, name, &options);
+}
+
+wfs_status wfs_sleep_ms(wfs_run *run, const char *name, double ms)
+{
+    wfs_sleep_options options;
+
+    memset(&options, 0, sizeof options);
+    options.ms = ms;
+    return wfs_sleep_with(run, name, &options);
+}
+
+wfs_status wfs_sleep_until(wfs_run *run, const char *name, int64_t time)
+{
+    wfs_sleep_options options;
+
+    memset(&options, 0, sizeof options);
+    options.has_until = true;
+    options.until = time;
+    return wfs_sleep_with(run, name, &options);
+}
+
+/* --- waitForEvent */
+
+/* The first event of a type that nothing has taken, and that came by the
+ * deadline (WFS_NO_TIME: none); NULL when there is none. */
+static wfsi_inbox *wfsi_inbox_find(wfs_run *run, const char *type,
+                                   int64_t deadline)
+{
+    wfsi_handle handle;
+    uint32_t *number;
+    wfsi_inbox *event;
+    size_t size = strlen(type);
+
+    handle = wfsi_symbol_find(run->harness->store, wfsi_symbol_hash(type, size),
+                              type, size);
+    number = handle != 0 ? wfsi_tick_map_find(&run->inbox_heads, handle) : NULL;
+    if (number == NULL || *number == 0)
+        return NULL;
+    event = &run->inbox[*number - 1];
+    if (deadline != WFS_NO_TIME && event->row.created_at > deadline)
+        return NULL;
+    *number = event->next_of_type;
+    return event;
+}
+
+/* {"type", "payload", "timestamp"} as text. */
+static bool wfsi_event_text(wfs_run *run, const wfsi_inbox *event,
+                            wfsi_span *text)
+{
+    wfsi_span type = wfsi_step_span(run, event->row.type);
+    wfsi_span payload = wfsi_step_span(run, event->row.payload);
+    char time[WFS_TIME_TEXT_SIZE];
+    wfsi_buffer buffer;
+
+    wfsi_buffer_open(&buffer, run->arena);
+    wfsi_buffer_text(&buffer, "{\"type\":");
+    wfsi_json_put_string(&buffer, type.data, type.size);
+    wfsi_buffer_text(&buffer, ",\"payload\":");
+    if (payload.data != NULL)
+        wfsi_buffer_put(&buffer, payload.data, payload.size);
+    else
+        wfsi_buffer_text(&buffer, "null");
+    wfsi_buffer_text(&buffer, ",\"timestamp\":\"");
+    wfsi_buffer_text(&buffer, wfs_format_time(event->row.created_at, time));
+    wfsi_buffer_text(&buffer, "\"}");
+    text->data = wfsi_buffer_finish(&buffer);
+    text->size = buffer.size;
+    return text->data != NULL;
+}
+
+/* The wait takes an event: it is over, for whatever reason the tick runs. */
+static wfs_status wfsi_wait_take(wfs_run *run, wfsi_draft *draft,
+                                 wfsi_inbox *event, const wfs_json **result)
+{
+    if (!wfsi_event_text(run, event, &draft->result))
+        return wfsi_run_no_memory(run);
+    event->consumer = draft->row.step_key;
+    draft->row.status = run->harness->names.step_status[WFS_STEP_COMPLETED];
+    WFSI_SET_TIME(step, &draft->row, wake_at, WFS_NO_TIME);
+    WFSI_SET_HANDLE(step, &draft->row, wait_event_type, event->row.type);
+    wfsi_draft_touch(run, draft);
+    wfsi_draft_value(run, draft, result);
+    return WFS_OK;
+}
+
+/* A wait is reached for the first time, and no event is there. */
+static wfs_status wfsi_wait_begin(wfs_run *run, wfsi_draft *draft,
+                                  const wfs_wait_options *options)
+{
+    wfsi_handle type;
+    double ms;
+    bool forever = wfsi_text_empty(options->timeout) &&
+                   (options->timeout != NULL || options->timeout_ms == 0);
+    int64_t wake_at = WFS_NO_TIME;
+
+    if (!forever) {
+        WFS_TRY(wfsi_run_duration(run, options->timeout, options->timeout_ms,
+                                  &ms));
+        WFSI_SET_TIME(step, &draft->row, timeout_ms, wfsi_time_add(0, ms));
+        wake_at = wfsi_time_add(run->harness->clock.now, ms);
+    }
+    type = wfsi_symbol(run->harness->store, options->type,
+                       strlen(options->type));
+    if (type == 0)
+        return wfsi_run_no_memory(run);
+    WFSI_SET_HANDLE(step, &draft->row, wait_event_type, type);
+    WFSI_SET_TIME(step, &draft->row, wake_at, wake_at);
+    wfsi_draft_touch(run, draft);
+    return wfsi_run_suspend(run, draft, wake_at, false);
+}
+
+static wfs_status wfsi_wait_timed_out(wfs_run *run, wfsi_draft *draft)
+{
+    wfsi_run_fail_text(run, "WaitForEventTimeoutError",
+                       "WAIT_FOR_EVENT_TIMEOUT", false);
+    draft->row.status = run->harness->names.step_status[WFS_STEP_ERRORED];
+    WFSI_SET_TIME(step, &draft->row, wake_at, WFS_NO_TIME);
+    wfsi_draft_touch(run, draft);
+    return wfsi_draft_set_error(run, draft) ? WFS_FAILED
+                                            : wfsi_run_no_memory(run);
+}
+
+wfs_status wfs_wait_for_event(wfs_run *run, const char *name,
+                              const wfs_wait_options *options,
+                              const wfs_json **event)
+{
+    wfsi_draft *draft;
+    wfsi_inbox *taken;
+    int64_t deadline;
+    bool is_new;
+
+    if (event != NULL)
+        *event = NULL;
+    WFS_TRY(wfsi_step_enter(run, WFS_STEP_WAIT_FOR_EVENT, name,
+                            options != NULL ? options->name_size : 0, &draft,
+                            &is_new));
+    if (options == NULL || options->type == NULL)
+        return wfsi_run_abort(
+            run, wfsi_error(wfsi_harness_error(run->harness), WFS_ERR_ARGUMENT,
+                            "workflow %s: wait \"%s\" has no event type",
+                            run->workflow->key, name));
+    if (wfsi_draft_is(run, draft, WFS_STEP_COMPLETED)) {
+        wfsi_draft_value(run, draft, event);
+        return WFS_OK;
+    }
+    if (wfsi_draft_is(run, draft, WFS_STEP_ERRORED))
+        return wfsi_draft_throw(run, draft);
+    deadline = WFSI_GET_TIME(step, &draft->row, wake_at);
+    taken = wfsi_inbox_find(run, options->type, deadline);
+    if (taken != NULL)
+        return wfsi_wait_take(run, draft, taken, event);
+    if (is_new)
+        return wfsi_wait_begin(run, draft, options);
+    if (run->reason == WFS_REASON_WAKE && deadline != WFS_NO_TIME)
+        return wfsi_wait_timed_out(run, draft);
+    return wfsi_run_suspend(run, draft, WFS_NO_TIME, false);
+}
+
+/* --- values and errors of the function that runs */
+
+wfs_status wfs_return(wfs_run *run, const wfs_json *value)
+{
+    wfsi_buffer buffer;
+
+    if (!wfsi_run_may(run, "wfs_return", ""))
+        return run->sticky;
+    run->value.data = NULL;
+    if (wfs_json_type_of(value) == WFS_JSON_NULL)
+        return run->arena->failed ? wfsi_run_no_memory(run) : WFS_OK;
+    wfsi_buffer_open(&buffer, run->arena);
+    wfsi_json_put(&buffer, value, 0);
+    run->value.data = wfsi_buffer_finish(&buffer);
+    run->value.size = buffer.size;
+    return run->value.data != NULL ? WFS_OK : wfsi_run_no_memory(run);
+}
+
+/* Checked JSON text as a span; null gives none. what: for the message. */
+static wfs_status wfsi_json_span(const char *text, const wfs_limits *limits,
+                                 const char *what, wfsi_span *span,
+                                 wfs_error *error)
+{
+    wfs_error why;
+    size_t blanks;
+
+    span->data = NULL;
+    span->size = text != NULL ? strlen(text) : 0;
+    if (text == NULL)
+        return WFS_OK;
+    if (!wfsi_json_check(text, span->size, limits, &why)) {
+        wfsi_error(error, why.code, "%s: %s", what, why.message);
+        if (error != NULL) {
+            error->offset = why.offset;
+            error->line = why.line;
+            error->column = why.column;
+        }
+        return why.code;
+    }
+    blanks = strspn(text, " \t\r\n");
+    if (text[blanks] != 'n')
+        span->data = text;
+    return WFS_OK;
+}
+
+wfs_status wfs_return_text(wfs_run *run, const char *json)
+{
+    wfs_status status;
+
+    if (!wfsi_run_may(run, "wfs_return_text", ""))
+        return run->sticky;
+    status = wfsi_json_span(json, &run->harness->limits, "wfs_return_text",
+                            &run->value, wfsi_harness_error(run->harness));
+    if (status != WFS_OK)
+        return wfsi_run_abort(run, status);
+    if (run->value.data != NULL)
+        run->value.data = wfsi_arena_text(run->arena, json, run->value.size);
+    return run->arena->failed ? wfsi_run_no_memory(run) : WFS_OK;
+}
+
+wfs_status wfs_fail_with(wfs_run *run, const wfs_failure *failure)
+{
+    if (!wfsi_run_may(run, "wfs_fail", failure->name))
+        return run->sticky;
+    return wfsi_run_fail(run, failure);
+}
+
+wfs_status wfs_fail(wfs_run *run, const char *name, const char *message)
+{
+    if (!wfsi_run_may(run, "wfs_fail", name))
+        return run->sticky;
+    return wfsi_run_fail_text(run, name, message, false);
+}
+
+wfs_status wfs_fail_for_good(wfs_run *run, const char *name,
+                             const char *message)
+{
+    if (!wfsi_run_may(run, "wfs_fail_for_good", name))
+        return run->sticky;
+    return wfsi_run_fail_text(run, name, message, true);
+}
+
+const wfs_failure *wfs_run_error(const wfs_run *run)
+{
+    return &run->failure;
+}
+
+/* --- what is known of the run */
+
+const wfs_json *wfs_params(wfs_run *run)
+{
+    wfsi_span params = wfsi_step_span(run, run->instance.params);
+
+    return params.data != NULL
+               ? wfsi_json_raw(run->arena, params.data, params.size)
+               : NULL;
+}
+
+const char *wfs_instance_id(const wfs_run *run)
+{
+    return wfsi_text(run->harness->store, run->instance.instance_id, NULL);
+}
+
+int64_t wfs_created_at(const wfs_run *run)
+{
+    return run->instance.created_at;
+}
+
+int64_t wfs_run_number(const wfs_run *run)
+{
+    return run->instance.run_number;
+}
+
+int64_t wfs_attempt(const wfs_run *run)
+{
+    return run->scope != WFSI_NO_DRAFT ? run->drafts[run->scope].row.attempts
+                                       : 0;
+}
+
+/* What is different in every replay may be asked for in a body only. */
+static void wfsi_run_needs_body(wfs_run *run, const char *call)
+{
+    if (run->scope == WFSI_NO_DRAFT && run->misuse.code == WFS_OK)
+        wfsi_error(&run->misuse, WFS_ERR_MISUSE,
+                   "workflow %s: %s outside of a do step's body is different "
+                   "in every replay",
+                   run->workflow->key, call);
+}
+
+int64_t wfs_now(wfs_run *run)
+{
+    wfsi_run_needs_body(run, "wfs_now");
+    return run->harness->clock.now;
+}
+
+wfs_random *wfs_run_random(wfs_run *run)
+{
+    wfsi_run_needs_body(run, "wfs_run_random");
+    return &run->harness->random;
+}
+
+wfs_arena *wfs_run_arena(wfs_run *run)
+{
+    return run->arena;
+}
+
+wfs_harness *wfs_run_harness(wfs_run *run)
+{
+    return run->harness;
+}
+
+/* --- queued writes */
+
+/* A copy of fields in the tick's arena; NULL without memory. */
+static wfs_field *wfsi_fields_copy(wfs_arena *arena, const wfs_field *fields)
+{
+    wfs_field *copy;
+    size_t i, count = 0;
+
+    while (fields != NULL && fields[count].column != NULL)
+        count++;
+    copy = (wfs_field *)wfsi_arena_zeroed(arena, (count + 1) * sizeof *copy);
+    for (i = 0; copy != NULL && i < count; i++) {
+        copy[i] = fields[i];
+        copy[i].column = wfsi_arena_text(arena, fields[i].column,
+                                         strlen(fields[i].column));
+        if (fields[i].value.text != NULL)
+            copy[i].value.text = wfsi_arena_text(arena, fields[i].value.text,
+                                                 fields[i].value.size);
+    }
+    return arena->failed ? NULL : copy;
+}
+
+/* A new entry of the queue, owned by the step whose body runs. */
+static wfs_status wfsi_queue_add(wfs_run *run, wfsi_queued_kind kind,
+                                 wfsi_queued **queued)
+{
+    if (!wfsi_run_may(run, "a queued write", ""))
+        return run->sticky;
+    if (run->scope == WFSI_NO_DRAFT)
+        return wfsi_run_abort(
+            run, wfsi_error(wfsi_harness_error(run->harness), WFS_ERR_MISUSE,
+                            "workflow %s: writes can be queued only in the "
+                            "body of a do step",
+                            run->workflow->key));
+    *queued = (wfsi_queued *)wfsi_arena_zeroed(run->arena, sizeof **queued);
+    if (*queued == NULL)
+        return wfsi_run_no_memory(run);
+    (*queued)->kind = kind;
+    (*queued)->owner = run->scope;
+    *run->queue_end = *queued;
+    run->queue_end = &(*queued)->next;
+    return WFS_OK;
+}
+
+static wfs_status wfsi_queue_write(wfs_run *run, wfsi_queued_kind kind,
+                                   const char *table, wfs_row_id id,
+                                   uint32_t version, const wfs_field *fields)
+{
+    wfsi_queued *queued;
+    uint32_t number;
+    wfs_status status = wfsi_table_of(run->harness->store, table, &number);
+
+    if (status == WFS_OK && number < WFSI_TABLES)
+        status = wfsi_error(wfsi_harness_error(run->harness), WFS_ERR_ARGUMENT,
+                            "table %s belongs to the engine", table);
+    if (status != WFS_OK)
+        return wfsi_run_abort(run, status);
+    WFS_TRY(wfsi_queue_add(run, kind, &queued));
+    queued->table = number;
+    queued->id = id;
+    queued->version = version;
+    queued->fields = wfsi_fields_copy(run->arena, fields);
+    return queued->fields != NULL ? WFS_OK : wfsi_run_no_memory(run);
+}
+
+wfs_status wfs_queue_insert(wfs_run *run, const char *table,
+                            const wfs_field *fields)
+{
+    return wfsi_queue_write(run, WFSI_QUEUED_INSERT, table, 0, 0, fields);
+}
+
+wfs_status wfs_queue_update(wfs_run *run, const char *table, wfs_row_id id,
+                            uint32_t version, const wfs_field *fields)
+{
+    return wfsi_queue_write(run, WFSI_QUEUED_UPDATE, table, id, version,
+                            fields);
+}
+
+wfs_status wfs_queue_delete(wfs_run *run, const char *table, wfs_row_id id,
+                            uint32_t version)
+{
+    return wfsi_queue_write(run, WFSI_QUEUED_DELETE, table, id, version, NULL);
+}
+
+wfs_status wfs_queue_hook(wfs_run *run, const char *hook_name,
+                          const wfs_json *payload)
+{
+    wfsi_queued *queued;
+    wfsi_buffer buffer;
+
+    WFS_TRY(wfsi_queue_add(run, WFSI_QUEUED_HOOK, &queued));
+    if (wfsi_text_empty(hook_name))
+        return wfsi_run_abort(
+            run, wfsi_error(wfsi_harness_error(run->harness), WFS_ERR_ARGUMENT,
+                            "a queued hook has no name"));
+    wfsi_buffer_open(&buffer, run->arena);
+    wfsi_json_put(&buffer, payload, 0);
+    queued->payload.data = wfsi_buffer_finish(&buffer);
+    queued->payload.size = buffer.size;
+    queued->hook_name.size = strlen(hook_name);
+    queued->hook_name.data =
+        wfsi_arena_text(run->arena, hook_name, queued->hook_name.size);
+    return run->arena->failed ? wfsi_run_no_memory(run) : WFS_OK;
+}
+
+/* --- phase 1: retrieve */
+
+static bool wfsi_retrieve_steps(wfs_run *run)
+{
+    wfs_harness *harness = run->harness;
+    wfs_row_id id = wfsi_run_first(harness, WFSI_STEPS, run->instance_ref,
+                                   run->instance.run_number);
+    wfsi_draft *draft;
+
+    for (; id != 0; id = draft->row.of_run.next) {
+        if (!wfsi_drafts_reserve(run, run->draft_count + 1))
+            return false;
+        draft = &run->drafts[run->draft_count++];
+        draft->row = *wfsi_step_at(harness, id);
+        draft->id = id;
+        draft->dirty = false;
+        draft->next_dirty = 0;
+        draft->result.data = draft->error_message.data = NULL;
+    }
+    return true;
+}
+
+/* Merge sort by created_at: equal times keep the order of their ids. The
+ * items are sorted in place with as much room beside them. */
+static void wfsi_inbox_sort(wfsi_inbox *items, wfsi_inbox *room, uint32_t count)
+{
+    uint32_t left = 0, middle = count / 2, right = middle, to = 0;
+
+    if (count < 2)
+        return;
+    wfsi_inbox_sort(items, room, middle);
+    wfsi_inbox_sort(items + middle, room, count - middle);
+    while (left < middle || right < count) {
+        if (right == count ||
+            (left < middle && items[left].row.created_at <=
+                                  items[right].row.created_at))
+            room[to++] = items[left++];
+        else
+            room[to++] = items[right++];
+    }
+    memcpy(items, room, count * sizeof *items);
+}
+
+/* Chain the events of each type, first to last; pauses of the system stand
+ * apart. */
+static bool wfsi_inbox_index(wfs_run *run)
+{
+    const wfsi_names *names = &run->harness->names;
+    uint32_t i, *head;
+
+    for (i = run->inbox_count; i > 0; i--) {
+        if (run->inbox[i - 1].row.actor == names->actor[WFS_ACTOR_SYSTEM]) {
+            if (run->inbox[i - 1].row.type == names->type_pause)
+                run->pause_pending = true;
+            continue;
+        }
+        head = wfsi_tick_map_put(run->arena, &run->inbox_heads,
+                                 run->inbox[i - 1].row.type);
+        if (head == NULL)
+            return false;
+        run->inbox[i - 1].next_of_type = *head;
+        *head = i;
+    }
+    return true;
+}
+
+static bool wfsi_retrieve_events(wfs_run *run)
+{
+    wfs_harness *harness = run->harness;
+    wfs_row_id id, first = wfsi_run_first(harness, WFSI_EVENTS,
+                                          run->instance_ref,
+                                          run->instance.run_number);
+    uint32_t count = 0;
+    bool sorted = true;
+    wfsi_inbox *event, *room;
+    const wfsi_event_row *row;
+
+    if (first == 0)
+        return true;
+    run->last_event = wfsi_event_at(harness, first)->of_run.prev;
+    for (id = first; id != 0; id = wfsi_event_at(harness, id)->of_run.next)
+        count += wfsi_event_at(harness, id)->consumed_by_step_key == 0;
+    run->inbox = (wfsi_inbox *)wfsi_arena_allocate(
+        run->arena, (size_t)count * 2 * sizeof *run->inbox);
+    if (run->inbox == NULL)
+        return false;
+    room = run->inbox + count;
+    for (id = first; id != 0; id = row->of_run.next) {
+        row = wfsi_event_at(harness, id);
+        if (row->consumed_by_step_key != 0)
+            continue;
+        event = &run->inbox[run->inbox_count++];
+        event->row = *row;
+        event->id = id;
+        event->next_of_type = 0;
+        event->consumer = 0;
+        if (event > run->inbox && event[-1].row.created_at > row->created_at)
+            sorted = false;
+    }
+    if (!sorted)
+        wfsi_inbox_sort(run->inbox, room, count);
+    return wfsi_inbox_index(run);
+}
+
+static const wfs_workflow *wfsi_workflow_of(const wfs_harness *harness,
+                                            wfsi_handle name)
+{
+    size_t i;
+
+    for (i = 0; i < wfsi_array_count(harness->workflow_names); i++)
+        if (harness->workflow_names[i] == name)
+            return &harness->workflows[i];
+    return NULL;
+}
+
+/* A tick from the spare ones, or a new one; NULL without memory. */
+static wfs_open_tick *wfsi_tick_take(wfs_harness *harness)
+{
+    wfs_open_tick *tick = harness->spare;
+
+    if (tick != NULL) {
+        harness->spare = tick->next;
+    } else {
+        tick = (wfs_open_tick *)wfsi_allocate(&harness->allocator,
+                                              sizeof *tick);
+        if (tick == NULL)
+            return NULL;
+        wfsi_arena_open(&tick->arena, &harness->allocator);
+    }
+    memset(&tick->run, 0, sizeof tick->run);
+    tick->phase = WFSI_PHASE_RETRIEVED;
+    tick->run.harness = harness;
+    tick->run.arena = &tick->arena;
+    tick->run.in_order = true;
+    tick->run.scope = WFSI_NO_DRAFT;
+    tick->run.queue_end = &tick->run.queue;
+    tick->run.due = tick->run.resume_at = WFS_NO_TIME;
+    tick->run.failure = wfsi_failure_unnamed();
+    harness->open_ticks++;
+    harness->store->pins++;
+    return tick;
+}
+
+static void wfsi_tick_give_back(wfs_open_tick *tick)
+{
+    wfs_harness *harness = tick->run.harness;
+
+    wfsi_arena_clear(&tick->arena);
+    tick->next = harness->spare;
+    harness->spare = tick;
+    harness->open_ticks--;
+    harness->store->pins--;
+    wfsi_free_pending(harness->store);
+}
+
+/* Read what the tick needs. An instance that is not there, or in another run,
+ * leaves nothing to do. */
+static wfs_status wfsi_tick_retrieve(wfs_harness *harness, wfs_row_id ref,
+                                     int64_t run_number, wfs_reason reason,
+                                     int64_t timestamp, wfs_open_tick **out)
+{
+    wfs_open_tick *tick;
+    wfs_run *run;
+
+    *out = NULL;
+    tick = wfsi_tick_take(harness);
+    if (tick == NULL)
+        return wfsi_harness_no_memory(harness);
+    run = &tick->run;
+    run->reason = reason;
+    run->timestamp = timestamp;
+    if (wfsi_row_find(&harness->store->tables[WFSI_INSTANCES], ref) != NULL &&
+        wfsi_instance_at(harness, ref)->run_number == run_number) {
+        run->instance_ref = ref;
+        run->instance = *wfsi_instance_at(harness, ref);
+        run->workflow = wfsi_workflow_of(harness, run->instance.workflow_name);
+        if (!wfsi_retrieve_events(run) || !wfsi_retrieve_steps(run)) {
+            wfsi_tick_give_back(tick);
+            return wfsi_harness_no_memory(harness);
+        }
+    }
+    *out = tick;
+    return WFS_OK;
+}
+
+/* --- phase 2: plan */
+
+/* A wake or retry tick must not come before the earliest time that a waiting
+ * step is due; WFS_NO_TIME when it may run. */
+static int64_t wfsi_gate(const wfs_run *run)
+{
+    bool is_retry = run->reason == WFS_REASON_RETRY;
+    int64_t due = WFS_NO_TIME, time;
+    const wfsi_step_row *row;
+    uint32_t i;
+
+    if (run->reason != WFS_REASON_WAKE && !is_retry)
+        return WFS_NO_TIME;
+    for (i = 0; i < run->draft_count; i++) {
+        row = &run->drafts[i].row;
+        if (!wfsi_draft_is(run, &run->drafts[i], WFS_STEP_WAITING))
+            continue;
+        time = is_retry ? WFSI_GET_TIME(step, row, next_retry_at)
+                        : WFSI_GET_TIME(step, row, wake_at);
+        if (time != WFS_NO_TIME && (due == WFS_NO_TIME || time < due))
+            due = time;
+    }
+    return due != WFS_NO_TIME && run->timestamp < due ? due : WFS_NO_TIME;
+}
+
+/* The workflow's own check of its output: a refusal is an error of the run. */
+static wfs_status wfsi_check_output(wfs_run *run)
+{
+    const char *reason;
+
+    if (run->workflow->validate_output == NULL)
+        return WFS_OK;
+    reason = run->workflow->validate_output(
+        wfsi_json_raw(run->arena, run->value.data, run->value.size),
+        run->workflow->user);
+    return reason == NULL ? WFS_OK
+                          : wfsi_run_fail_text(run, "WORKFLOW_OUTPUT_INVALID",
+                                               reason, false);
+}
+
+/* Run the workflow function. */
+static wfs_status wfsi_replay(wfs_run *run)
+{
+    wfs_error *error = wfsi_harness_error(run->harness);
+    wfs_status status;
+
+    error->code = WFS_OK;
+    run->random_before = run->harness->random;
+    status = run->workflow->run(run, run->workflow->user);
+    status = wfsi_run_returned(run, status, "workflow", run->workflow->key);
+    if (status == WFS_OK)
+        status = wfsi_check_output(run);
+    run->random_after = run->harness->random;
+    if (run->arena->failed)
+        return wfsi_no_memory(error);
+    if (run->misuse.code != WFS_OK &&
+        (status == WFS_OK || status == WFS_FAILED || status == WFS_SUSPENDED ||
+         status == WFS_ERR_MISUSE)) {
+        *error = run->misuse;
+        return WFS_ERR_MISUSE;
+    }
+    if (status == WFS_OK)
+        run->outcome = WFSI_OUTCOME_COMPLETE;
+    else if (status == WFS_FAILED)
+        run->outcome = WFSI_OUTCOME_ERRORED;
+    else if (status == WFS_SUSPENDED)
+        run->outcome = WFSI_OUTCOME_WAITING;
+    else
+        return status;
+    return WFS_OK;
+}
+
+static wfs_status wfsi_tick_plan(wfs_run *run)
+{
+    const wfsi_names *names = &run->harness->names;
+    wfsi_handle status = run->instance.status;
+
+    if (run->instance_ref == 0)
+        return WFS_OK;
+    if (wfsi_status_is_terminal(names, status) ||
+        status == names->instance_status[WFS_INSTANCE_PAUSED]) {
+        if (run->pause_pending)
+            run->outcome = WFSI_OUTCOME_CONSUME_PAUSES;
+        return WFS_OK;
+    }
+    if (run->pause_pending) {
+        run->outcome = WFSI_OUTCOME_PAUSE;
+        return WFS_OK;
+    }
+    run->due = wfsi_gate(run);
+    if (run->due != WFS_NO_TIME) {
+        run->outcome = WFSI_OUTCOME_TOO_EARLY;
+        return WFS_OK;
+    }
+    return wfsi_replay(run);
+}
+
+/* --- phase 3: commit */
+
+/* Whether what was read is still so: the instance, and that no event came. */
+static bool wfsi_tick_is_current(const wfs_run *run)
+{
+    const wfs_harness *harness = run->harness;
+    const char *row = wfsi_row_find(&harness->store->tables[WFSI_INSTANCES],
+                                    run->instance_ref);
+    wfs_row_id first, last = 0;
+
+    if (row == NULL || wfsi_row_version(row) != run->instance.version)
+        return false;
+    first = wfsi_run_first(harness, WFSI_EVENTS, run->instance_ref,
+                           run->instance.run_number);
+    if (first != 0)
+        last = wfsi_event_at(harness, first)->of_run.prev;
+    return last == run->last_event;
+}
+
+/* Texts of a draft into the row that is written. */
+static bool wfsi_draft_texts(wfs_store *store, const wfsi_draft *draft,
+                             wfsi_step_row *row)
+{
+    wfsi_handle handle;
+
+    if (draft->result.data != NULL) {
+        handle = wfsi_text_keep(store, draft->result.data, draft->result.size);
+        WFSI_SET_HANDLE(step, row, result, handle);
+        if (handle == 0)
+            return false;
+    }
+    if (draft->error_message.data != NULL) {
+        handle = wfsi_text_keep(store, draft->error_message.data,
+                                draft->error_message.size);
+        WFSI_SET_HANDLE(step, row, error_message, handle);
+        if (handle == 0)
+            return false;
+    }
+    return true;
+}
+
+static wfs_status wfsi_commit_new_step(wfs_run *run, const wfsi_draft *draft)
+{
+    wfs_store *store = run->harness->store;
+    wfsi_table *table = &store->tables[WFSI_STEPS];
+    wfsi_step_row *row = (wfsi_step_row *)(void *)wfsi_row_new(store, table);
+
+    if (row == NULL)
+        return wfsi_no_memory(&store->error);
+    *row = draft->row;
+    row->created_at = row->updated_at = run->harness->clock.now;
+    if (wfsi_draft_texts(store, draft, row))
+        return wfsi_row_insert(store, WFSI_STEPS, NULL);
+    wfsi_row_free_texts(store, table, (const char *)row, NULL);
+    memset(row, 0, sizeof *row);
+    return wfsi_no_memory(&store->error);
+}
+
+static wfs_status wfsi_commit_old_step(wfs_run *run, const wfsi_draft *draft)
+{
+    wfs_store *store = run->harness->store;
+    wfsi_table *table = &store->tables[WFSI_STEPS];
+    wfsi_step_row *row;
+    wfsi_link of_run;
+
+    WFS_TRY(wfsi_row_of(store, WFSI_STEPS, draft->id, draft->row.version));
+    row = (wfsi_step_row *)(void *)wfsi_row_edit(store, WFSI_STEPS, draft->id);
+    if (row == NULL)
+        return wfsi_no_memory(&store->error);
+    of_run = row->of_run;
+    *row = draft->row;
+    row->of_run = of_run;
+    row->updated_at = run->harness->clock.now;
+    if (wfsi_draft_texts(store, draft, row))
+        return wfsi_row_changed(store, WFSI_STEPS, draft->id);
+    wfsi_row_reset(store, table, (char *)row);
+    return wfsi_no_memory(&store->error);
+}
+
+static wfs_status wfsi_commit_steps(wfs_run *run)
+{
+    const wfsi_draft *draft;
+    uint32_t number;
+
+    for (number = run->first_dirty; number != 0; number = draft->next_dirty) {
+        draft = &run->drafts[number - 1];
+        WFS_TRY(draft->id == 0 ? wfsi_commit_new_step(run, draft)
+                               : wfsi_commit_old_step(run, draft));
+    }
+    return WFS_OK;
+}
+
+/* Mark the events that were taken, or with a consumer given all pauses. */
+static wfs_status wfsi_commit_events(wfs_run *run, wfsi_handle pauses)
+{
+    wfs_store *store = run->harness->store;
+    wfsi_event_row *row;
+    wfsi_inbox *event;
+    uint32_t i;
+
+    for (i = 0; i < run->inbox_count; i++) {
+        event = &run->inbox[i];
+        if (pauses != 0 &&
+            event->row.actor == run->harness->names.actor[WFS_ACTOR_SYSTEM] &&
+            event->row.type == run->harness->names.type_pause)
+            event->consumer = pauses;
+        if (event->consumer == 0)
+            continue;
+        WFS_TRY(wfsi_row_of(store, WFSI_EVENTS, event->id, event->row.version));
+        row = (wfsi_event_row *)(void *)wfsi_row_edit(store, WFSI_EVENTS,
+                                                      event->id);
+        if (row == NULL)
+            return wfsi_no_memory(&store->error);
+        WFSI_SET_TIME(event, row, delivered_at, run->harness->clock.now);
+        WFSI_SET_HANDLE(event, row, consumed_by_step_key, event->consumer);
+        WFS_TRY(wfsi_row_changed(store, WFSI_EVENTS, event->id));
+    }
+    return WFS_OK;
+}
+
+static wfs_status wfsi_commit_queue(wfs_run *run)
+{
+    wfs_store *store = run->harness->store;
+    const wfsi_queued *queued;
+
+    for (queued = run->queue; queued != NULL; queued = queued->next) {
+        if (queued->dropped)
+            continue;
+        if (queued->kind == WFSI_QUEUED_HOOK) {
+            WFS_TRY(wfsi_hook_trigger(run->harness, queued->hook_name,
+                                      queued->payload));
+            continue;
+        }
+        if (queued->kind == WFSI_QUEUED_INSERT) {
+            WFS_TRY(wfsi_insert(store, queued->table, queued->fields, NULL));
+            continue;
+        }
+        WFS_TRY(wfsi_row_of(store, queued->table, queued->id,
+                            queued->version));
+        WFS_TRY(queued->kind == WFSI_QUEUED_UPDATE
+                    ? wfsi_update(store, queued->table, queued->id,
+                                  queued->fields)
+                    : wfsi_row_delete(store, queued->table, queued->id));
+    }
+    return WFS_OK;
+}
+
+/* The instance's row after the program ran. */
+static bool wfsi_outcome_write(wfs_run *run, wfsi_instance_row *row)
+{
+    const wfsi_names *names = &run->harness->names;
+    wfs_store *store = run->harness->store;
+    wfs_instance_status status = WFS_INSTANCE_WAITING;
+    wfsi_handle output = 0, name = 0, message = 0;
+    bool waits = run->outcome == WFSI_OUTCOME_WAITING;
+
+    if (run->outcome == WFSI_OUTCOME_COMPLETE) {
+        status = WFS_INSTANCE_COMPLETE;
+        if (run->value.data != NULL) {
+            output = wfsi_text_keep(store, run->value.data, run->value.size);
+            WFSI_SET_HANDLE(instance, row, output, output);
+            if (output == 0)
+                return false;
+        }
+    } else if (!waits) {
+        status = WFS_INSTANCE_ERRORED;
+        name = wfsi_symbol(store, run->failure.name, run->failure.name_size);
+        message = wfsi_text_keep(store, run->failure.message,
+                                 run->failure.message_size);
+        WFSI_SET_HANDLE(instance, row, error_name, name);
+        WFSI_SET_HANDLE(instance, row, error_message, message);
+        if (name == 0 || message == 0)
+            return false;
+    }
+    row->status = names->instance_status[status];
+    row->updated_at = run->harness->clock.now;
+    if (WFSI_GET_TIME(instance, row, started_at) == WFS_NO_TIME)
+        WFSI_SET_TIME(instance, row, started_at, run->harness->clock.now);
+    if (!waits)
+        WFSI_SET_TIME(instance, row, completed_at, run->harness->clock.now);
+    return true;
+}
+
+static wfs_status wfsi_commit_instance(wfs_run *run)
+{
+    wfs_store *store = run->harness->store;
+    wfsi_instance_row *row = (wfsi_instance_row *)(void *)wfsi_row_edit(
+        store, WFSI_INSTANCES, run->instance_ref);
+
+    if (row == NULL)
+        return wfsi_no_memory(&store->error);
+    if (wfsi_outcome_write(run, row))
+        return wfsi_row_changed(store, WFSI_INSTANCES, run->instance_ref);
+    wfsi_row_reset(store, &store->tables[WFSI_INSTANCES], (char *)row);
+    return wfsi_no_memory(&store->error);
+}
+
+/* The program ran: its steps, events, queued writes, outcome and next hook. */
+static wfs_status wfsi_commit_replay(wfs_run *run)
+{
+    WFS_TRY(wfsi_commit_steps(run));
+    WFS_TRY(wfsi_commit_events(run, 0));
+    WFS_TRY(wfsi_commit_queue(run));
+    WFS_TRY(wfsi_commit_instance(run));
+    if (run->outcome != WFSI_OUTCOME_WAITING || run->resume_at == WFS_NO_TIME)
+        return WFS_OK;
+    return wfsi_hook_enqueue(run->harness, run->instance_ref, &run->instance,
+                             run->resume_is_retry ? WFS_REASON_RETRY
+                                                  : WFS_REASON_WAKE,
+                             run->resume_at);
+}
+
+static wfs_status wfsi_commit_pause(wfs_run *run)
+{
+    wfs_store *store = run->harness->store;
+    wfsi_instance_row *row = (wfsi_instance_row *)(void *)wfsi_row_edit(
+        store, WFSI_INSTANCES, run->instance_ref);
+
+    if (row == NULL)
+        return wfsi_no_memory(&store->error);
+    row->status = run->harness->names.instance_status[WFS_INSTANCE_PAUSED];
+    row->pause_requested = 1;
+    row->updated_at = run->harness->clock.now;
+    WFS_TRY(wfsi_row_changed(store, WFSI_INSTANCES, run->instance_ref));
+    return wfsi_commit_events(run, run->harness->names.consumed_by_system);
+}
+
+static wfs_status wfsi_commit_outcome(wfs_run *run)
+{
+    switch (run->outcome) {
+    case WFSI_OUTCOME_NONE:
+        return WFS_OK;
+    case WFSI_OUTCOME_CONSUME_PAUSES:
+        return wfsi_commit_events(run, run->harness->names.consumed_by_system);
+    case WFSI_OUTCOME_PAUSE:
+        return wfsi_commit_pause(run);
+    case WFSI_OUTCOME_TOO_EARLY:
+        return wfsi_hook_enqueue(run->harness, run->instance_ref,
+                                 &run->instance, run->reason, run->due);
+    default:
+        return wfsi_commit_replay(run);
+    }
+}
+
+/* What a tick that failed or lost drew from the random source is put back,
+ * unless something else drew from it since. */
+static void wfsi_random_restore(wfs_run *run)
+{
+    if (run->harness->random.state == run->random_after.state &&
+        run->random_after.state != run->random_before.state)
+        run->harness->random = run->random_before;
+}
+
+static wfs_status wfsi_tick_commit(wfs_run *run, int *processed)
+{
+    wfs_store *store = run->harness->store;
+    wfs_status status = WFS_OK;
+
+    *processed = 0;
+    if (run->outcome == WFSI_OUTCOME_NONE)
+        return WFS_OK;
+    if (!wfsi_begin(store))
+        status = wfsi_no_memory(&store->error);
+    else
+        status = wfsi_close(store, wfsi_tick_is_current(run)
+                                       ? wfsi_commit_outcome(run)
+                                       : WFS_ERR_CONFLICT);
+    if (status == WFS_OK) {
+        *processed = 1;
+        return WFS_OK;
+    }
+    wfsi_random_restore(run);
+    return status == WFS_ERR_CONFLICT ? WFS_OK : status;
+}
+
+/* All three phases at once. */
+static wfs_status wfsi_tick(wfs_harness *harness, wfs_row_id ref,
+                            int64_t run_number, wfs_reason reason,
+                            int64_t timestamp, int *processed)
+{
+    wfs_open_tick *tick;
+    wfs_status status;
+
+    *processed = 0;
+    WFS_TRY(wfsi_tick_retrieve(harness, ref, run_number, reason, timestamp,
+                               &tick));
+    status = wfsi_tick_plan(&tick->run);
+    if (status == WFS_OK)
+        status = wfsi_tick_commit(&tick->run, processed);
+    else
+        wfsi_random_restore(&tick->run);
+    wfsi_tick_give_back(tick);
+    return status;
+}
+
+/* ------------------------------------------------------------------------
+ * >>harness  private: instances
+ *
+ * Owns the registry, the actions on instances, the processing of hooks and
+ * the reading of rows. Calls >>engine and above. Called by >>scenario and by
+ * the user.
+ * --------------------------------------------------------------------- */
+
+/* --- making and freeing */
+
+static wfs_status wfsi_register(wfs_harness *harness)
+{
+    wfs_error *error = wfsi_harness_error(harness);
+    const wfs_workflow *workflow, *other;
+    const char *name;
+    wfsi_handle handle;
+
+    for (workflow = harness->workflows; workflow->key != NULL; workflow++) {
+        name = workflow->name != NULL ? workflow->name : workflow->key;
+        if (workflow->run == NULL || name[0] == '\0')
+            return wfsi_error(error, WFS_ERR_ARGUMENT,
+                              "workflow %s has no function, or no name",
+                              workflow->key);
+        for (other = harness->workflows; other < workflow; other++)
+            if (strcmp(other->key, workflow->key) == 0 ||
+                wfsi_text_equal(other->name != NULL ? other->name : other->key,
+                                name))
+                return wfsi_error(error, WFS_ERR_ARGUMENT,
+                                  "workflow %s is registered twice",
+                                  workflow->key);
+        handle = wfsi_symbol(harness->store, name, strlen(name));
+        if (handle == 0 || !wfsi_array_reserve(&harness->allocator,
+                                               harness->workflow_names, 1))
+            return wfsi_no_memory(error);
+        wfsi_array_push(harness->workflow_names, handle);
+    }
+    return WFS_OK;
+}
+
+static wfs_harness *wfsi_harness_new(const wfs_allocator *given)
+{
+    wfs_allocator allocator = wfsi_allocator(given);
+    wfs_harness *harness =
+        (wfs_harness *)wfsi_allocate_zeroed(&allocator, sizeof *harness);
+
+    if (harness == NULL)
+        return NULL;
+    harness->allocator = allocator;
+    wfsi_arena_open(&harness->results, &allocator);
+    return harness;
+}
+
+static wfs_status wfsi_harness_open(wfs_harness *harness,
+                                    const wfs_harness_options *options)
+{
+    wfs_store *store = wfsi_store_new(&harness->allocator);
+
+    if (store == NULL)
+        return WFS_ERR_NO_MEMORY;
+    harness->store = store;
+    harness->limits = wfsi_limits(&options->limits);
+    harness->clock.now = options->clock_start;
+    wfs_random_seed(&harness->random, options->seed);
+    harness->workflows = options->workflows;
+    harness->handlers = options->hooks;
+    harness->auto_tick = options->auto_tick;
+    if (!wfsi_names_declare(store, &harness->names))
+        return wfsi_no_memory(&store->error);
+    WFS_TRY(wfsi_schema_declare(store));
+    WFS_TRY(wfsi_declare(store, options->tables));
+    return wfsi_register(harness);
+}
+
+wfs_status wfs_harness_create(const wfs_harness_options *options,
+                              wfs_harness **harness, wfs_error *error)
+{
+    wfs_status status;
+
+    *harness = NULL;
+    if (options == NULL || options->workflows == NULL)
+        return wfsi_error(error, WFS_ERR_ARGUMENT,
+                          "a harness needs a registry of workflows");
+    *harness = wfsi_harness_new(&options->allocator);
+    if (*harness == NULL)
+        return wfsi_no_memory(error);
+    status = wfsi_harness_open(*harness, options);
+    if (status == WFS_OK)
+        return WFS_OK;
+    if ((*harness)->store == NULL)
+        wfsi_no_memory(error);
+    else if (error != NULL)
+        *error = (*harness)->store->error;
+    wfs_harness_free(*harness);
+    *harness = NULL;
+    return status;
+}
+
+void wfs_harness_free(wfs_harness *harness)
+{
+    wfs_allocator allocator;
+    wfs_open_tick *tick, *next;
+
+    if (harness == NULL)
+        return;
+    allocator = harness->allocator;
+    for (tick = harness->spare; tick != NULL; tick = next) {
+        next = tick->next;
+        wfsi_arena_close(&tick->arena);
+        wfsi_release(&allocator, tick, sizeof *tick);
+    }
+    wfsi_arena_close(&harness->results);
+    wfsi_array_free(&allocator, harness->workflow_names);
+    wfs_store_free(harness->store);
+    wfsi_release(&allocator, harness, sizeof *harness);
+}
+
+wfs_status wfs_harness_fork(wfs_harness *harness, wfs_harness **copy)
+{
+    wfs_harness *fork;
+    wfs_status status;
+
+    *copy = NULL;
+    if (harness->open_ticks != 0)
+        return wfsi_error(wfsi_harness_error(harness), WFS_ERR_MISUSE,
+                          "a harness with an open tick cannot be forked");
+    fork = wfsi_harness_new(&harness->allocator);
+    if (fork == NULL)
+        return wfsi_harness_no_memory(harness);
+    fork->limits = harness->limits;
+    fork->clock = harness->clock;
+    fork->random = harness->random;
+    fork->workflows = harness->workflows;
+    fork->handlers = harness->handlers;
+    fork->auto_tick = harness->auto_tick;
+    fork->names = harness->names;
+    status = wfs_store_fork(harness->store, &fork->store);
+    if (status == WFS_OK &&
+        !wfsi_array_copy(&fork->allocator, fork->workflow_names,
+                         harness->workflow_names))
+        status = wfsi_harness_no_memory(harness);
+    if (status != WFS_OK) {
+        wfs_harness_free(fork);
+        return status;
+    }
+    *copy = fork;
+    return WFS_OK;
+}
+
+void wfs_harness_release(wfs_harness *harness)
+{
+    wfsi_arena_clear(&harness->results);
+}
+
+wfs_store *wfs_harness_store(wfs_harness *harness)
+{
+    return harness->store;
+}
+
+wfs_clock *wfs_harness_clock(wfs_harness *harness)
+{
+    return &harness->clock;
+}
+
+wfs_random *wfs_harness_random(wfs_harness *harness)
+{
+    return &harness->random;
+}
+
+wfs_arena *wfs_harness_arena(wfs_harness *harness)
+{
+    return &harness->results;
+}
+
+const wfs_error *wfs_harness_error(const wfs_harness *harness)
+{
+    return wfsi_harness_error(harness);
+}
+
+/* --- finding workflows and instances */
+
+/* The number of a workflow in the registry: by key, then by name. */
+static wfs_status wfsi_workflow_find(wfs_harness *harness, const char *given,
+                                     size_t *number)
+{
+    const wfs_workflow *workflows = harness->workflows;
+    size_t i, count = wfsi_array_count(harness->workflow_names);
+
+    for (i = 0; i < count; i++)
+        if (wfsi_text_equal(workflows[i].key, given)) {
+            *number = i;
+            return WFS_OK;
+        }
+    for (i = 0; i < count; i++)
+        if (wfsi_text_equal(workflows[i].name, given)) {
+            *number = i;
+            return WFS_OK;
+        }
+    return wfsi_error(wfsi_harness_error(harness), WFS_ERR_WORKFLOW_NOT_FOUND,
+                      "WORKFLOW_NOT_FOUND: %s", given);
+}
+
+/* The row of an instance, or 0. */
+static wfs_row_id wfsi_instance_lookup(const wfs_harness *harness,
+                                       wfsi_handle workflow, const char *id)
+{
+    const wfsi_table *table = &harness->store->tables[WFSI_INSTANCES];
+    size_t size = id != NULL ? strlen(id) : 0;
+    uint64_t words[2];
+
+    words[0] = workflow;
+    words[1] = size == 0
+                   ? 0
+                   : wfsi_symbol_find(harness->store,
+                                      wfsi_symbol_hash(id, size), id, size);
+    if (words[1] == 0)
+        return 0;
+    return wfsi_key_find(harness->store, table,
+                         &table->indexes[WFSI_INSTANCE_BY_ID], words);
+}
+
+static wfs_status wfsi_instance_find(wfs_harness *harness, const char *workflow,
+                                     const char *id, wfs_row_id *ref)
+{
+    size_t number;
+
+    WFS_TRY(wfsi_workflow_find(harness, workflow, &number));
+    *ref = wfsi_instance_lookup(harness, harness->workflow_names[number], id);
+    return *ref != 0
+               ? WFS_OK
+               : wfsi_error(wfsi_harness_error(harness),
+                            WFS_ERR_INSTANCE_NOT_FOUND,
+                            "Instance not found: %s of workflow %s", id,
+                            workflow);
+}
+
+/* --- writing: an edited instance row */
+
+static wfsi_instance_row *wfsi_instance_edit(wfs_harness *harness,
+                                             wfs_row_id ref)
+{
+    return (wfsi_instance_row *)(void *)wfsi_row_edit(harness->store,
+                                                      WFSI_INSTANCES, ref);
+}
+
+static wfs_status wfsi_instance_changed(wfs_harness *harness, wfs_row_id ref)
+{
+    return wfsi_row_changed(harness->store, WFSI_INSTANCES, ref);
+}
+
+static wfs_status wfsi_terminal_error(wfs_harness *harness, const char *id)
+{
+    return wfsi_error(wfsi_harness_error(harness), WFS_ERR_INSTANCE_TERMINAL,
+                      "Instance is terminal: %s", id);
+}
+
+static bool wfsi_instance_is_terminal(const wfs_harness *harness,
+                                      wfs_row_id ref)
+{
+    return wfsi_status_is_terminal(&harness->names,
+                                   wfsi_instance_at(harness, ref)->status);
+}
+
+/* --- create */
+
+/* Ids and event types: 1 to 100 letters, digits, _ and -, the first no -. */
+static bool wfsi_id_is_valid(const char *id)
+{
+    size_t size;
+    char c;
+
+    for (size = 0; (c = id[size]) != '\0'; size++)
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+              (c >= '0' && c <= '9') || c == '_' || (c == '-' && size > 0)) ||
+            size == 100)
+            return false;
+    return size > 0;
+}
+
+static wfs_status wfsi_check_id(wfs_harness *harness, const char *what,
+                                const char *id)
+{
+    if (id != NULL && wfsi_id_is_valid(id))
+        return WFS_OK;
+    return wfsi_error(wfsi_harness_error(harness), WFS_ERR_VALIDATION,
+                      "%s must have 1 to 100 characters a-z A-Z 0-9 _ -, and "
+                      "not start with -: %s",
+                      what, id);
+}
+
+/* What counts as no params: null, false, 0 and "". */
+static bool wfsi_params_are_empty(wfs_arena *scratch, const char *params)
+{
+    size_t blanks = strspn(params, " \t\r\n");
+    const wfs_json *value;
+    size_t size;
+
+    if (memchr("{[t123456789", params[blanks], 12) != NULL)
+        return false;
+    value = wfsi_json_raw(scratch, params, strlen(params));
+    switch (wfs_json_type_of(value)) {
+    case WFS_JSON_STRING:
+        wfs_json_string(value, &size);
+        return size == 0;
+    case WFS_JSON_INTEGER:
+    case WFS_JSON_REAL:
+        return wfs_json_real(value) == 0;
+    default:
+        return true;
+    }
+}
+
+/* What the workflow says of its params. */
+static wfs_status wfsi_params_validate(wfs_harness *harness,
+                                       const wfs_workflow *workflow,
+                                       wfs_arena *scratch, wfsi_span params)
+{
+    const char *reason = workflow->validate_params(
+        wfsi_json_raw(scratch, params.data, params.size), workflow->user);
+
+    return reason == NULL
+               ? WFS_OK
+               : wfsi_error(wfsi_harness_error(harness),
+                            WFS_ERR_WORKFLOW_PARAMS_INVALID,
+                            "WORKFLOW_PARAMS_INVALID: %s: %s", workflow->key,
+                            reason);
+}
+
+/* Params checked; {} for none. In a batch only null is none. */
+static wfs_status wfsi_params_span(wfs_harness *harness,
+                                   const wfs_workflow *workflow,
+                                   const char *params, bool in_batch,
+                                   wfsi_span *span)
+{
+    wfs_error *error = wfsi_harness_error(harness);
+    wfs_status status = WFS_OK;
+    wfs_arena scratch;
+
+    WFS_TRY(wfsi_json_span(params, &harness->limits, "params", span, error));
+    wfsi_arena_open(&scratch, &harness->allocator);
+    if (span->data == NULL ||
+        (!in_batch && wfsi_params_are_empty(&scratch, span->data))) {
+        span->data = "{}";
+        span->size = 2;
+    }
+    if (workflow->validate_params != NULL)
+        status = wfsi_params_validate(harness, workflow, &scratch, *span);
+    if (scratch.failed)
+        status = wfsi_no_memory(error);
+    wfsi_arena_close(&scratch);
+    return status;
+}
+
+/* Add an instance's row and its first hook. */
+static wfs_status wfsi_instance_insert(wfs_harness *harness,
+                                       wfsi_handle workflow, const char *id,
+                                       wfsi_span params)
+{
+    wfs_store *store = harness->store;
+    wfsi_table *table = &store->tables[WFSI_INSTANCES];
+    wfsi_instance_row *row = (wfsi_instance_row *)(void *)wfsi_row_new(store,
+                                                                       table);
+    wfs_row_id ref;
+
+    if (row == NULL)
+        return wfsi_no_memory(&store->error);
+    row->instance_id = wfsi_symbol(store, id, strlen(id));
+    row->params = wfsi_text_keep(store, params.data, params.size);
+    if (row->instance_id == 0 || row->params == 0) {
+        wfsi_row_free_texts(store, table, (const char *)row, NULL);
+        return wfsi_no_memory(&store->error);
+    }
+    row->workflow_name = workflow;
+    row->status = harness->names.instance_status[WFS_INSTANCE_QUEUED];
+    row->created_at = row->updated_at = harness->clock.now;
+    WFSI_SET_TIME(instance, row, started_at, WFS_NO_TIME);
+    WFSI_SET_TIME(instance, row, completed_at, WFS_NO_TIME);
+    WFSI_SET_HANDLE(instance, row, output, 0);
+    WFSI_SET_HANDLE(instance, row, error_name, 0);
+    WFSI_SET_HANDLE(instance, row, error_message, 0);
+    WFS_TRY(wfsi_row_insert(store, WFSI_INSTANCES, &ref));
+    return wfsi_hook_enqueue(harness, ref, wfsi_instance_at(harness, ref),
+                             WFS_REASON_CREATE, WFS_NO_TIME);
+}
+
+/* What every call that may have used the results' arena ends with: a refusal
+ * there is told once and forgotten. */
+static wfs_status wfsi_results_close(wfs_harness *harness, wfs_status status)
+{
+    if (!harness->results.failed)
+        return status;
+    harness->results.failed = false;
+    return wfsi_harness_no_memory(harness);
+}
+
+static wfs_status wfsi_create(wfs_harness *harness, const char *workflow,
+                              const char *id, const char *params,
+                              const char **id_out)
+{
+    wfs_store *store = harness->store;
+    char drawn[WFS_RANDOM_ID_SIZE];
+    wfsi_handle name;
+    wfsi_span span;
+    size_t number;
+
+    WFS_TRY(wfsi_workflow_find(harness, workflow, &number));
+    name = harness->workflow_names[number];
+    if (wfsi_text_empty(id))
+        id = wfs_random_id(&harness->random, drawn);
+    else
+        WFS_TRY(wfsi_check_id(harness, "an instance id", id));
+    WFS_TRY(wfsi_params_span(harness, &harness->workflows[number], params,
+                             false, &span));
+    if (wfsi_instance_lookup(harness, name, id) != 0)
+        return wfsi_error(&store->error, WFS_ERR_INSTANCE_ID_ALREADY_EXISTS,
+                          "Instance already exists: %s", id);
+    if (!wfsi_begin(store))
+        return wfsi_no_memory(&store->error);
+    WFS_TRY(wfsi_close(store, wfsi_instance_insert(harness, name, id, span)));
+    if (id_out != NULL)
+        *id_out = wfsi_text(
+            store,
+            wfsi_symbol_find(store, wfsi_symbol_hash(id, strlen(id)), id,
+                             strlen(id)),
+            NULL);
+    return WFS_OK;
+}
+
+wfs_status wfs_create(wfs_harness *harness, const char *workflow,
+                      const char *id, const char *params, const char **id_out)
+{
+    wfs_random before = harness->random;
+    wfs_status status = wfsi_create(harness, workflow, id, params, id_out);
+
+    if (status != WFS_OK)
+        harness->random = before;
+    return status;
+}
+
+static wfs_status wfsi_batch_check(wfs_harness *harness,
+                                   const wfs_batch_item *items, size_t *count)
+{
+    size_t i;
+
+    for (i = 0; items != NULL && items[i].id != NULL; i++)
+        if (i == harness->limits.batch_size)
+            return wfsi_error(wfsi_harness_error(harness), WFS_ERR_LIMIT,
+                              "a batch has more than %i instances",
+                              (int64_t)harness->limits.batch_size);
+    *count = i;
+    for (i = 0; i < *count; i++)
+        WFS_TRY(wfsi_check_id(harness, "an instance id", items[i].id));
+    return WFS_OK;
+}
+
+/* Create what is not there yet, in the open transaction. */
+static wfs_status wfsi_batch_insert(wfs_harness *harness, size_t number,
+                                    const wfs_batch_item *items,
+                                    size_t item_count, const char **ids,
+                                    size_t *count)
+{
+    wfsi_handle name = harness->workflow_names[number];
+    wfs_row_id ref;
+    wfsi_span span;
+    size_t i;
+
+    for (i = 0; i < item_count; i++) {
+        WFS_TRY(wfsi_params_span(harness, &harness->workflows[number],
+                                 items[i].params, true, &span));
+        if (wfsi_instance_lookup(harness, name, items[i].id) != 0)
+            continue;
+        WFS_TRY(wfsi_instance_insert(harness, name, items[i].id, span));
+        ref = wfsi_instance_lookup(harness, name, items[i].id);
+        ids[(*count)++] =
+            wfsi_text(harness->store,
+                      wfsi_instance_at(harness, ref)->instance_id, NULL);
+    }
+    return WFS_OK;
+}
+
+wfs_status wfs_create_batch(wfs_harness *harness, const char *workflow,
+                            const wfs_batch_item *items,
+                            const char *const **ids, size_t *count)
+{
+    wfs_store *store = harness->store;
+    size_t number, item_count, created = 0;
+    const char **list;
+    wfs_status status;
+
+    WFS_TRY(wfsi_workflow_find(harness, workflow, &number));
+    WFS_TRY(wfsi_batch_check(harness, items, &item_count));
+    list = (const char **)wfsi_arena_allocate(
+        &harness->results, (item_count + 1) * sizeof *list);
+    if (list == NULL || !wfsi_begin(store))
+        return wfsi_results_close(harness, wfsi_no_memory(&store->error));
+    status = wfsi_close(store, wfsi_batch_insert(harness, number, items,
+                                                 item_count, list, &created));
+    status = wfsi_results_close(harness, status);
+    if (status == WFS_OK && ids != NULL)
+        *ids = list;
+    if (status == WFS_OK && count != NULL)
+        *count = created;
+    return status;
+}
+
+/* --- events, and the actions on an instance */
+
+/* Add an event of the current run and the hook for it. */
+static wfs_status wfsi_event_insert(wfs_harness *harness, wfs_row_id ref,
+                                    wfs_actor actor, const char *type,
+                                    wfsi_span payload)
+{
+    wfs_store *store = harness->store;
+    wfsi_table *table = &store->tables[WFSI_EVENTS];
+    const wfsi_instance_row *instance = wfsi_instance_at(harness, ref);
+    wfsi_event_row *row = (wfsi_event_row *)(void *)wfsi_row_new(store, table);
+    wfsi_handle text = 0;
+
+    if (row == NULL)
+        return wfsi_no_memory(&store->error);
+    row->type = wfsi_symbol(store, type, strlen(type));
+    if (payload.data != NULL)
+        text = wfsi_text_keep(store, payload.data, payload.size);
+    WFSI_SET_HANDLE(event, row, payload, text);
+    if (row->type == 0 || (payload.data != NULL && text == 0)) {
+        wfsi_row_free_texts(store, table, (const char *)row, NULL);
+        return wfsi_no_memory(&store->error);
+    }
+    row->instance_ref = ref;
+    row->workflow_name = instance->workflow_name;
+    row->instance_id = instance->instance_id;
+    row->run_number = instance->run_number;
+    row->actor = harness->names.actor[actor];
+    row->created_at = harness->clock.now;
+    WFSI_SET_TIME(event, row, delivered_at, WFS_NO_TIME);
+    WFSI_SET_HANDLE(event, row, consumed_by_step_key, 0);
+    WFS_TRY(wfsi_row_insert(store, WFSI_EVENTS, NULL));
+    return wfsi_hook_enqueue(harness, ref, wfsi_instance_at(harness, ref),
+                             WFS_REASON_EVENT, WFS_NO_TIME);
+}
+
+wfs_status wfs_send_event(wfs_harness *harness, const char *workflow,
+                          const char *id, const char *type, const char *payload,
+                          wfs_instance_status *before)
+{
+    wfs_store *store = harness->store;
+    wfs_row_id ref;
+    wfsi_span span;
+
+    WFS_TRY(wfsi_instance_find(harness, workflow, id, &ref));
+    WFS_TRY(wfsi_check_id(harness, "an event type", type));
+    WFS_TRY(wfsi_json_span(payload, &harness->limits, "payload", &span,
+                           &store->error));
+    if (wfsi_instance_is_terminal(harness, ref))
+        return wfsi_terminal_error(harness, id);
+    if (before != NULL)
+        *before = (wfs_instance_status)wfsi_enum(
+            &harness->names, instance_status,
+            wfsi_instance_at(harness, ref)->status);
+    if (!wfsi_begin(store))
+        return wfsi_no_memory(&store->error);
+    return wfsi_close(store, wfsi_event_insert(harness, ref, WFS_ACTOR_USER,
+                                               type, span));
+}
+
+static wfs_status wfsi_pause(wfs_harness *harness, wfs_row_id ref,
+                             const char *id)
+{
+    wfsi_span none = {NULL, 0};
+
+    if (wfsi_instance_is_terminal(harness, ref))
+        return wfsi_terminal_error(harness, id);
+    if (wfsi_instance_at(harness, ref)->status ==
+        harness->names.instance_status[WFS_INSTANCE_PAUSED])
+        return WFS_OK;
+    return wfsi_event_insert(harness, ref, WFS_ACTOR_SYSTEM, "pause", none);
+}
+
+static wfs_status wfsi_resume(wfs_harness *harness, wfs_row_id ref,
+                              const char *id)
+{
+    wfsi_instance_row *row;
+
+    (void)id;
+    if (wfsi_instance_at(harness, ref)->status !=
+        harness->names.instance_status[WFS_INSTANCE_PAUSED])
+        return WFS_OK;
+    row = wfsi_instance_edit(harness, ref);
+    if (row == NULL)
+        return wfsi_harness_no_memory(harness);
+    row->status = harness->names.instance_status[WFS_INSTANCE_QUEUED];
+    row->pause_requested = 0;
+    row->updated_at = harness->clock.now;
+    WFS_TRY(wfsi_instance_changed(harness, ref));
+    return wfsi_hook_enqueue(harness, ref, wfsi_instance_at(harness, ref),
+                             WFS_REASON_RESUME, WFS_NO_TIME);
+}
+
+static wfs_status wfsi_terminate(wfs_harness *harness, wfs_row_id ref,
+                                 const char *id)
+{
+    wfsi_instance_row *row;
+
+    if (wfsi_instance_is_terminal(harness, ref))
+        return wfsi_terminal_error(harness, id);
+    row = wfsi_instance_edit(harness, ref);
+    if (row == NULL)
+        return wfsi_harness_no_memory(harness);
+    row->status = harness->names.instance_status[WFS_INSTANCE_TERMINATED];
+    row->pause_requested = 0;
+    row->updated_at = harness->clock.now;
+    WFSI_SET_TIME(instance, row, completed_at, harness->clock.now);
+    return wfsi_instance_changed(harness, ref);
+}
+
+static wfs_status wfsi_restart(wfs_harness *harness, wfs_row_id ref,
+                               const char *id)
+{
+    wfsi_instance_row *row = wfsi_instance_edit(harness, ref);
+
+    (void)id;
+    if (row == NULL)
+        return wfsi_harness_no_memory(harness);
+    row->status = harness->names.instance_status[WFS_INSTANCE_QUEUED];
+    row->run_number++;
+    row->pause_requested = 0;
+    row->updated_at = harness->clock.now;
+    WFSI_SET_TIME(instance, row, started_at, WFS_NO_TIME);
+    WFSI_SET_TIME(instance, row, completed_at, WFS_NO_TIME);
+    WFSI_SET_HANDLE(instance, row, output, 0);
+    WFSI_SET_HANDLE(instance, row, error_name, 0);
+    WFSI_SET_HANDLE(instance, row, error_message, 0);
+    WFS_TRY(wfsi_instance_changed(harness, ref));
+    return wfsi_hook_enqueue(harness, ref, wfsi_instance_at(harness, ref),
+                             WFS_REASON_CREATE, WFS_NO_TIME);
+}
+
+/* An action on one instance, as one transaction. */
+static wfs_status wfsi_act(wfs_harness *harness, const char *workflow,
+                           const char *id,
+                           wfs_status (*action)(wfs_harness *, wfs_row_id,
+                                                const char *))
+{
+    wfs_row_id ref;
+
+    WFS_TRY(wfsi_instance_find(harness, workflow, id, &ref));
+    if (!wfsi_begin(harness->store))
+        return wfsi_harness_no_memory(harness);
+    return wfsi_close(harness->store, action(harness, ref, id));
+}
+
+wfs_status wfs_pause(wfs_harness *harness, const char *workflow, const char *id)
+{
+    return wfsi_act(harness, workflow, id, wfsi_pause);
+}
+
+wfs_status wfs_resume(wfs_harness *harness, const char *workflow,
+                      const char *id)
+{
+    return wfsi_act(harness, workflow, id, wfsi_resume);
+}
+
+wfs_status wfs_terminate(wfs_harness *harness, const char *workflow,
+                         const char *id)
+{
+    return wfsi_act(harness, workflow, id, wfsi_terminate);
+}
+
+wfs_status wfs_restart(wfs_harness *harness, const char *workflow,
+                       const char *id)
+{
+    return wfsi_act(harness, workflow, id, wfsi_restart);
+}
+
+/* --- ticks */
+
+wfs_status wfs_build_payload(wfs_harness *harness, const char *workflow,
+                             const char *id, wfs_reason reason,
+                             wfs_payload *payload)
+{
+    wfs_row_id ref;
+
+    WFS_TRY(wfsi_instance_find(harness, workflow, id, &ref));
+    if (reason <= WFS_REASON_NONE || reason >= WFS_REASON_COUNT)
+        return wfsi_error(wfsi_harness_error(harness), WFS_ERR_ARGUMENT,
+                          "a tick of instance %s needs a reason", id);
+    payload->workflow = workflow;
+    payload->instance_id = id;
+    payload->instance_ref = ref;
+    payload->run_number = wfsi_instance_at(harness, ref)->run_number;
+    payload->reason = reason;
+    return WFS_OK;
+}
+
+static wfs_status wfsi_check_payload(wfs_harness *harness,
+                                     const wfs_payload *payload)
+{
+    size_t number;
+
+    if (payload == NULL || payload->reason <= WFS_REASON_NONE ||
+        payload->reason >= WFS_REASON_COUNT)
+        return wfsi_error(wfsi_harness_error(harness), WFS_ERR_ARGUMENT,
+                          "a tick needs a payload with a reason");
+    return wfsi_workflow_find(harness, payload->workflow, &number);
+}
+
+wfs_status wfs_tick(wfs_harness *harness, const wfs_payload *payload,
+                    int *processed)
+{
+    int count = 0;
+    wfs_status status;
+
+    WFS_TRY(wfsi_check_payload(harness, payload));
+    status = wfsi_tick(harness, payload->instance_ref, payload->run_number,
+                       payload->reason, harness->clock.now, &count);
+    if (processed != NULL)
+        *processed = count;
+    return status;
+}
+
+/* A call of several ticks is one transaction too. */
+static wfs_status wfsi_close_call(wfs_harness *harness, wfs_random before,
+                                  wfs_status status)
+{
+    if (status != WFS_OK)
+        harness->random = before;
+    return wfsi_close(harness->store, status);
+}
+
+wfs_status wfs_run_until_idle(wfs_harness *harness, const wfs_payload *payload,
+                              int max_ticks, wfs_idle *idle)
+{
+    wfs_random before = harness->random;
+    wfs_idle sum = {0, 0};
+    int processed = 1;
+    wfs_status status = WFS_OK;
+
+    if (max_ticks <= 0)
+        max_ticks = 25;
+    if (!wfsi_begin(harness->store))
+        return wfsi_harness_no_memory(harness);
+    while (status == WFS_OK && processed != 0 && sum.ticks < max_ticks) {
+        status = wfs_tick(harness, payload, &processed);
+        sum.processed += processed;
+        sum.ticks++;
+    }
+    if (idle != NULL)
+        *idle = sum;
+    return wfsi_close_call(harness, before, status);
+}
+
+wfs_status wfs_tick_retrieve(wfs_harness *harness, const wfs_payload *payload,
+                             wfs_open_tick **tick)
+{
+    *tick = NULL;
+    WFS_TRY(wfsi_check_payload(harness, payload));
+    return wfsi_tick_retrieve(harness, payload->instance_ref,
+                              payload->run_number, payload->reason,
+                              harness->clock.now, tick);
+}
+
+wfs_status wfs_tick_plan(wfs_open_tick *tick)
+{
+    wfs_status status;
+
+    if (tick->phase != WFSI_PHASE_RETRIEVED)
+        return wfsi_error(wfsi_harness_error(tick->run.harness),
+                          WFS_ERR_MISUSE, "a tick is planned once");
+    status = wfsi_tick_plan(&tick->run);
+    tick->phase = status == WFS_OK ? WFSI_PHASE_PLANNED : WFSI_PHASE_FAILED;
+    if (status != WFS_OK)
+        wfsi_random_restore(&tick->run);
+    return status;
+}
+
+wfs_status wfs_tick_commit(wfs_open_tick *tick, int *processed)
+{
+    wfs_status status;
+    int count = 0;
+
+    if (tick->phase == WFSI_PHASE_PLANNED)
+        status = wfsi_tick_commit(&tick->run, &count);
+    else
+        status = wfsi_error(wfsi_harness_error(tick->run.harness),
+                            WFS_ERR_MISUSE,
+                            "a tick is committed after a plan that succeeded");
+    wfsi_tick_give_back(tick);
+    if (processed != NULL)
+        *processed = count;
+    return status;
+}
+
+void wfs_tick_discard(wfs_open_tick *tick)
+{
+    if (tick == NULL)
+        return;
+    wfsi_random_restore(&tick->run);
+    wfsi_tick_give_back(tick);
+}
+
+/* --- processing hooks */
+
+/* A row's JSON text as a value in the results' arena; NULL for null. */
+static const wfs_json *wfsi_result_json(wfs_harness *harness,
+                                        wfsi_handle handle)
+{
+    wfsi_span span;
+    const char *copy;
+
+    span.data = wfsi_text(harness->store, handle, &span.size);
+    if (span.data == NULL)
+        return NULL;
+    copy = wfsi_arena_text(&harness->results, span.data, span.size);
+    return copy != NULL ? wfsi_json_raw(&harness->results, copy, span.size)
+                        : NULL;
+}
+
+/* A row's text in the results' arena. Interned texts stay where they are. */
+static const char *wfsi_result_text(wfs_harness *harness, wfsi_handle handle)
+{
+    size_t size;
+    const char *text = wfsi_text(harness->store, handle, &size);
+
+    return text != NULL ? wfsi_arena_text(&harness->results, text, size) : NULL;
+}
+
+static const char *wfsi_result_symbol(const wfs_harness *harness,
+                                      wfsi_handle handle)
+{
+    return wfsi_text(harness->store, handle, NULL);
+}
+
+static void wfsi_read_hook(wfs_harness *harness, wfs_row_id id, wfs_hook *hook)
+{
+    const wfsi_hook_row *row = wfsi_hook_at(harness, id);
+    const wfsi_names *names = &harness->names;
+
+    hook->id = id;
+    hook->version = row->version;
+    hook->hook_namespace = wfsi_result_symbol(harness, row->hook_namespace);
+    hook->hook_name = wfsi_result_symbol(harness, row->hook_name);
+    hook->workflow_name = wfsi_result_symbol(harness, row->workflow_name);
+    hook->instance_id = wfsi_result_symbol(harness, row->instance_id);
+    hook->instance_ref = row->instance_ref;
+    hook->run_number = row->run_number;
+    hook->reason = (wfs_reason)wfsi_enum(names, reason, row->reason);
+    hook->payload = wfsi_result_json(harness, row->payload);
+    hook->status = (wfs_hook_status)wfsi_enum(names, hook_status, row->status);
+    hook->attempts = row->attempts;
+    hook->max_attempts = row->max_attempts;
+    hook->last_attempt_at = WFSI_GET_TIME(hook, row, last_attempt_at);
+    hook->next_retry_at = WFSI_GET_TIME(hook, row, next_retry_at);
+    hook->error = wfsi_result_text(harness, row->error);
+    hook->created_at = row->created_at;
+}
+
+/* Set a hook's status; no longer pending, it is no longer due. */
+static wfs_status wfsi_hook_end(wfs_harness *harness, wfs_row_id id,
+                                wfs_hook_status status)
+{
+    wfsi_hook_row *row = (wfsi_hook_row *)(void *)wfsi_row_edit(
+        harness->store, WFSI_HOOKS, id);
+
+    if (row == NULL)
+        return wfsi_harness_no_memory(harness);
+    row->status = harness->names.hook_status[status];
+    WFSI_SET_TIME(hook, row, last_attempt_at, harness->clock.now);
+    WFSI_SET_TIME(hook, row, due_at, WFS_NO_TIME);
+    return wfsi_row_changed(harness->store, WFSI_HOOKS, id);
+}
+
+/* A handler has refused: try again later, or give up. */
+static wfs_status wfsi_hook_failed(wfs_harness *harness, wfs_row_id id,
+                                   const char *why)
+{
+    wfs_store *store = harness->store;
+    wfsi_handle text = wfsi_text_keep(store, why, strlen(why));
+    wfsi_hook_row *row =
+        (wfsi_hook_row *)(void *)wfsi_row_edit(store, WFSI_HOOKS, id);
+    int64_t delay;
+
+    if (text == 0 || row == NULL) {
+        wfsi_text_free(store, text);
+        if (row != NULL)
+            wfsi_row_reset(store, &store->tables[WFSI_HOOKS], (char *)row);
+        return wfsi_no_memory(&store->error);
+    }
+    WFSI_SET_HANDLE(hook, row, error, text);
+    WFSI_SET_TIME(hook, row, last_attempt_at, harness->clock.now);
+    delay = (int64_t)100 << (row->attempts < 7 ? row->attempts : 7);
+    row->attempts++;
+    if (row->attempts >= row->max_attempts) {
+        row->status = harness->names.hook_status[WFS_HOOK_FAILED];
+        WFSI_SET_TIME(hook, row, due_at, WFS_NO_TIME);
+    } else {
+        row->status = harness->names.hook_status[WFS_HOOK_PENDING];
+        delay = wfsi_time_add(harness->clock.now,
+                              (double)(delay > 10000 ? 10000 : delay));
+        WFSI_SET_TIME(hook, row, next_retry_at, delay);
+        WFSI_SET_TIME(hook, row, due_at, delay);
+    }
+    return wfsi_row_changed(store, WFSI_HOOKS, id);
+}
+
+static const wfs_hook_handler *wfsi_hook_handler_of(const wfs_harness *harness,
+                                                    const char *name)
+{
+    const wfs_hook_handler *handler = harness->handlers;
+
+    for (; handler != NULL && handler->hook_name != NULL; handler++)
+        if (strcmp(handler->hook_name, name) == 0)
+            return handler;
+    return NULL;
+}
+
+/* A hook of the user's: its handler runs while the row says so. */
+static wfs_status wfsi_hook_handle(wfs_harness *harness, wfs_row_id id)
+{
+    wfs_store *store = harness->store;
+    const wfs_hook_handler *handler;
+    wfs_status status;
+    wfs_hook hook;
+
+    WFS_TRY(wfsi_hook_end(harness, id, WFS_HOOK_PROCESSING));
+    wfsi_read_hook(harness, id, &hook);
+    if (harness->results.failed)
+        return wfsi_no_memory(&store->error);
+    handler = wfsi_hook_handler_of(harness, hook.hook_name);
+    if (handler == NULL)
+        return wfsi_hook_end(harness, id, WFS_HOOK_COMPLETED);
+    wfsi_error(&store->error, WFS_ERR_HOOK, "hook %s was refused",
+               hook.hook_name);
+    if (!wfsi_begin(store))
+        return wfsi_no_memory(&store->error);
+    status = wfsi_close(store, handler->handle(harness, &hook, handler->user));
+    if (status == WFS_ERR_NO_MEMORY)
+        return wfsi_no_memory(&store->error);
+    if (status != WFS_OK)
+        return wfsi_hook_failed(harness, id, store->error.message);
+    return wfsi_hook_end(harness, id, WFS_HOOK_COMPLETED);
+}
+
+/* The engine's hook: with auto_tick it runs its tick, at the time it was
+ * planned for. */
+static wfs_status wfsi_hook_tick(wfs_harness *harness, wfs_row_id id)
+{
+    const wfsi_hook_row *row = wfsi_hook_at(harness, id);
+    int64_t at = WFSI_GET_TIME(hook, row, next_retry_at);
+    int processed;
+
+    if (harness->auto_tick)
+        WFS_TRY(wfsi_tick(
+            harness, row->instance_ref, row->run_number,
+            (wfs_reason)wfsi_enum(&harness->names, reason, row->reason),
+            at != WFS_NO_TIME ? at : row->created_at, &processed));
+    return wfsi_hook_end(harness, id, WFS_HOOK_COMPLETED);
+}
+
+static wfs_status wfsi_hook_process(wfs_harness *harness, wfs_row_id id)
+{
+    if (wfsi_hook_at(harness, id)->hook_namespace ==
+        harness->names.hook_namespace)
+        return wfsi_hook_tick(harness, id);
+    return wfsi_results_close(harness, wfsi_hook_handle(harness, id));
+}
+
+/* The ids of all hooks that are due, counted; NULL in *ids only counts. */
+static wfs_status wfsi_hooks_due(wfs_harness *harness, wfs_row_id *ids,
+                                 size_t *count)
+{
+    wfsi_table *table = &harness->store->tables[WFSI_HOOKS];
+    wfsi_index *index = &table->indexes[WFSI_HOOK_DUE];
+    wfsi_probe first = wfsi_value_probe(NULL, 0, 0);
+    const wfsi_entry *entry;
+    wfsi_place place;
+
+    if (!wfsi_tree_build(harness->store, table, index))
+        return wfsi_harness_no_memory(harness);
+    *count = 0;
+    place = wfsi_tree_seek(harness->store, table, index, &first);
+    while ((entry = wfsi_tree_entry(&index->ordered, place)) != NULL &&
+           wfsi_hook_at(harness, entry->id)->due_at <= harness->clock.now) {
+        if (ids != NULL)
+            ids[*count] = entry->id;
+        (*count)++;
+        place = wfsi_tree_next(&index->ordered, place);
+    }
+    return WFS_OK;
+}
+
+static int wfsi_compare_ids(const void *left, const void *right)
+{
+    wfs_row_id a = *(const wfs_row_id *)left, b = *(const wfs_row_id *)right;
+
+    return (a > b) - (a < b);
+}
+
+/* One round: all hooks that are due now, in order of id. */
+static wfs_status wfsi_hooks_round(wfs_harness *harness, size_t *processed)
+{
+    size_t i, count;
+    wfs_row_id *ids;
+    wfs_status status;
+
+    *processed = 0;
+    WFS_TRY(wfsi_hooks_due(harness, NULL, &count));
+    if (count == 0)
+        return WFS_OK;
+    ids = (wfs_row_id *)wfsi_allocate(&harness->allocator, count * sizeof *ids);
+    if (ids == NULL)
+        return wfsi_harness_no_memory(harness);
+    status = wfsi_hooks_due(harness, ids, &count);
+    qsort(ids, count, sizeof *ids, wfsi_compare_ids);
+    for (i = 0; status == WFS_OK && i < count; i++) {
+        status = wfsi_hook_process(harness, ids[i]);
+        *processed += status == WFS_OK;
+    }
+    wfsi_release(&harness->allocator, ids, count * sizeof *ids);
+    return status;
+}
+
+wfs_status wfs_process_hooks(wfs_harness *harness, size_t *processed)
+{
+    wfs_random before = harness->random;
+    size_t sum = 0, count = 1, rounds = 0;
+    wfs_status status = WFS_OK;
+
+    if (!wfsi_begin(harness->store))
+        return wfsi_harness_no_memory(harness);
+    while (status == WFS_OK && count != 0) {
+        if (rounds++ == harness->limits.hook_rounds)
+            status = wfsi_error(wfsi_harness_error(harness), WFS_ERR_LIMIT,
+                                "hooks add hooks without end: %i rounds",
+                                (int64_t)harness->limits.hook_rounds);
+        else
+            status = wfsi_hooks_round(harness, &count);
+        sum += count;
+    }
+    if (processed != NULL)
+        *processed = status == WFS_OK ? sum : 0;
+    return wfsi_close_call(harness, before, status);
+}
+
+/* --- reading: rows as the user sees them, in the results' arena */
+
+static void wfsi_read_instance(wfs_harness *harness, wfs_row_id id,
+                               wfs_instance *instance)
+{
+    const wfsi_instance_row *row = wfsi_instance_at(harness, id);
+
+    instance->id = id;
+    instance->version = row->version;
+    instance->instance_id = wfsi_result_symbol(harness, row->instance_id);
+    instance->workflow_name = wfsi_result_symbol(harness, row->workflow_name);
+    instance->status = (wfs_instance_status)wfsi_enum(
+        &harness->names, instance_status, row->status);
+    instance->created_at = row->created_at;
+    instance->updated_at = row->updated_at;
+    instance->started_at = WFSI_GET_TIME(instance, row, started_at);
+    instance->completed_at = WFSI_GET_TIME(instance, row, completed_at);
+    instance->params = wfsi_result_json(harness, row->params);
+    instance->output = wfsi_result_json(harness, row->output);
+    instance->error_name = wfsi_result_symbol(harness, row->error_name);
+    instance->error_message = wfsi_result_text(harness, row->error_message);
+    instance->pause_requested = row->pause_requested != 0;
+    instance->run_number = row->run_number;
+}
+
+static void wfsi_read_step(wfs_harness *harness, wfs_row_id id, wfs_step *step)
+{
+    const wfsi_step_row *row = wfsi_step_at(harness, id);
+    const wfsi_names *names = &harness->names;
+
+    step->id = id;
+    step->version = row->version;
+    step->instance_ref = row->instance_ref;
+    step->workflow_name = wfsi_result_symbol(harness, row->workflow_name);
+    step->instance_id = wfsi_result_symbol(harness, row->instance_id);
+    step->run_number = row->run_number;
+    step->step_key = wfsi_result_symbol(harness, row->step_key);
+    step->name = wfsi_result_symbol(harness, row->name);
+    step->type = (wfs_step_type)wfsi_enum(names, step_type, row->type);
+    step->status = (wfs_step_status)wfsi_enum(names, step_status, row->status);
+    step->attempts = row->attempts;
+    step->max_attempts = row->max_attempts;
+    step->timeout_ms = WFSI_GET_TIME(step, row, timeout_ms);
+    step->next_retry_at = WFSI_GET_TIME(step, row, next_retry_at);
+    step->wake_at = WFSI_GET_TIME(step, row, wake_at);
+    step->wait_event_type = wfsi_result_symbol(harness, row->wait_event_type);
+    step->result = wfsi_result_json(harness, row->result);
+    step->error_name = wfsi_result_symbol(harness, row->error_name);
+    step->error_message = wfsi_result_text(harness, row->error_message);
+    step->created_at = row->created_at;
+    step->updated_at = row->updated_at;
+}
+
+static void wfsi_read_event(wfs_harness *harness, wfs_row_id id,
+                            wfs_event *event)
+{
+    const wfsi_event_row *row = wfsi_event_at(harness, id);
+
+    event->id = id;
+    event->version = row->version;
+    event->instance_ref = row->instance_ref;
+    event->workflow_name = wfsi_result_symbol(harness, row->workflow_name);
+    event->instance_id = wfsi_result_symbol(harness, row->instance_id);
+    event->run_number = row->run_number;
+    event->actor =
+        (wfs_actor)wfsi_enum(&harness->names, actor, row->actor);
+    event->type = wfsi_result_symbol(harness, row->type);
+    event->payload = wfsi_result_json(harness, row->payload);
+    event->created_at = row->created_at;
+    event->delivered_at = WFSI_GET_TIME(event, row, delivered_at);
+    event->consumed_by_step_key =
+        wfsi_result_symbol(harness, row->consumed_by_step_key);
+}
+
+/* The ids of a page of rows, in an array of the results' arena. */
+typedef struct wfsi_page {
+    wfs_row_id *ids;
+    size_t count, capacity;
+    const char *cursor;                 /* NULL when no row follows */
+    bool has_more;
+} wfsi_page;
+
+static wfs_status wfsi_page_add(wfs_harness *harness, wfsi_page *page,
+                                wfs_row_id id)
+{
+    wfs_row_id *ids;
+
+    if (page->count == page->capacity) {
+        page->capacity = page->capacity == 0 ? 16 : page->capacity * 2;
+        ids = (wfs_row_id *)wfsi_arena_allocate(&harness->results,
+                                                page->capacity * sizeof *ids);
+        if (ids == NULL)
+            return wfsi_harness_no_memory(harness);
+        if (page->count != 0)
+            memcpy(ids, page->ids, page->count * sizeof *ids);
+        page->ids = ids;
+    }
+    page->ids[page->count++] = id;
+    return WFS_OK;
+}
+
+/* Where the page ends, if rows follow. */
+static wfs_status wfsi_page_end(wfs_harness *harness, wfs_cursor *cursor,
+                                wfsi_page *page)
+{
+    const char *text;
+
+    page->has_more = wfs_cursor_has_more(cursor);
+    if (!page->has_more)
+        return WFS_OK;
+    text = wfs_cursor_text(cursor);
+    if (text != NULL)
+        page->cursor = wfsi_arena_text(&harness->results, text, strlen(text));
+    return page->cursor != NULL ? WFS_OK : wfsi_harness_no_memory(harness);
+}
+
+static wfs_status wfsi_page_read(wfs_harness *harness, const wfs_query *query,
+                                 wfsi_page *page)
+{
+    wfs_cursor *cursor;
+    wfs_status status;
+    wfs_row row;
+
+    memset(page, 0, sizeof *page);
+    WFS_TRY(wfs_cursor_open(harness->store, query, &cursor));
+    do {
+        status = wfs_cursor_next(cursor, &row);
+        if (status == WFS_OK)
+            status = wfsi_page_add(harness, page, row.id);
+    } while (status == WFS_OK);
+    if (status == WFS_DONE)
+        status = wfsi_page_end(harness, cursor, page);
+    wfs_cursor_close(cursor);
+    return status;
+}
+
+/* A page of the rows of one run, in a table of steps or events. */
+static wfs_status wfsi_page_of_run(wfs_harness *harness, const char *table,
+                                   wfs_row_id ref, int64_t run_number,
+                                   const wfs_read_options *options,
+                                   const char *cursor, wfsi_page *page)
+{
+    wfs_value equal[2];
+    wfs_query query;
+
+    equal[0] = wfs_reference(ref);
+    equal[1] = wfs_integer(run_number);
+    memset(&query, 0, sizeof query);
+    query.table = table;
+    query.index = "by_created";
+    query.equal = equal;
+    query.equal_count = 2;
+    query.descending = options != NULL && options->order == WFS_DESCENDING;
+    query.page_size = options != NULL ? options->page_size : 0;
+    query.cursor = cursor;
+    return wfsi_page_read(harness, &query, page);
+}
+
+/* Room for that many rows in the results' arena, also for none. */
+static void *wfsi_rows_allocate(wfs_harness *harness, size_t count, size_t size)
+{
+    return wfsi_arena_zeroed(&harness->results, (count + 1) * size);
+}
+
+static wfs_status wfsi_read_steps(wfs_harness *harness, wfs_row_id ref,
+                                  int64_t run_number,
+                                  const wfs_read_options *options,
+                                  wfs_history *history)
+{
+    wfsi_page page;
+    wfs_step *steps;
+    size_t i;
+
+    WFS_TRY(wfsi_page_of_run(harness, "workflow_step", ref, run_number, options,
+                             options != NULL ? options->steps_cursor : NULL,
+                             &page));
+    steps = (wfs_step *)wfsi_rows_allocate(harness, page.count, sizeof *steps);
+    for (i = 0; steps != NULL && i < page.count; i++)
+        wfsi_read_step(harness, page.ids[i], &steps[i]);
+    history->steps = steps;
+    history->step_count = page.count;
+    history->steps_cursor = page.cursor;
+    return WFS_OK;
+}
+
+static wfs_status wfsi_read_events(wfs_harness *harness, wfs_row_id ref,
+                                   int64_t run_number,
+                                   const wfs_read_options *options,
+                                   wfs_history *history)
+{
+    wfsi_page page;
+    wfs_event *events;
+    size_t i;
+
+    WFS_TRY(wfsi_page_of_run(harness, "workflow_event", ref, run_number,
+                             options,
+                             options != NULL ? options->events_cursor : NULL,
+                             &page));
+    events =
+        (wfs_event *)wfsi_rows_allocate(harness, page.count, sizeof *events);
+    for (i = 0; events != NULL && i < page.count; i++)
+        wfsi_read_event(harness, page.ids[i], &events[i]);
+    history->events = events;
+    history->event_count = page.count;
+    history->events_cursor = page.cursor;
+    return WFS_OK;
+}
+
+/* Steps, events or both of the run that is asked for. */
+static wfs_status wfsi_history(wfs_harness *harness, const char *workflow,
+                               const char *id, const wfs_read_options *options,
+                               bool steps, bool events, wfs_history *history)
+{
+    wfs_status status = WFS_OK;
+    wfs_row_id ref;
+
+    memset(history, 0, sizeof *history);
+    WFS_TRY(wfsi_instance_find(harness, workflow, id, &ref));
+    history->run_number = options != NULL && options->has_run_number
+                              ? options->run_number
+                              : wfsi_instance_at(harness, ref)->run_number;
+    if (steps)
+        status = wfsi_read_steps(harness, ref, history->run_number, options,
+                                 history);
+    if (status == WFS_OK && events)
+        status = wfsi_read_events(harness, ref, history->run_number, options,
+                                  history);
+    return wfsi_results_close(harness, status);
+}
+
+wfs_status wfs_get_history(wfs_harness *harness, const char *workflow,
+                           const char *id, const wfs_read_options *options,
+                           wfs_history *history)
+{
+    return wfsi_history(harness, workflow, id, options, true, true, history);
+}
+
+wfs_status wfs_get_steps(wfs_harness *harness, const char *workflow,
+                         const char *id, const wfs_read_options *options,
+                         const wfs_step **steps, size_t *count)
+{
+    wfs_history history;
+
+    WFS_TRY(wfsi_history(harness, workflow, id, options, true, false,
+                         &history));
+    *steps = history.steps;
+    *count = history.step_count;
+    return WFS_OK;
+}
+
+wfs_status wfs_get_events(wfs_harness *harness, const char *workflow,
+                          const char *id, const wfs_read_options *options,
+                          const wfs_event **events, size_t *count)
+{
+    wfs_history history;
+
+    WFS_TRY(wfsi_history(harness, workflow, id, options, false, true,
+                         &history));
+    *events = history.events;
+    *count = history.event_count;
+    return WFS_OK;
+}
+
+wfs_status wfs_get_status(wfs_harness *harness, const char *workflow,
+                          const char *id, wfs_status_report *report)
+{
+    wfs_instance instance;
+    wfs_row_id ref;
+
+    WFS_TRY(wfsi_instance_find(harness, workflow, id, &ref));
+    wfsi_read_instance(harness, ref, &instance);
+    report->status = instance.status;
+    report->error_name = instance.error_name;
+    report->error_message = instance.error_message;
+    report->output = instance.output;
+    return wfsi_results_close(harness, WFS_OK);
+}
+
+wfs_status wfs_get_instance(wfs_harness *harness, const char *workflow,
+                            const char *id, const wfs_instance **instance)
+{
+    wfs_instance *read;
+    wfs_row_id ref;
+    size_t number;
+
+    *instance = NULL;
+    WFS_TRY(wfsi_workflow_find(harness, workflow, &number));
+    ref = wfsi_instance_lookup(harness, harness->workflow_names[number], id);
+    if (ref == 0)
+        return WFS_OK;
+    read = (wfs_instance *)wfsi_rows_allocate(harness, 1, sizeof *read);
+    if (read != NULL)
+        wfsi_read_instance(harness, ref, read);
+    *instance = read;
+    return wfsi_results_close(harness, WFS_OK);
+}
+
+/* Whether a hook has what the filter asks for. */
+static bool wfsi_hook_matches(const wfs_harness *harness,
+                              const wfsi_hook_row *row,
+                              const wfs_hook_filter *filter,
+                              wfsi_handle workflow)
+{
+    const wfsi_names *names = &harness->names;
+
+    if (filter == NULL)
+        return true;
+    return (filter->hook_namespace == NULL ||
+            wfsi_text_equal(wfsi_result_symbol(harness, row->hook_namespace),
+                            filter->hook_namespace)) &&
+           (filter->hook_name == NULL ||
+            wfsi_text_equal(wfsi_result_symbol(harness, row->hook_name),
+                            filter->hook_name)) &&
+           (filter->status == WFS_HOOK_ANY ||
+            row->status == names->hook_status[filter->status]) &&
+           (workflow == 0 || row->workflow_name == workflow) &&
+           (filter->instance_id == NULL ||
+            wfsi_text_equal(wfsi_result_symbol(harness, row->instance_id),
+                            filter->instance_id));
+}
+
+wfs_status wfs_get_hooks(wfs_harness *harness, const wfs_hook_filter *filter,
+                         const wfs_hook **hooks, size_t *count)
+{
+    const wfsi_table *table = &harness->store->tables[WFSI_HOOKS];
+    wfsi_handle workflow = 0;
+    wfs_status status = WFS_OK;
+    wfsi_page page;
+    wfs_hook *read;
+    wfs_row_id id;
+    size_t number;
+
+    if (filter != NULL && filter->workflow != NULL) {
+        WFS_TRY(wfsi_workflow_find(harness, filter->workflow, &number));
+        workflow = harness->workflow_names[number];
+    }
+    memset(&page, 0, sizeof page);
+    for (id = 1; status == WFS_OK && id < table->next_id; id++)
+        if (wfsi_row_find(table, id) != NULL &&
+            wfsi_hook_matches(harness, wfsi_hook_at(harness, id), filter,
+                              workflow))
+            status = wfsi_page_add(harness, &page, id);
+    read = (wfs_hook *)wfsi_rows_allocate(harness, page.count, sizeof *read);
+    for (number = 0; read != NULL && number < page.count; number++)
+        wfsi_read_hook(harness, page.ids[number], &read[number]);
+    *hooks = read;
+    *count = page.count;
+    return wfsi_results_close(harness, status);
+}
+
+wfs_status wfs_list_instances(wfs_harness *harness, const char *workflow,
+                              const wfs_list_options *options,
+                              wfs_instance_list *list)
+{
+    wfs_instance *instances;
+    wfs_value equal[2];
+    wfs_query query;
+    wfsi_page page;
+    size_t number;
+
+    memset(list, 0, sizeof *list);
+    memset(&query, 0, sizeof query);
+    WFS_TRY(wfsi_workflow_find(harness, workflow, &number));
+    equal[0] = wfs_text(
+        wfsi_result_symbol(harness, harness->workflow_names[number]));
+    query.table = "workflow_instance";
+    query.index = "by_instance";
+    query.equal = equal;
+    query.equal_count = 1;
+    query.descending = true;
+    query.page_size = 25;
+    if (options != NULL && options->page_size != 0)
+        query.page_size = options->page_size;
+    if (options != NULL && options->status != WFS_INSTANCE_ANY) {
+        equal[1] = wfs_text(wfs_instance_status_name(options->status));
+        query.index = "by_status";
+        query.equal_count = 2;
+    }
+    query.cursor = options != NULL ? options->cursor : NULL;
+    WFS_TRY(wfsi_results_close(harness,
+                               wfsi_page_read(harness, &query, &page)));
+    instances = (wfs_instance *)wfsi_rows_allocate(harness, page.count,
+                                                   sizeof *instances);
+    for (number = 0; instances != NULL && number < page.count; number++)
+        wfsi_read_instance(harness, page.ids[number], &instances[number]);
+    list->instances = instances;
+    list->count = page.count;
+    list->has_next_page = page.has_more;
+    list->cursor = page.cursor;
+    return wfsi_results_close(harness, WFS_OK);
+}
+
+/* --- rows as JSON */
+
+static void wfsi_set_text(wfs_arena *arena, wfs_json *object, const char *key,
+                          const char *text)
+{
+    wfs_json_set(arena, object, key,
+                 text != NULL ? wfs_json_new_string(arena, text)
+                              : wfs_json_new_null(arena));
+}
+
+static void wfsi_set_integer(wfs_arena *arena, wfs_json *object,
+                             const char *key, int64_t value)
+{
+    wfs_json_set(arena, object, key,
+                 value != WFS_NO_TIME ? wfs_json_new_integer(arena, value)
+                                      : wfs_json_new_null(arena));
+}
+
+wfs_json *wfs_instance_to_json(wfs_arena *arena, const wfs_instance *instance)
+{
+    wfs_json *object = wfs_json_new_object(arena);
+
+    wfsi_set_integer(arena, object, "id", instance->id);
+    wfsi_set_text(arena, object, "instanceId", instance->instance_id);
+    wfsi_set_text(arena, object, "workflowName", instance->workflow_name);
+    wfsi_set_text(arena, object, "status",
+                  wfs_instance_status_name(instance->status));
+    wfsi_set_integer(arena, object, "createdAt", instance->created_at);
+    wfsi_set_integer(arena, object, "updatedAt", instance->updated_at);
+    wfsi_set_integer(arena, object, "startedAt", instance->started_at);
+    wfsi_set_integer(arena, object, "completedAt", instance->completed_at);
+    wfs_json_set(arena, object, "params", instance->params);
+    wfs_json_set(arena, object, "output", instance->output);
+    wfsi_set_text(arena, object, "errorName", instance->error_name);
+    wfsi_set_text(arena, object, "errorMessage", instance->error_message);
+    wfs_json_set(arena, object, "pauseRequested",
+                 wfs_json_new_bool(arena, instance->pause_requested));
+    wfsi_set_integer(arena, object, "runNumber", instance->run_number);
+    return arena->failed ? NULL : object;
+}
+
+wfs_json *wfs_step_to_json(wfs_arena *arena, const wfs_step *step)
+{
+    wfs_json *object = wfs_json_new_object(arena);
+
+    wfsi_set_integer(arena, object, "id", step->id);
+    wfsi_set_integer(arena, object, "instanceRef", step->instance_ref);
+    wfsi_set_text(arena, object, "workflowName", step->workflow_name);
+    wfsi_set_text(arena, object, "instanceId", step->instance_id);
+    wfsi_set_integer(arena, object, "runNumber", step->run_number);
+    wfsi_set_text(arena, object, "stepKey", step->step_key);
+    wfsi_set_text(arena, object, "name", step->name);
+    wfsi_set_text(arena, object, "type", wfs_step_type_name(step->type));
+    wfsi_set_text(arena, object, "status", wfs_step_status_name(step->status));
+    wfsi_set_integer(arena, object, "attempts", step->attempts);
+    wfsi_set_integer(arena, object, "maxAttempts", step->max_attempts);
+    wfsi_set_integer(arena, object, "timeoutMs", step->timeout_ms);
+    wfsi_set_integer(arena, object, "nextRetryAt", step->next_retry_at);
+    wfsi_set_integer(arena, object, "wakeAt", step->wake_at);
+    wfsi_set_text(arena, object, "waitEventType", step->wait_event_type);
+    wfs_json_set(arena, object, "result", step->result);
+    wfsi_set_text(arena, object, "errorName", step->error_name);
+    wfsi_set_text(arena, object, "errorMessage", step->error_message);
+    wfsi_set_integer(arena, object, "createdAt", step->created_at);
+    wfsi_set_integer(arena, object, "updatedAt", step->updated_at);
+    return arena->failed ? NULL : object;
+}
+
+wfs_json *wfs_event_to_json(wfs_arena *arena, const wfs_event *event)
+{
+    wfs_json *object = wfs_json_new_object(arena);
+
+    wfsi_set_integer(arena, object, "id", event->id);
+    wfsi_set_integer(arena, object, "instanceRef", event->instance_ref);
+    wfsi_set_text(arena, object, "workflowName", event->workflow_name);
+    wfsi_set_text(arena, object, "instanceId", event->instance_id);
+    wfsi_set_integer(arena, object, "runNumber", event->run_number);
+    wfsi_set_text(arena, object, "actor", wfs_actor_name(event->actor));
+    wfsi_set_text(arena, object, "type", event->type);
+    wfs_json_set(arena, object, "payload", event->payload);
+    wfsi_set_integer(arena, object, "createdAt", event->created_at);
+    wfsi_set_integer(arena, object, "deliveredAt", event->delivered_at);
+    wfsi_set_text(arena, object, "consumedByStepKey",
+                  event->consumed_by_step_key);
+    return arena->failed ? NULL : object;
+}
+
+/* The engine's payload is an object of its fields. */
+static const wfs_json *wfsi_payload_to_json(wfs_arena *arena, const wfs_hook *hook)
+{
+    wfs_json *object;
+
+    if (hook->reason == WFS_REASON_NONE)
+        return hook->payload;
+    object = wfs_json_new_object(arena);
+    wfsi_set_text(arena, object, "workflowName", hook->workflow_name);
+    wfsi_set_text(arena, object, "instanceId", hook->instance_id);
+    wfsi_set_integer(arena, object, "instanceRef", hook->instance_ref);
+    wfsi_set_integer(arena, object, "runNumber", hook->run_number);
+    wfsi_set_text(arena, object, "reason", wfs_reason_name(hook->reason));
+    return object;
+}
+
+wfs_json *wfs_hook_to_json(wfs_arena *arena, const wfs_hook *hook)
+{
+    wfs_json *object = wfs_json_new_object(arena);
+
+    wfsi_set_integer(arena, object, "id", hook->id);
+    wfsi_set_text(arena, object, "namespace", hook->hook_namespace);
+    wfsi_set_text(arena, object, "hookName", hook->hook_name);
+    wfs_json_set(arena, object, "payload", wfsi_payload_to_json(arena, hook));
+    wfsi_set_text(arena, object, "status", wfs_hook_status_name(hook->status));
+    wfsi_set_integer(arena, object, "attempts", hook->attempts);
+    wfsi_set_integer(arena, object, "maxAttempts", hook->max_attempts);
+    wfsi_set_integer(arena, object, "lastAttemptAt", hook->last_attempt_at);
+    wfsi_set_integer(arena, object, "nextRetryAt", hook->next_retry_at);
+    wfsi_set_text(arena, object, "error", hook->error);
+    wfsi_set_integer(arena, object, "createdAt", hook->created_at);
+    return arena->failed ? NULL : object;
+}
+
+
+/* ------------------------------------------------------------------------
+ * >>scenario  private: steps, inputs, vars, utilities, the runner
+ *
+ * Owns the running of scenarios: what a step takes and gives, its label, what
+ * is said when it fails, and that running out of memory undoes it. May call
+ * >>base, >>json, >>time, >>store and the public functions of >>harness.
+ * Called by >>report.
+ * --------------------------------------------------------------------- */
+
+/* What the fields of a step came to, once its callbacks were asked. */
+typedef struct wfsi_inputs {
+    const char *workflow, *id, *type, *duration;
+    const char *params, *payload;       /* JSON text */
+    const wfs_batch_item *instances;
+    const wfs_payload *tick_payload;
+    const wfs_read_options *options;
+    wfs_reason reason;
+    int64_t timestamp;                  /* 0: not given */
+    int max_ticks;
+} wfsi_inputs;
+
+#define WFSI_IN_WORKFLOW    (1u << 0)
+#define WFSI_IN_ID          (1u << 1)
+#define WFSI_IN_PARAMS      (1u << 2)
+#define WFSI_IN_INSTANCES   (1u << 3)
+#define WFSI_IN_TYPE        (1u << 4)
+#define WFSI_IN_PAYLOAD     (1u << 5)
+#define WFSI_IN_REASON      (1u << 6)   /* or tick_payload */
+#define WFSI_IN_DURATION    (1u << 7)
+#define WFSI_IN_TIMESTAMP   (1u << 8)
+#define WFSI_IN_MAX_TICKS   (1u << 9)
+#define WFSI_IN_OPTIONS     (1u << 10)
+#define WFSI_IN_READ        (1u << 11)
+#define WFSI_IN_CHECK       (1u << 12)
+
+#define WFSI_IN_TARGET      (WFSI_IN_WORKFLOW | WFSI_IN_ID)
+#define WFSI_IN_RUN         (WFSI_IN_TIMESTAMP | WFSI_IN_MAX_TICKS)
+#define WFSI_IN_ANY_TICK                                                      \
+    (WFSI_IN_TARGET | WFSI_IN_REASON | WFSI_IN_TIMESTAMP)
+
+typedef struct wfsi_turn wfsi_turn;
+
+/* A kind of step: its action, and for those that then run the instance until
+ * it is idle, the reason. In a label %w stands for workflow and id, %t for the
+ * event's type, %r for the reason, %d for the duration or the time, %n for
+ * the number of instances. */
+typedef struct wfsi_kind {
+    unsigned needs, takes;              /* inputs, WFSI_IN_... */
+    wfs_status (*action)(wfsi_turn *turn);
+    wfs_status (*control)(wfs_harness *harness, const char *workflow,
+                          const char *id);
+    wfs_reason run_reason;
+    const char *label;
+} wfsi_kind;
+
+struct wfs_runner {
+    wfs_allocator allocator;
+    wfs_harness *harness;
+    const wfs_scenario *scenario;
+    wfs_step_result *steps;             /* room for every step of it */
+    wfs_json *vars;
+    wfs_scenario_result result;         /* result.arena owns all results */
+};
+
+/* One step while it runs. */
+struct wfsi_turn {
+    wfs_context context;                /* first, see wfsi_turn_of */
+    wfs_runner *runner;
+    const wfs_scenario_step *step;
+    const wfsi_kind *kind;
+    wfs_arena *arena;
+    wfsi_inputs in;
+    const wfs_json *value;              /* of the action */
+    const wfs_json *run;                /* {processed, ticks} */
+    const char *expected, *actual;      /* of an expectation that failed */
+    const char *subject_workflow;       /* the instance last looked at */
+    const char *subject_id;
+    wfs_error error;
+};
+
+/* The turn that a callback's context belongs to. */
+static wfsi_turn *wfsi_turn_of(wfs_context *context)
+{
+    return (wfsi_turn *)(void *)context;
+}
+
+static const char *wfsi_copy_text(wfs_arena *arena, const char *text)
+{
+    return text != NULL ? wfsi_arena_text(arena, text, strlen(text)) : NULL;
+}
+
+/* --- inputs: a value or a callback, which wins */
+
+static const char *wfsi_turn_name(const wfsi_turn *turn)
+{
+    return wfs_scenario_kind_name(turn->step->kind);
+}
+
+/* WFS_DONE and the like are no errors: a callback that fails with one of them
+ * fails with what it ought to have said. */
+static wfs_status wfsi_as_error(wfs_status status, wfs_status otherwise)
+{
+    return status >= WFS_ERR_NO_MEMORY && status < WFS_STATUS_COUNT
+               ? status : otherwise;
+}
+
+/* What a callback that gave nothing, or an error, makes of the step. */
+static wfs_status wfsi_input_refused(wfsi_turn *turn, const char *name)
+{
+    wfs_status code = wfsi_as_error(turn->error.code, WFS_ERR_ARGUMENT);
+
+    if (turn->error.code != WFS_OK && turn->error.message[0] != '\0')
+        return code;
+    return wfsi_error(&turn->error, code, "%s step: %s gave nothing",
+                      wfsi_turn_name(turn), name);
+}
+
+static wfs_status wfsi_input_text(wfsi_turn *turn, const char *name,
+                                  const char *given, wfs_text_from from,
+                                  const char **text)
+{
+    *text = given;
+    if (from == NULL)
+        return WFS_OK;
+    turn->error.code = WFS_OK;
+    *text = from(&turn->context);
+    return *text != NULL ? WFS_OK : wfsi_input_refused(turn, name);
+}
+
+static wfs_status wfsi_input_json(wfsi_turn *turn, const char *name,
+                                  const char *given, wfs_json_from from,
+                                  const char **text)
+{
+    const wfs_json *value;
+
+    *text = given;
+    if (from == NULL)
+        return WFS_OK;
+    turn->error.code = WFS_OK;
+    value = from(&turn->context);
+    if (value == NULL)
+        return wfsi_input_refused(turn, name);
+    *text = wfs_json_write(turn->arena, value, 0, NULL);
+    return *text != NULL ? WFS_OK : wfsi_no_memory(&turn->error);
+}
+
+static wfs_status wfsi_input_number(wfsi_turn *turn, const char *name,
+                                    int64_t given, wfs_number_from from,
+                                    int64_t *number)
+{
+    *number = given;
+    if (from == NULL)
+        return WFS_OK;
+    turn->error.code = WFS_OK;
+    *number = from(&turn->context);
+    return turn->error.code == WFS_OK ? WFS_OK
+                                      : wfsi_input_refused(turn, name);
+}
+
+static wfs_status wfsi_input_instances(wfsi_turn *turn)
+{
+    turn->in.instances = turn->step->instances;
+    if (turn->step->instances_from == NULL)
+        return WFS_OK;
+    turn->error.code = WFS_OK;
+    turn->in.instances = turn->step->instances_from(&turn->context);
+    return turn->in.instances != NULL && turn->error.code == WFS_OK
+               ? WFS_OK
+               : wfsi_input_refused(turn, "instances_from");
+}
+
+static wfs_status wfsi_input_options(wfsi_turn *turn)
+{
+    turn->in.options = turn->step->options;
+    if (turn->step->options_from == NULL)
+        return WFS_OK;
+    turn->error.code = WFS_OK;
+    turn->in.options = turn->step->options_from(&turn->context);
+    return turn->in.options != NULL ? WFS_OK
+                                    : wfsi_input_refused(turn, "options_from");
+}
+
+static wfs_status wfsi_input_reason(wfsi_turn *turn)
+{
+    const char *text;
+    int reason;
+
+    turn->in.reason = turn->step->reason;
+    WFS_TRY(wfsi_input_text(turn, "reason_from", NULL, turn->step->reason_from,
+                            &text));
+    if (text == NULL)
+        return WFS_OK;
+    for (reason = WFS_REASON_NONE + 1; reason < WFS_REASON_COUNT; reason++) {
+        turn->in.reason = (wfs_reason)reason;
+        if (wfsi_text_equal(text, wfs_reason_name(turn->in.reason)))
+            return WFS_OK;
+    }
+    return wfsi_error(&turn->error, WFS_ERR_ARGUMENT,
+                      "%s step: \"%s\" is not a reason", wfsi_turn_name(turn),
+                      text);
+}
+
+/* A payload stands for workflow, id and reason, also in what is said. */
+static wfs_status wfsi_input_tick(wfsi_turn *turn)
+{
+    const wfs_payload *payload = turn->step->tick_payload;
+
+    if (turn->step->tick_payload_from != NULL) {
+        turn->error.code = WFS_OK;
+        payload = turn->step->tick_payload_from(&turn->context);
+        if (payload == NULL)
+            return wfsi_input_refused(turn, "tick_payload_from");
+    }
+    turn->in.tick_payload = payload;
+    if (payload == NULL)
+        return wfsi_input_reason(turn);
+    turn->in.workflow = payload->workflow;
+    turn->in.id = payload->instance_id;
+    turn->in.reason = payload->reason;
+    return WFS_OK;
+}
+
+static wfs_status wfsi_input_max_ticks(wfsi_turn *turn)
+{
+    int64_t number;
+
+    WFS_TRY(wfsi_input_number(turn, "max_ticks_from", turn->step->max_ticks,
+                              turn->step->max_ticks_from, &number));
+    if (number < 0 || number > INT32_MAX)
+        return wfsi_error(&turn->error, WFS_ERR_ARGUMENT,
+                          "%s step: max_ticks is out of range: %i",
+                          wfsi_turn_name(turn), number);
+    turn->in.max_ticks = (int)number;
+    return WFS_OK;
+}
+
+static wfs_status wfsi_input_texts(wfsi_turn *turn, unsigned takes)
+{
+    const wfs_scenario_step *step = turn->step;
+    wfsi_inputs *in = &turn->in;
+
+    if (takes & WFSI_IN_WORKFLOW)
+        WFS_TRY(wfsi_input_text(turn, "workflow_from", step->workflow,
+                                step->workflow_from, &in->workflow));
+    if (takes & WFSI_IN_ID)
+        WFS_TRY(wfsi_input_text(turn, "id_from", step->id, step->id_from,
+                                &in->id));
+    if (takes & WFSI_IN_TYPE)
+        WFS_TRY(wfsi_input_text(turn, "type_from", step->type, step->type_from,
+                                &in->type));
+    if (takes & WFSI_IN_DURATION)
+        WFS_TRY(wfsi_input_text(turn, "duration_from", step->duration,
+                                step->duration_from, &in->duration));
+    if (takes & WFSI_IN_PARAMS)
+        WFS_TRY(wfsi_input_json(turn, "params_from", step->params,
+                                step->params_from, &in->params));
+    if (takes & WFSI_IN_PAYLOAD)
+        WFS_TRY(wfsi_input_json(turn, "payload_from", step->payload,
+                                step->payload_from, &in->payload));
+    return WFS_OK;
+}
+
+/* The name of the first input that the kind needs and that is not there. */
+static const char *wfsi_input_missing(const wfsi_turn *turn)
+{
+    const wfsi_inputs *in = &turn->in;
+    unsigned needs = turn->kind->needs;
+
+    if ((needs & WFSI_IN_WORKFLOW) && wfsi_text_empty(in->workflow))
+        return "workflow";
+    if ((needs & WFSI_IN_ID) && wfsi_text_empty(in->id))
+        return "instanceId";
+    if ((needs & WFSI_IN_INSTANCES) && in->instances == NULL)
+        return "instances";
+    if ((needs & WFSI_IN_TYPE) && wfsi_text_empty(in->type))
+        return "an event type";
+    if ((needs & WFSI_IN_DURATION) && wfsi_text_empty(in->duration))
+        return "duration";
+    if ((needs & WFSI_IN_READ) && turn->step->read == NULL)
+        return "read";
+    if ((needs & WFSI_IN_CHECK) && turn->step->check == NULL)
+        return "check";
+    return NULL;
+}
+
+/* Ask for every input that the kind takes, in one fixed order. */
+static wfs_status wfsi_input_resolve(wfsi_turn *turn)
+{
+    unsigned takes = turn->kind->needs | turn->kind->takes;
+    const char *missing;
+
+    WFS_TRY(wfsi_input_texts(turn, takes));
+    if (takes & WFSI_IN_INSTANCES)
+        WFS_TRY(wfsi_input_instances(turn));
+    if (takes & WFSI_IN_REASON)
+        WFS_TRY(wfsi_input_tick(turn));
+    if (takes & WFSI_IN_TIMESTAMP)
+        WFS_TRY(wfsi_input_number(turn, "timestamp_from", turn->step->timestamp,
+                                  turn->step->timestamp_from,
+                                  &turn->in.timestamp));
+    if (takes & WFSI_IN_MAX_TICKS)
+        WFS_TRY(wfsi_input_max_ticks(turn));
+    if (takes & WFSI_IN_OPTIONS)
+        WFS_TRY(wfsi_input_options(turn));
+    turn->error.code = WFS_OK;
+    turn->error.message[0] = '\0';
+    missing = wfsi_input_missing(turn);
+    return missing == NULL
+               ? WFS_OK
+               : wfsi_error(&turn->error, WFS_ERR_ARGUMENT,
+                            "%s step requires %s", wfsi_turn_name(turn),
+                            missing);
+}
+
+/* --- actions */
+
+/* Keep what the harness said of a call that failed; error may be NULL. */
+static wfs_status wfsi_keep_error(wfs_harness *harness, wfs_status status,
+                                  wfs_error *error)
+{
+    const wfs_error *said = wfs_harness_error(harness);
+
+    if (status == WFS_OK || error == NULL)
+        return status;
+    if (said == NULL || said->code != status || said->message[0] == '\0')
+        return wfsi_error(error, status, "%s", wfs_status_meaning(status));
+    *error = *said;
+    return status;
+}
+
+static wfs_status wfsi_turn_called(wfsi_turn *turn, wfs_status status)
+{
+    return wfsi_keep_error(turn->runner->harness, status, &turn->error);
+}
+
+static wfs_json *wfsi_two_members(wfs_arena *arena, const char *first_key,
+                                  const wfs_json *first,
+                                  const char *second_key,
+                                  const wfs_json *second)
+{
+    wfs_json *pair = wfs_json_new_object(arena);
+
+    wfs_json_set(arena, pair, first_key, first);
+    wfs_json_set(arena, pair, second_key, second);
+    return pair;
+}
+
+static wfs_json *wfsi_json_text_or_null(wfs_arena *arena, const char *text)
+{
+    return text != NULL ? wfs_json_new_string(arena, text)
+                        : wfs_json_new_null(arena);
+}
+
+static wfs_json *wfsi_json_status(wfs_arena *arena, wfs_instance_status status)
+{
+    wfs_json *object = wfs_json_new_object(arena);
+
+    wfs_json_set(arena, object, "status",
+                 wfs_json_new_string(arena, wfs_instance_status_name(status)));
+    return object;
+}
+
+static wfs_json *wfsi_json_failure(wfs_arena *arena, const char *name,
+                                   const char *message)
+{
+    return wfsi_two_members(arena, "name",
+                            wfsi_json_text_or_null(arena, name), "message",
+                            wfsi_json_text_or_null(arena, message));
+}
+
+static wfs_status wfsi_act_create(wfsi_turn *turn)
+{
+    const char *id;
+
+    WFS_TRY(wfsi_turn_called(
+        turn, wfs_create(turn->runner->harness, turn->in.workflow, turn->in.id,
+                         turn->in.params, &id)));
+    turn->in.id = id;
+    turn->value = wfs_json_new_string(turn->arena, id);
+    return WFS_OK;
+}
+
+static wfs_status wfsi_act_create_batch(wfsi_turn *turn)
+{
+    const char *const *ids;
+    wfs_json *array, *id;
+    size_t count, i;
+
+    WFS_TRY(wfsi_turn_called(
+        turn, wfs_create_batch(turn->runner->harness, turn->in.workflow,
+                               turn->in.instances, &ids, &count)));
+    array = wfs_json_new_array(turn->arena);
+    for (i = 0; i < count; i++) {
+        id = wfs_json_new_string(turn->arena, ids[i]);
+        wfs_json_append(
+            turn->arena, array,
+            wfsi_two_members(turn->arena, "id", id, "details",
+                             wfsi_json_status(turn->arena,
+                                              WFS_INSTANCE_QUEUED)));
+    }
+    turn->value = array;
+    return WFS_OK;
+}
+
+static wfs_status wfsi_act_event(wfsi_turn *turn)
+{
+    wfs_instance_status before;
+
+    WFS_TRY(wfsi_turn_called(
+        turn, wfs_send_event(turn->runner->harness, turn->in.workflow,
+                             turn->in.id, turn->in.type, turn->in.payload,
+                             &before)));
+    turn->value = wfsi_json_status(turn->arena, before);
+    return WFS_OK;
+}
+
+/* Pause, resume, terminate, restart: a refusal is a value. */
+static wfs_status wfsi_act_control(wfsi_turn *turn)
+{
+    wfs_arena *arena = turn->arena;
+    wfs_status status = turn->kind->control(turn->runner->harness,
+                                            turn->in.workflow, turn->in.id);
+    wfs_json *value = wfs_json_new_object(arena);
+    wfs_json *code, *message;
+
+    if (status == WFS_OK) {
+        wfs_json_set(arena, value, "ok", wfs_json_new_bool(arena, true));
+    } else if (status == WFS_ERR_INSTANCE_NOT_FOUND ||
+               status == WFS_ERR_INSTANCE_TERMINAL) {
+        code = wfs_json_new_string(arena, wfs_status_name(status));
+        message = wfs_json_new_string(arena, wfs_status_meaning(status));
+        wfs_json_set(arena, value, "error",
+                     wfsi_two_members(arena, "code", code, "message",
+                                      message));
+    } else {
+        return wfsi_turn_called(turn, status);
+    }
+    turn->value = value;
+    return WFS_OK;
+}
+
+static void wfsi_turn_set_time(wfsi_turn *turn)
+{
+    if (turn->in.timestamp != 0)
+        wfs_clock_set(turn->context.clock, turn->in.timestamp);
+}
+
+/* What a tick or a run is asked to do, after the clock is set. */
+static wfs_status wfsi_turn_payload(wfsi_turn *turn, wfs_reason reason,
+                                    wfs_payload *payload)
+{
+    wfsi_turn_set_time(turn);
+    if (turn->in.tick_payload != NULL) {
+        *payload = *turn->in.tick_payload;
+        return WFS_OK;
+    }
+    return wfsi_turn_called(turn, wfs_build_payload(turn->runner->harness,
+                                                    turn->in.workflow,
+                                                    turn->in.id, reason,
+                                                    payload));
+}
+
+static wfs_status wfsi_turn_run(wfsi_turn *turn, wfs_reason reason)
+{
+    wfs_payload payload;
+    wfs_idle idle;
+
+    WFS_TRY(wfsi_turn_payload(turn, reason, &payload));
+    WFS_TRY(wfsi_turn_called(
+        turn, wfs_run_until_idle(turn->runner->harness, &payload,
+                                 turn->in.max_ticks, &idle)));
+    turn->run = wfsi_two_members(
+        turn->arena, "processed",
+        wfs_json_new_integer(turn->arena, idle.processed), "ticks",
+        wfs_json_new_integer(turn->arena, idle.ticks));
+    return WFS_OK;
+}
+
+/* A tick without a payload needs all that one is built from. */
+static wfs_status wfsi_turn_check_tick(wfsi_turn *turn, const char *name)
+{
+    if (turn->in.tick_payload != NULL ||
+        (!wfsi_text_empty(turn->in.workflow) &&
+         !wfsi_text_empty(turn->in.id) &&
+         turn->in.reason != WFS_REASON_NONE))
+        return WFS_OK;
+    return wfsi_error(&turn->error, WFS_ERR_ARGUMENT,
+                      "%s step requires workflow, instanceId, and reason when "
+                      "payload is omitted", name);
+}
+
+static wfs_status wfsi_act_tick(wfsi_turn *turn)
+{
+    wfs_payload payload;
+    int processed;
+
+    WFS_TRY(wfsi_turn_check_tick(turn, "Tick"));
+    WFS_TRY(wfsi_turn_payload(turn, turn->in.reason, &payload));
+    WFS_TRY(wfsi_turn_called(
+        turn, wfs_tick(turn->runner->harness, &payload, &processed)));
+    turn->value = wfs_json_new_integer(turn->arena, processed);
+    return WFS_OK;
+}
+
+static wfs_status wfsi_act_run(wfsi_turn *turn)
+{
+    WFS_TRY(wfsi_turn_check_tick(turn, "runUntilIdle"));
+    return wfsi_turn_run(turn, turn->in.reason);
+}
+
+static wfs_status wfsi_act_status(wfsi_turn *turn)
+{
+    wfs_status_report report;
+    wfs_json *value;
+
+    WFS_TRY(wfsi_turn_called(
+        turn, wfs_get_status(turn->runner->harness, turn->in.workflow,
+                             turn->in.id, &report)));
+    value = wfsi_json_status(turn->arena, report.status);
+    if (report.error_name != NULL || report.error_message != NULL)
+        wfs_json_set(turn->arena, value, "error",
+                     wfsi_json_failure(turn->arena, report.error_name,
+                                       report.error_message));
+    if (wfs_json_type_of(report.output) != WFS_JSON_NULL)
+        wfs_json_set(turn->arena, value, "output",
+                     wfs_json_copy(turn->arena, report.output));
+    turn->value = value;
+    return WFS_OK;
+}
+
+/* A row as a history shows it: without what is the same for all, and with the
+ * two columns of an error as one value. */
+static wfs_json *wfsi_history_row(wfs_arena *arena, const wfs_json *row)
+{
+    static const char *const left_out[] = {"instanceRef", "workflowName",
+                                           "instanceId", "actor", "errorName",
+                                           "errorMessage"};
+    const char *name = wfs_json_string(wfs_json_get(row, "errorName"), NULL);
+    const char *message = wfs_json_string(wfs_json_get(row, "errorMessage"),
+                                          NULL);
+    wfs_json *shown = wfs_json_new_object(arena);
+    const char *key;
+    size_t i, j;
+
+    for (i = 0; i < wfs_json_count(row); i++) {
+        key = wfs_json_key_at(row, i, NULL);
+        for (j = 0; j < WFSI_COUNT(left_out); j++)
+            if (strcmp(key, left_out[j]) == 0)
+                break;
+        if (j == WFSI_COUNT(left_out))
+            wfs_json_set(arena, shown, key,
+                         wfs_json_copy(arena, wfs_json_at(row, i)));
+        else if (strcmp(key, "errorName") == 0 &&
+                 (name != NULL || message != NULL))
+            wfs_json_set(arena, shown, "error",
+                         wfsi_json_failure(arena, name, message));
+    }
+    return shown;
+}
+
+static wfs_status wfsi_act_history(wfsi_turn *turn)
+{
+    wfs_arena *arena = turn->arena;
+    wfs_json *value, *steps, *events;
+    wfs_history history;
+    size_t i;
+
+    WFS_TRY(wfsi_turn_called(
+        turn, wfs_get_history(turn->runner->harness, turn->in.workflow,
+                              turn->in.id, turn->in.options, &history)));
+    steps = wfs_json_new_array(arena);
+    for (i = 0; i < history.step_count; i++)
+        wfs_json_append(
+            arena, steps,
+            wfsi_history_row(arena,
+                             wfs_step_to_json(arena, &history.steps[i])));
+    events = wfs_json_new_array(arena);
+    for (i = 0; i < history.event_count; i++)
+        wfs_json_append(
+            arena, events,
+            wfsi_history_row(arena,
+                             wfs_event_to_json(arena, &history.events[i])));
+    value = wfs_json_new_object(arena);
+    wfs_json_set(arena, value, "runNumber",
+                 wfs_json_new_integer(arena, history.run_number));
+    wfs_json_set(arena, value, "steps", steps);
+    wfs_json_set(arena, value, "events", events);
+    turn->value = value;
+    return WFS_OK;
+}
+
+static wfs_status wfsi_turn_show_clock(wfsi_turn *turn)
+{
+    turn->value = wfs_json_new_integer(turn->arena,
+                                       wfs_clock_now(turn->context.clock));
+    return WFS_OK;
+}
+
+static wfs_status wfsi_act_advance_time(wfsi_turn *turn)
+{
+    WFS_TRY(wfs_clock_advance_by(turn->context.clock, turn->in.duration,
+                                 &turn->error));
+    return wfsi_turn_show_clock(turn);
+}
+
+static wfs_status wfsi_act_set_time(wfsi_turn *turn)
+{
+    wfs_clock_set(turn->context.clock, turn->in.timestamp);
+    return wfsi_turn_show_clock(turn);
+}
+
+/* Move the clock one way or the other; the run that follows is the value. */
+static wfs_status wfsi_act_move_clock(wfsi_turn *turn)
+{
+    bool advance = !wfsi_text_empty(turn->in.duration);
+
+    if (advance && turn->in.timestamp != 0)
+        return wfsi_error(&turn->error, WFS_ERR_ARGUMENT,
+                          "advanceTimeAndRunUntilIdle requires either "
+                          "advanceBy or setTo (not both)");
+    if (advance)
+        return wfs_clock_advance_by(turn->context.clock, turn->in.duration,
+                                    &turn->error);
+    if (turn->in.timestamp == 0)
+        return wfsi_error(&turn->error, WFS_ERR_ARGUMENT,
+                          "advanceTimeAndRunUntilIdle requires either "
+                          "advanceBy (relative) or setTo (absolute)");
+    wfsi_turn_set_time(turn);
+    return WFS_OK;
+}
+
+static wfs_status wfsi_act_read(wfsi_turn *turn)
+{
+    const wfs_json *value = turn->step->read(&turn->context);
+
+    if (value == NULL && turn->error.code != WFS_OK)
+        return wfsi_input_refused(turn, "read");
+    turn->value = value != NULL ? wfs_json_copy(turn->arena, value)
+                                : wfs_json_new_null(turn->arena);
+    return WFS_OK;
+}
+
+static wfs_status wfsi_act_assert(wfsi_turn *turn)
+{
+    wfs_status status = turn->step->check(&turn->context);
+
+    turn->value = wfs_json_new_null(turn->arena);
+    if (status == WFS_OK)
+        return WFS_OK;
+    if (turn->error.message[0] == '\0')
+        wfsi_error(&turn->error, status, "the check returned %s: %s",
+                   wfs_status_name(status), wfs_status_meaning(status));
+    return wfsi_as_error(status, WFS_ERR_ASSERTION);
+}
+
+/* --- kinds, in the order of the enumeration */
+
+static const wfsi_kind wfsi_kinds[WFS_SCENARIO_KIND_COUNT] = {
+    {0, 0, NULL, NULL, WFS_REASON_NONE, ""},
+    {WFSI_IN_WORKFLOW, WFSI_IN_ID | WFSI_IN_PARAMS, wfsi_act_create, NULL,
+     WFS_REASON_NONE, "create %w"},
+    {WFSI_IN_WORKFLOW | WFSI_IN_INSTANCES, 0, wfsi_act_create_batch, NULL,
+     WFS_REASON_NONE, "create %n of %w"},
+    {WFSI_IN_TARGET | WFSI_IN_TYPE, WFSI_IN_PAYLOAD, wfsi_act_event, NULL,
+     WFS_REASON_NONE, "send %t to %w"},
+    {0, WFSI_IN_ANY_TICK, wfsi_act_tick, NULL, WFS_REASON_NONE,
+     "tick %w (%r)"},
+    {0, WFSI_IN_ANY_TICK | WFSI_IN_MAX_TICKS, wfsi_act_run, NULL,
+     WFS_REASON_NONE, "run %w until idle (%r)"},
+    {WFSI_IN_TARGET, 0, wfsi_act_status, NULL, WFS_REASON_NONE,
+     "status of %w"},
+    {WFSI_IN_TARGET, WFSI_IN_OPTIONS, wfsi_act_history, NULL,
+     WFS_REASON_NONE, "history of %w"},
+    {WFSI_IN_DURATION, 0, wfsi_act_advance_time, NULL, WFS_REASON_NONE, "%d"},
+    {0, WFSI_IN_TIMESTAMP, wfsi_act_set_time, NULL, WFS_REASON_NONE, "%d"},
+    {WFSI_IN_READ, WFSI_IN_TARGET, wfsi_act_read, NULL, WFS_REASON_NONE,
+     "read"},
+    {WFSI_IN_CHECK, WFSI_IN_TARGET, wfsi_act_assert, NULL, WFS_REASON_NONE,
+     "assert"},
+    {WFSI_IN_TARGET, 0, wfsi_act_control, wfs_pause, WFS_REASON_NONE,
+     "pause %w"},
+    {WFSI_IN_TARGET, 0, wfsi_act_control, wfs_resume, WFS_REASON_NONE,
+     "resume %w"},
+    {WFSI_IN_TARGET, 0, wfsi_act_control, wfs_terminate, WFS_REASON_NONE,
+     "terminate %w"},
+    {WFSI_IN_TARGET, 0, wfsi_act_control, wfs_restart, WFS_REASON_NONE,
+     "restart %w"},
+    {WFSI_IN_WORKFLOW, WFSI_IN_ID | WFSI_IN_PARAMS | WFSI_IN_RUN,
+     wfsi_act_create, NULL, WFS_REASON_CREATE, "create %w and run until idle"},
+    {WFSI_IN_TARGET | WFSI_IN_TYPE, WFSI_IN_PAYLOAD | WFSI_IN_RUN,
+     wfsi_act_event, NULL, WFS_REASON_EVENT,
+     "send %t to %w and run until idle"},
+    {WFSI_IN_TARGET, WFSI_IN_RUN, wfsi_act_control, wfs_resume,
+     WFS_REASON_RESUME, "resume %w and run until idle"},
+    {WFSI_IN_TARGET, WFSI_IN_RUN, NULL, NULL, WFS_REASON_CREATE,
+     "run %w until idle (create)"},
+    {WFSI_IN_TARGET, WFSI_IN_RUN, NULL, NULL, WFS_REASON_RESUME,
+     "run %w until idle (resume)"},
+    {WFSI_IN_TARGET, WFSI_IN_RUN, NULL, NULL, WFS_REASON_RETRY,
+     "run %w until idle (retry)"},
+    {WFSI_IN_TARGET, WFSI_IN_DURATION | WFSI_IN_RUN, wfsi_act_move_clock,
+     NULL, WFS_REASON_WAKE, "%d and run %w until idle"},
+};
+
+/* --- labels */
+
+static void wfsi_label_target(const wfsi_turn *turn, wfsi_buffer *label)
+{
+    const wfsi_inputs *in = &turn->in;
+
+    wfsi_buffer_text(label, wfsi_text_empty(in->workflow) ? "?"
+                                                          : in->workflow);
+    if (wfsi_text_empty(in->id))
+        return;
+    wfsi_buffer_char(label, ' ');
+    wfsi_buffer_text(label, in->id);
+}
+
+static void wfsi_label_clock(const wfsi_turn *turn, wfsi_buffer *label)
+{
+    char text[WFS_TIME_TEXT_SIZE];
+
+    if (!wfsi_text_empty(turn->in.duration)) {
+        wfsi_buffer_text(label, "advance time by ");
+        wfsi_buffer_text(label, turn->in.duration);
+    } else {
+        wfsi_buffer_text(label, "set time to ");
+        wfsi_buffer_text(label, wfs_format_time(turn->in.timestamp, text));
+    }
+}
+
+static size_t wfsi_batch_count(const wfs_batch_item *items)
+{
+    size_t count = 0;
+
+    if (items != NULL)
+        while (items[count].id != NULL)
+            count++;
+    return count;
+}
+
+static void wfsi_label_part(const wfsi_turn *turn, char part,
+                            wfsi_buffer *label)
+{
+    if (part == 'w')
+        wfsi_label_target(turn, label);
+    else if (part == 't')
+        wfsi_buffer_text(label, wfsi_text_empty(turn->in.type)
+                                    ? "an event" : turn->in.type);
+    else if (part == 'r')
+        wfsi_buffer_text(label, turn->in.reason != WFS_REASON_NONE
+                                    ? wfs_reason_name(turn->in.reason)
+                                    : "no reason");
+    else if (part == 'd')
+        wfsi_label_clock(turn, label);
+    else if (part == 'n')
+        wfsi_buffer_integer(label,
+                            (int64_t)wfsi_batch_count(turn->in.instances));
+}
+
+static const char *wfsi_label(const wfsi_turn *turn)
+{
+    const char *given = turn->step->label;
+    const char *at;
+    wfsi_buffer label;
+
+    wfsi_buffer_open(&label, turn->arena);
+    if (!wfsi_text_empty(given)) {
+        wfsi_buffer_text(&label, given);
+        return wfsi_buffer_finish(&label);
+    }
+    for (at = turn->kind->label; *at != '\0'; at++) {
+        if (*at == '%')
+            wfsi_label_part(turn, *++at, &label);
+        else
+            wfsi_buffer_char(&label, *at);
+    }
+    return wfsi_buffer_finish(&label);
+}
+
+/* --- the state of an instance, in a sentence */
+
+static void wfsi_state_time(wfsi_buffer *state, const char *before,
+                            int64_t time)
+{
+    char text[WFS_TIME_TEXT_SIZE];
+
+    if (time == WFS_NO_TIME)
+        return;
+    wfsi_buffer_text(state, before);
+    wfsi_buffer_text(state, wfs_format_time(time, text));
+}
+
+static void wfsi_state_quoted(wfsi_buffer *state, const char *before,
+                              const char *text)
+{
+    wfsi_buffer_text(state, before);
+    wfsi_buffer_char(state, '"');
+    wfsi_buffer_text(state, text != NULL ? text : "");
+    wfsi_buffer_char(state, '"');
+}
+
+static void wfsi_state_failure(wfsi_buffer *state, const char *before,
+                               const char *name, const char *message)
+{
+    if (name == NULL && message == NULL)
+        return;
+    wfsi_buffer_text(state, before);
+    wfsi_buffer_text(state, name != NULL ? name : "Error");
+    if (wfsi_text_empty(message))
+        return;
+    wfsi_buffer_text(state, ": ");
+    wfsi_buffer_text(state, message);
+}
+
+static void wfsi_state_do(wfsi_buffer *state, const wfs_step *step)
+{
+    if (step->next_retry_at != WFS_NO_TIME)
+        wfsi_state_time(state, " retries at ", step->next_retry_at);
+    else if (step->wake_at != WFS_NO_TIME || step->wait_event_type != NULL)
+        wfsi_buffer_text(state, " waits for a step in it");
+    else
+        wfsi_buffer_text(state, " waits");
+    wfsi_buffer_text(state, " (attempt ");
+    wfsi_buffer_integer(state, step->attempts);
+    wfsi_buffer_text(state, " of ");
+    wfsi_buffer_integer(state, step->max_attempts);
+    wfsi_state_failure(state, " failed: ", step->error_name,
+                       step->error_message);
+    wfsi_buffer_char(state, ')');
+}
+
+static void wfsi_state_step(wfsi_buffer *state, const wfs_step *step)
+{
+    wfsi_state_quoted(state, "step ", step->step_key);
+    if (step->type == WFS_STEP_WAIT_FOR_EVENT) {
+        wfsi_state_quoted(state, " waits for event ", step->wait_event_type);
+        wfsi_state_time(state, " until ", step->wake_at);
+    } else if (step->type == WFS_STEP_SLEEP) {
+        wfsi_state_time(state, " sleeps until ", step->wake_at);
+    } else {
+        wfsi_state_do(state, step);
+    }
+}
+
+static void wfsi_state_instance(wfsi_buffer *state,
+                                const wfs_instance *instance)
+{
+    wfsi_state_quoted(state, "instance ", instance->instance_id);
+    wfsi_state_quoted(state, " of ", instance->workflow_name);
+    wfsi_buffer_text(state, " is ");
+    wfsi_buffer_text(state, wfs_instance_status_name(instance->status));
+    wfsi_buffer_text(state, " (run ");
+    wfsi_buffer_integer(state, instance->run_number);
+    wfsi_buffer_char(state, ')');
+    wfsi_state_failure(state, ": ", instance->error_name,
+                       instance->error_message);
+}
+
+static wfs_status wfsi_state_steps(wfsi_buffer *state, wfs_harness *harness,
+                                   const wfs_instance *instance)
+{
+    const char *before = ": ";
+    const wfs_step *steps;
+    size_t count, i;
+
+    WFS_TRY(wfs_get_steps(harness, instance->workflow_name,
+                          instance->instance_id, NULL, &steps, &count));
+    for (i = 0; i < count; i++) {
+        if (steps[i].status != WFS_STEP_WAITING)
+            continue;
+        wfsi_buffer_text(state, before);
+        wfsi_state_step(state, &steps[i]);
+        before = ", ";
+    }
+    return WFS_OK;
+}
+
+#define WFSI_STATE_HOOKS 3      /* that many pending hooks are named */
+
+static wfs_status wfsi_state_hooks(wfsi_buffer *state, wfs_harness *harness,
+                                   const wfs_instance *instance)
+{
+    wfs_hook_filter filter;
+    const wfs_hook *hooks;
+    size_t count, i;
+
+    memset(&filter, 0, sizeof filter);
+    filter.status = WFS_HOOK_PENDING;
+    filter.workflow = instance->workflow_name;
+    filter.instance_id = instance->instance_id;
+    WFS_TRY(wfs_get_hooks(harness, &filter, &hooks, &count));
+    for (i = 0; i < count && i < WFSI_STATE_HOOKS; i++) {
+        wfsi_buffer_text(state, i == 0 ? "; pending hooks: " : ", ");
+        wfsi_buffer_text(state, wfs_reason_name(hooks[i].reason));
+        wfsi_state_time(state, " at ", hooks[i].next_retry_at);
+    }
+    if (count > WFSI_STATE_HOOKS) {
+        wfsi_buffer_text(state, " and ");
+        wfsi_buffer_integer(state, (int64_t)(count - WFSI_STATE_HOOKS));
+        wfsi_buffer_text(state, " more");
+    }
+    return WFS_OK;
+}
+
+/* Where the instance that the step was about is, and why; *text stays NULL
+ * when there is no such instance. Errors: NO_MEMORY. */
+static wfs_status wfsi_state(wfsi_turn *turn, const char **text)
+{
+    wfs_harness *harness = turn->runner->harness;
+    const char *workflow = turn->subject_id != NULL ? turn->subject_workflow
+                                                    : turn->in.workflow;
+    const char *id = turn->subject_id != NULL ? turn->subject_id : turn->in.id;
+    const wfs_instance *instance;
+    wfsi_buffer state;
+    wfs_status status;
+
+    if (wfsi_text_empty(workflow) || wfsi_text_empty(id))
+        return WFS_OK;
+    status = wfs_get_instance(harness, workflow, id, &instance);
+    if (status != WFS_OK || instance == NULL)
+        return status == WFS_ERR_NO_MEMORY ? status : WFS_OK;
+    wfsi_buffer_open(&state, turn->arena);
+    wfsi_state_instance(&state, instance);
+    WFS_TRY(wfsi_state_steps(&state, harness, instance));
+    WFS_TRY(wfsi_state_hooks(&state, harness, instance));
+    *text = wfsi_buffer_finish(&state);
+    return *text != NULL ? WFS_OK : WFS_ERR_NO_MEMORY;
+}
+
+/* --- one step */
+
+static void wfsi_turn_open(wfsi_turn *turn, wfs_runner *runner)
+{
+    size_t index = runner->result.step_count;
+
+    memset(turn, 0, sizeof *turn);
+    turn->runner = runner;
+    turn->step = &runner->scenario->steps[index];
+    turn->kind = &wfsi_kinds[(size_t)turn->step->kind <
+                                     (size_t)WFS_SCENARIO_KIND_COUNT
+                                 ? turn->step->kind : WFS_SCENARIO_END];
+    turn->arena = runner->result.arena;
+    turn->context.scenario = runner->scenario;
+    turn->context.step = turn->step;
+    turn->context.step_index = index;
+    turn->context.harness = runner->harness;
+    turn->context.clock = wfs_harness_clock(runner->harness);
+    turn->context.arena = turn->arena;
+    turn->context.vars = runner->vars;
+    turn->context.user = runner->scenario->user;
+    turn->context.error = &turn->error;
+}
+
+/* Inputs, action, run; then the value is what store_as is for. */
+static wfs_status wfsi_turn_execute(wfsi_turn *turn)
+{
+    const wfsi_kind *kind = turn->kind;
+
+    if (kind->action == NULL && kind->run_reason == WFS_REASON_NONE)
+        return wfsi_error(&turn->error, WFS_ERR_ARGUMENT,
+                          "there is no kind of step with number %i",
+                          (int64_t)turn->step->kind);
+    WFS_TRY(wfsi_input_resolve(turn));
+    if (kind->action != NULL)
+        WFS_TRY(kind->action(turn));
+    if (kind->run_reason != WFS_REASON_NONE)
+        WFS_TRY(wfsi_turn_run(turn, kind->run_reason));
+    return WFS_OK;
+}
+
+static const wfs_json *wfsi_turn_value(const wfsi_turn *turn)
+{
+    if (turn->run == NULL)
+        return turn->value;
+    if (turn->value == NULL)
+        return turn->run;
+    return wfsi_two_members(turn->arena, "value", turn->value, "run",
+                            turn->run);
+}
+
+/* Fill in what is known of the step; memory that ran out shows in the arena. */
+static wfs_status wfsi_turn_record(wfsi_turn *turn, wfs_status status,
+                                   wfs_step_result *result)
+{
+    const wfs_scenario_step *step = turn->step;
+
+    memset(result, 0, sizeof *result);
+    result->index = turn->context.step_index;
+    result->kind = step->kind;
+    result->label = wfsi_label(turn);
+    result->line = step->line;
+    result->status = status;
+    result->clock = wfs_clock_now(turn->context.clock);
+    result->file = wfsi_copy_text(turn->arena, step->file);
+    if (status == WFS_OK) {
+        result->value = wfsi_turn_value(turn);
+        return WFS_OK;
+    }
+    result->message = wfsi_copy_text(turn->arena, turn->error.message);
+    result->expected = turn->expected;
+    result->actual = turn->actual;
+    return wfsi_state(turn, &result->state);
+}
+
+/* The hooks that are due run also after a step that failed; then it is the
+ * step's error that counts. */
+static wfs_status wfsi_turn_hooks(wfsi_turn *turn, wfs_status status)
+{
+    wfs_status hooks = wfs_process_hooks(turn->runner->harness, NULL);
+
+    if (hooks == WFS_ERR_NO_MEMORY)
+        return hooks;
+    return status != WFS_OK ? status : wfsi_turn_called(turn, hooks);
+}
+
+static bool wfsi_runner_starved(const wfs_runner *runner)
+{
+    return wfs_arena_failed(runner->result.arena) ||
+           wfs_arena_failed(wfs_harness_arena(runner->harness));
+}
+
+/* A copy of an object that shares the values; NULL without memory. */
+static wfs_json *wfsi_json_shallow(wfs_arena *arena, const wfs_json *object)
+{
+    wfs_json *copy = wfs_json_new_object(arena);
+    const char *key;
+    size_t size, i;
+
+    for (i = 0; i < wfs_json_count(object); i++) {
+        key = wfs_json_key_at(object, i, &size);
+        copy = wfs_json_set_n(arena, copy, key, size, wfs_json_at(object, i));
+    }
+    return copy;
+}
+
+/* Set the step's variables, all or none: one is set in place, which either
+ * happens or not, but two in a copy. */
+static wfs_status wfsi_turn_store(wfsi_turn *turn)
+{
+    const char *name = turn->step->store_as;
+    const char *run_name = turn->run != NULL ? turn->step->run_store_as : NULL;
+    const wfs_json *value = turn->value != NULL ? turn->value : turn->run;
+    wfs_runner *runner = turn->runner;
+    wfs_json *vars = runner->vars;
+
+    if (!wfsi_text_empty(name) && !wfsi_text_empty(run_name))
+        vars = wfsi_json_shallow(turn->arena, vars);
+    if (!wfsi_text_empty(name))
+        vars = wfs_json_set(turn->arena, vars, name, value);
+    if (!wfsi_text_empty(run_name))
+        vars = wfs_json_set(turn->arena, vars, run_name, turn->run);
+    if (vars == NULL)
+        return WFS_ERR_NO_MEMORY;
+    runner->vars = vars;
+    runner->result.vars = vars;
+    return WFS_OK;
+}
+
+/* --- the runner */
+
+static size_t wfsi_scenario_count(const wfs_scenario *scenario)
+{
+    size_t count = 0;
+
+    if (scenario != NULL && scenario->steps != NULL)
+        while (scenario->steps[count].kind != WFS_SCENARIO_END)
+            count++;
+    return count;
+}
+
+static wfs_status wfsi_scenario_check(const wfs_scenario *scenario,
+                                      wfs_error *error)
+{
+    const char *name;
+
+    if (scenario == NULL)
+        return wfsi_error(error, WFS_ERR_ARGUMENT, "there is no scenario");
+    name = scenario->name != NULL ? scenario->name : "";
+    if (scenario->workflows == NULL || (scenario->workflows->key == NULL &&
+                                        scenario->workflows->name == NULL &&
+                                        scenario->workflows->run == NULL))
+        return wfsi_error(error, WFS_ERR_ARGUMENT,
+                          "scenario \"%s\" has no workflows", name);
+    if (wfsi_scenario_count(scenario) == 0)
+        return wfsi_error(error, WFS_ERR_ARGUMENT,
+                          "scenario \"%s\" has no steps", name);
+    return WFS_OK;
+}
+
+/* A runner without a harness; NULL without memory. */
+static wfs_runner *wfsi_runner_new(const wfs_scenario *scenario)
+{
+    wfs_allocator allocator = wfsi_allocator(&scenario->allocator);
+    wfs_runner *runner = (wfs_runner *)wfsi_allocate_zeroed(&allocator,
+                                                            sizeof *runner);
+    size_t count = wfsi_scenario_count(scenario);
+    wfs_arena *arena;
+
+    if (runner == NULL)
+        return NULL;
+    runner->allocator = allocator;
+    runner->scenario = scenario;
+    runner->result.planned_count = count;
+    arena = runner->result.arena = wfs_arena_create(&allocator);
+    if (arena == NULL || count > SIZE_MAX / sizeof *runner->steps) {
+        wfs_runner_free(runner);
+        return NULL;
+    }
+    runner->steps = (wfs_step_result *)wfsi_arena_zeroed(
+        arena, count * sizeof *runner->steps);
+    runner->vars = wfs_json_new_object(arena);
+    runner->result.steps = runner->steps;
+    runner->result.vars = runner->vars;
+    runner->result.clock = scenario->clock_start;
+    runner->result.name = wfsi_copy_text(arena, scenario->name);
+    if (wfs_arena_failed(arena)) {
+        wfs_runner_free(runner);
+        return NULL;
+    }
+    return runner;
+}
+
+static wfs_status wfsi_runner_equip(wfs_runner *runner, wfs_error *error)
+{
+    const wfs_scenario *scenario = runner->scenario;
+    wfs_harness_options options;
+
+    memset(&options, 0, sizeof options);
+    options.workflows = scenario->workflows;
+    options.tables = scenario->tables;
+    options.hooks = scenario->hooks;
+    options.clock_start = scenario->clock_start;
+    options.seed = scenario->seed;
+    options.auto_tick = scenario->auto_tick;
+    options.limits = scenario->limits;
+    options.allocator = runner->allocator;
+    return wfs_harness_create(&options, &runner->harness, error);
+}
+
+/* What a step that ran out of memory gives back, beside the store. */
+typedef struct wfsi_before {
+    wfs_clock clock;
+    wfs_random random;
+    size_t transactions;
+} wfsi_before;
+
+static size_t wfsi_runner_transactions(const wfs_runner *runner)
+{
+    return wfsi_array_count(wfs_harness_store(runner->harness)->savepoints);
+}
+
+static wfsi_before wfsi_runner_remember(const wfs_runner *runner)
+{
+    wfsi_before before;
+
+    before.clock = *wfs_harness_clock(runner->harness);
+    before.random = *wfs_harness_random(runner->harness);
+    before.transactions = wfsi_runner_transactions(runner);
+    return before;
+}
+
+static wfs_status wfsi_runner_undo(wfs_runner *runner,
+                                   const wfsi_before *before)
+{
+    wfs_store *store = wfs_harness_store(runner->harness);
+
+    while (wfsi_runner_transactions(runner) > before->transactions)
+        wfs_rollback(store);
+    *wfs_harness_clock(runner->harness) = before->clock;
+    *wfs_harness_random(runner->harness) = before->random;
+    runner->result.arena->failed = false;
+    wfs_harness_arena(runner->harness)->failed = false;
+    return WFS_ERR_NO_MEMORY;
+}
+
+/* A callback that begins a transaction has to end it, and no other. */
+static wfs_status wfsi_turn_balance(wfsi_turn *turn, const wfsi_before *before,
+                                    wfs_status status)
+{
+    size_t open = wfsi_runner_transactions(turn->runner);
+    size_t expected = before->transactions + 1;
+
+    if (open != expected && status == WFS_OK)
+        status = wfsi_error(&turn->error, WFS_ERR_MISUSE,
+                            "the step left a transaction open, or ended one "
+                            "that it had not begun");
+    for (; open > expected; open--)
+        wfs_commit(wfs_harness_store(turn->runner->harness));
+    return status;
+}
+
+/* The step, the hooks that are due, what is told of it, its variables: these
+ * come last, because they cannot be taken back. */
+static wfs_status wfsi_turn_play(wfsi_turn *turn, const wfsi_before *before,
+                                 wfs_step_result *result)
+{
+    wfs_status status = wfsi_turn_execute(turn);
+
+    if (status == WFS_ERR_NO_MEMORY)
+        return status;
+    status = wfsi_turn_balance(turn, before, status);
+    status = wfsi_turn_hooks(turn, status);
+    if (status == WFS_ERR_NO_MEMORY ||
+        wfsi_turn_record(turn, status, result) == WFS_ERR_NO_MEMORY ||
+        wfsi_runner_starved(turn->runner))
+        return WFS_ERR_NO_MEMORY;
+    if (status == WFS_OK && wfsi_turn_store(turn) != WFS_OK)
+        return WFS_ERR_NO_MEMORY;
+    return status;
+}
+
+static wfs_status wfsi_runner_step(wfs_runner *runner, wfs_step_result *result)
+{
+    wfs_store *store = wfs_harness_store(runner->harness);
+    wfsi_before before = wfsi_runner_remember(runner);
+    wfs_status status;
+    wfsi_turn turn;
+
+    if (wfs_begin(store) != WFS_OK)
+        return WFS_ERR_NO_MEMORY;
+    wfsi_turn_open(&turn, runner);
+    status = wfsi_turn_play(&turn, &before, result);
+    if (status == WFS_ERR_NO_MEMORY)
+        return wfsi_runner_undo(runner, &before);
+    if (wfsi_runner_transactions(runner) > before.transactions)
+        wfs_commit(store);
+    return status;
+}
+
+/* Results that are final, whatever step they are about. */
+static void wfsi_runner_add(wfs_runner *runner, wfs_status status)
+{
+    runner->result.step_count++;
+    runner->result.status = status;
+    runner->result.clock = wfs_clock_now(wfs_harness_clock(runner->harness));
+}
+
+/* End a scenario whose next step cannot run for lack of memory; takes none. */
+static const wfs_step_result *wfsi_runner_give_up(wfs_runner *runner)
+{
+    size_t index = runner->result.step_count;
+    wfs_step_result *result = &runner->steps[index];
+    wfs_scenario_kind kind = runner->scenario->steps[index].kind;
+
+    memset(result, 0, sizeof *result);
+    result->index = index;
+    result->kind = kind;
+    result->label = wfs_scenario_kind_name(kind);
+    result->status = WFS_ERR_NO_MEMORY;
+    result->message = wfs_status_meaning(WFS_ERR_NO_MEMORY);
+    result->clock = wfs_clock_now(wfs_harness_clock(runner->harness));
+    wfsi_runner_add(runner, WFS_ERR_NO_MEMORY);
+    return result;
+}
+
+/* What is left of a scenario that could not be set up: one result of no kind
+ * that says why, if there is memory for it. */
+static wfs_status wfsi_scenario_refuse(const wfs_scenario *scenario,
+                                       const wfs_error *error,
+                                       wfs_scenario_result *result)
+{
+    wfs_arena *arena = wfs_arena_create(scenario != NULL ? &scenario->allocator
+                                                         : NULL);
+    wfs_step_result *step = NULL;
+
+    memset(result, 0, sizeof *result);
+    result->status = error->code;
+    result->planned_count = wfsi_scenario_count(scenario);
+    result->clock = scenario != NULL ? scenario->clock_start : 0;
+    result->arena = arena;
+    if (arena != NULL)
+        step = (wfs_step_result *)wfsi_arena_zeroed(arena, sizeof *step);
+    if (step == NULL)
+        return result->status;
+    if (scenario != NULL)
+        result->name = wfsi_copy_text(arena, scenario->name);
+    step->label = "set up the scenario";
+    step->status = error->code;
+    step->message = wfsi_copy_text(arena, error->message);
+    step->clock = result->clock;
+    result->steps = step;
+    result->step_count = 1;
+    return result->status;
+}
+
+/* --- forks */
+
+static void wfsi_step_result_copy(wfs_arena *arena, wfs_step_result *copy,
+                                  const wfs_step_result *result)
+{
+    *copy = *result;
+    copy->label = wfsi_copy_text(arena, result->label);
+    copy->file = wfsi_copy_text(arena, result->file);
+    copy->message = wfsi_copy_text(arena, result->message);
+    copy->expected = wfsi_copy_text(arena, result->expected);
+    copy->actual = wfsi_copy_text(arena, result->actual);
+    copy->state = wfsi_copy_text(arena, result->state);
+    if (result->value != NULL)
+        copy->value = wfs_json_copy(arena, result->value);
+}
+
+/* Errors: as wfs_runner_fork; copy is a new runner. */
+static wfs_status wfsi_runner_copy(wfs_runner *copy, const wfs_runner *runner)
+{
+    wfs_arena *arena = copy->result.arena;
+    size_t i;
+
+    for (i = 0; i < runner->result.step_count; i++)
+        wfsi_step_result_copy(arena, &copy->steps[i], &runner->steps[i]);
+    copy->vars = wfs_json_copy(arena, runner->vars);
+    copy->result.vars = copy->vars;
+    copy->result.status = runner->result.status;
+    copy->result.step_count = runner->result.step_count;
+    copy->result.clock = runner->result.clock;
+    if (copy->vars == NULL || wfs_arena_failed(arena))
+        return WFS_ERR_NO_MEMORY;
+    return wfs_harness_fork(runner->harness, &copy->harness);
+}
+
+/* --- expectations */
+
+static wfs_status wfsi_expect_failed(wfs_context *context, const char *what,
+                                     const char *expected, const char *actual)
+{
+    wfsi_turn *turn = wfsi_turn_of(context);
+
+    turn->expected = expected;
+    turn->actual = actual;
+    if (expected == NULL || actual == NULL)
+        return wfsi_no_memory(context->error);
+    return wfsi_error(context->error, WFS_ERR_ASSERTION,
+                      "%s: expected %s, actual %s", what, expected, actual);
+}
+
+static const char *wfsi_integer_text(wfs_arena *arena, int64_t value)
+{
+    char digits[WFSI_INTEGER_SIZE];
+
+    return wfsi_arena_text(arena, digits, wfsi_format_integer(value, digits));
+}
+
+static const char *wfsi_quoted_text(wfs_arena *arena, const char *text)
+{
+    return wfs_json_write(arena, wfsi_json_text_or_null(arena, text), 0, NULL);
+}
+
+/* The instance that the report tells of, if the step fails. */
+static void wfsi_context_subject(wfs_context *context, const char *workflow,
+                                 const char *id)
+{
+    wfsi_turn *turn = wfsi_turn_of(context);
+
+    if (wfsi_text_equal(turn->subject_id, id) &&
+        wfsi_text_equal(turn->subject_workflow, workflow))
+        return;
+    turn->subject_workflow = wfsi_copy_text(turn->arena, workflow);
+    turn->subject_id = wfsi_copy_text(turn->arena, id);
+}
+
+/* --- public: running */
+
+const char *wfs_scenario_kind_name(wfs_scenario_kind kind)
+{
+#define WFSI_NAME(code, name) name,
+    static const char *const names[] = {"", WFS_SCENARIO_STEP_LIST(WFSI_NAME)};
+#undef WFSI_NAME
+
+    return (size_t)kind < WFSI_COUNT(names) ? names[kind] : "";
+}
+
+wfs_status wfs_runner_create(const wfs_scenario *scenario, wfs_runner **runner,
+                             wfs_error *error)
+{
+    wfs_runner *created;
+    wfs_status status;
+
+    *runner = NULL;
+    WFS_TRY(wfsi_scenario_check(scenario, error));
+    created = wfsi_runner_new(scenario);
+    if (created == NULL)
+        return wfsi_no_memory(error);
+    status = wfsi_runner_equip(created, error);
+    if (status != WFS_OK) {
+        wfs_runner_free(created);
+        return status;
+    }
+    *runner = created;
+    return WFS_OK;
+}
+
+wfs_status wfs_runner_next(wfs_runner *runner, const wfs_step_result **step)
+{
+    wfs_scenario_result *result = &runner->result;
+    wfs_step_result *next = &runner->steps[result->step_count];
+    wfs_status status;
+
+    if (step != NULL)
+        *step = NULL;
+    if (result->status != WFS_OK || result->step_count == result->planned_count)
+        return WFS_DONE;
+    status = wfsi_runner_step(runner, next);
+    if (status == WFS_ERR_NO_MEMORY)
+        return status;
+    wfsi_runner_add(runner, status);
+    if (step != NULL)
+        *step = next;
+    return status;
+}
+
+wfs_harness *wfs_runner_harness(wfs_runner *runner)
+{
+    return runner->harness;
+}
+
+const wfs_scenario_result *wfs_runner_result(wfs_runner *runner)
+{
+    return &runner->result;
+}
+
+wfs_status wfs_runner_fork(wfs_runner *runner, wfs_runner **copy)
+{
+    wfs_runner *created = wfsi_runner_new(runner->scenario);
+    wfs_status status;
+
+    *copy = NULL;
+    if (created == NULL)
+        return WFS_ERR_NO_MEMORY;
+    status = wfsi_runner_copy(created, runner);
+    if (status != WFS_OK) {
+        wfs_runner_free(created);
+        return status;
+    }
+    *copy = created;
+    return WFS_OK;
+}
+
+void wfs_runner_free(wfs_runner *runner)
+{
+    wfs_allocator allocator;
+
+    if (runner == NULL)
+        return;
+    allocator = runner->allocator;
+    if (runner->harness != NULL)
+        wfs_harness_free(runner->harness);
+    wfs_arena_free(runner->result.arena);
+    wfsi_release(&allocator, runner, sizeof *runner);
+}
+
+wfs_status wfs_scenario_run(const wfs_scenario *scenario,
+                            wfs_scenario_result *result)
+{
+    wfs_runner *runner;
+    wfs_status status;
+    wfs_error error;
+
+    if (wfs_runner_create(scenario, &runner, &error) != WFS_OK)
+        return wfsi_scenario_refuse(scenario, &error, result);
+    do {
+        status = wfs_runner_next(runner, NULL);
+    } while (status == WFS_OK);
+    if (status == WFS_ERR_NO_MEMORY)
+        wfsi_runner_give_up(runner);
+    *result = runner->result;
+    runner->result.arena = NULL;
+    wfs_runner_free(runner);
+    return result->status;
+}
+
+void wfs_scenario_result_free(wfs_scenario_result *result)
+{
+    if (result == NULL)
+        return;
+    wfs_arena_free(result->arena);
+    memset(result, 0, sizeof *result);
+}
+
+/* --- public: utilities for callbacks */
+
+const wfs_instance *wfs_context_instance(wfs_context *context,
+                                         const char *workflow, const char *id)
+{
+    const wfs_instance *instance = NULL;
+    wfs_status status = wfs_get_instance(context->harness, workflow, id,
+                                         &instance);
+
+    if (wfsi_keep_error(context->harness, status, context->error) != WFS_OK)
+        return NULL;
+    if (instance != NULL)
+        wfsi_context_subject(context, workflow, id);
+    return instance;
+}
+
+const wfs_instance *wfs_context_require_instance(wfs_context *context,
+                                                 const char *workflow,
+                                                 const char *id)
+{
+    const wfs_instance *instance;
+
+    context->error->code = WFS_OK;
+    instance = wfs_context_instance(context, workflow, id);
+    if (instance == NULL && context->error->code == WFS_OK)
+        wfsi_error(context->error, WFS_ERR_INSTANCE_NOT_FOUND,
+                   "workflow \"%s\" has no instance \"%s\"", workflow, id);
+    return instance;
+}
+
+const wfs_step *wfs_context_steps(wfs_context *context, const char *workflow,
+                                  const char *id,
+                                  const wfs_read_options *options,
+                                  size_t *count)
+{
+    static wfs_step none;   /* so that only a failure gives NULL */
+    const wfs_step *steps = NULL;
+    wfs_status status;
+
+    *count = 0;
+    status = wfs_get_steps(context->harness, workflow, id, options, &steps,
+                           count);
+    if (wfsi_keep_error(context->harness, status, context->error) != WFS_OK)
+        return NULL;
+    return *count != 0 ? steps : &none;
+}
+
+const wfs_event *wfs_context_events(wfs_context *context, const char *workflow,
+                                    const char *id,
+                                    const wfs_read_options *options,
+                                    size_t *count)
+{
+    static wfs_event none;
+    const wfs_event *events = NULL;
+    wfs_status status;
+
+    *count = 0;
+    status = wfs_get_events(context->harness, workflow, id, options, &events,
+                            count);
+    if (wfsi_keep_error(context->harness, status, context->error) != WFS_OK)
+        return NULL;
+    return *count != 0 ? events : &none;
+}
+
+const wfs_hook *wfs_context_hooks(wfs_context *context,
+                                  const wfs_hook_filter *filter, size_t *count)
+{
+    static wfs_hook none;
+    const wfs_hook *hooks = NULL;
+    wfs_status status;
+
+    *count = 0;
+    status = wfs_get_hooks(context->harness, filter, &hooks, count);
+    if (wfsi_keep_error(context->harness, status, context->error) != WFS_OK)
+        return NULL;
+    return *count != 0 ? hooks : &none;
+}
+
+const wfs_payload *wfs_context_payload(wfs_context *context,
+                                       const char *workflow, const char *id,
+                                       wfs_reason reason)
+{
+    wfs_payload *payload = (wfs_payload *)wfsi_arena_allocate(
+        context->arena, sizeof *payload);
+    wfs_status status;
+
+    if (payload == NULL) {
+        wfsi_no_memory(context->error);
+        return NULL;
+    }
+    status = wfs_build_payload(context->harness, workflow, id, reason, payload);
+    status = wfsi_keep_error(context->harness, status, context->error);
+    return status == WFS_OK ? payload : NULL;
+}
+
+const wfs_json *wfs_var(const wfs_context *context, const char *path)
+{
+    return path != NULL ? wfs_json_path(context->vars, path) : NULL;
+}
+
+const char *wfs_var_text(const wfs_context *context, const char *path)
+{
+    return wfs_json_string(wfs_var(context, path), NULL);
+}
+
+/* --- public: expectations */
+
+wfs_status wfs_expect(wfs_context *context, bool holds, const char *what)
+{
+    return holds ? WFS_OK : wfsi_expect_failed(context, what, "true", "false");
+}
+
+wfs_status wfs_expect_integer(wfs_context *context, const char *what,
+                              int64_t expected, int64_t actual)
+{
+    if (expected == actual)
+        return WFS_OK;
+    return wfsi_expect_failed(context, what,
+                              wfsi_integer_text(context->arena, expected),
+                              wfsi_integer_text(context->arena, actual));
+}
+
+wfs_status wfs_expect_text(wfs_context *context, const char *what,
+                           const char *expected, const char *actual)
+{
+    if (wfsi_text_equal(expected, actual) || expected == actual)
+        return WFS_OK;
+    return wfsi_expect_failed(context, what,
+                              wfsi_quoted_text(context->arena, expected),
+                              wfsi_quoted_text(context->arena, actual));
+}
+
+wfs_status wfs_expect_json(wfs_context *context, const char *what,
+                           const char *expected, const wfs_json *actual)
+{
+    wfs_arena *arena = context->arena;
+    wfs_error problem;
+    wfs_status status;
+    const char *difference;
+    wfs_json *wanted;
+
+    if (expected == NULL)
+        expected = "null";
+    wanted = wfs_json_parse(arena, expected, strlen(expected), NULL, &problem);
+    if (wanted == NULL)
+        return wfsi_error(context->error, problem.code,
+                          "%s: what is expected is not JSON: %s", what,
+                          problem.message);
+    if (wfs_json_equal(wanted, actual))
+        return WFS_OK;
+    difference = wfs_json_diff(arena, wanted, actual);
+    status = wfsi_expect_failed(context, what,
+                                wfs_json_write(arena, wanted, 0, NULL),
+                                wfs_json_write(arena, actual, 0, NULL));
+    return status == WFS_ERR_ASSERTION && difference != NULL
+               ? wfsi_error(context->error, status, "%s: %s", what, difference)
+               : status;
+}
+
+wfs_status wfs_expect_status(wfs_context *context, const char *workflow,
+                             const char *id, wfs_instance_status expected)
+{
+    const wfs_instance *instance = NULL;
+    wfs_status status = wfs_get_instance(context->harness, workflow, id,
+                                         &instance);
+
+    WFS_TRY(wfsi_keep_error(context->harness, status, context->error));
+    if (instance != NULL && instance->status == expected)
+        return WFS_OK;
+    wfsi_context_subject(context, workflow, id);
+    return wfsi_expect_failed(context, id, wfs_instance_status_name(expected),
+                              instance != NULL
+                                  ? wfs_instance_status_name(instance->status)
+                                  : "no such instance");
+}
+
+/* ------------------------------------------------------------------------
+ * >>report  private: TAP, timeline
+ *
+ * Owns all text meant to be read by people and test runners. May call >>base,
+ * >>json, >>time, >>scenario and public functions of the others. Called by
+ * the user only.
+ * --------------------------------------------------------------------- */
+
+/* The options with their defaults resolved. */
+typedef struct wfsi_report {
+    wfs_writer writer;
+    wfs_verbosity verbosity;
+    bool color;
+    size_t width;
+    wfs_allocator allocator;            /* for values while they are written */
+} wfsi_report;
+
+#define WFSI_WIDTH_DEFAULT 80
+#define WFSI_WIDTH_LEAST 48
+
+#define WFSI_RED "\033[31m"
+#define WFSI_GREEN "\033[32m"
+#define WFSI_YELLOW "\033[33m"
+#define WFSI_CYAN "\033[36m"
+#define WFSI_BOLD "\033[1m"
+#define WFSI_DIM "\033[2m"
+#define WFSI_PLAIN "\033[0m"
+
+static void wfsi_default_write(const char *text, size_t size, void *user)
+{
+    (void)user;
+#ifdef WFSCENARIO_NO_STDIO
+    (void)text;
+    (void)size;
+#else
+    if (fwrite(text, 1, size, stdout) != size)
+        return;                         /* stdout keeps the error */
+#endif
+}
+
+static wfsi_report wfsi_report_open(const wfs_report_options *options,
+                                    const wfs_allocator *allocator)
+{
+    wfsi_report report;
+
+    memset(&report, 0, sizeof report);
+    report.writer.write = wfsi_default_write;
+    report.width = WFSI_WIDTH_DEFAULT;
+    report.allocator = wfsi_allocator(allocator);
+    if (options == NULL)
+        return report;
+    if (options->writer.write != NULL)
+        report.writer = options->writer;
+    report.verbosity = options->verbosity;
+    report.color = options->color;
+    if (options->width > 0)
+        report.width = (size_t)options->width;
+    if (report.width < WFSI_WIDTH_LEAST)
+        report.width = WFSI_WIDTH_LEAST;
+    return report;
+}
+
+/* --- printing */
+
+static void wfsi_print_n(const wfsi_report *report, const char *text,
+                         size_t size)
+{
+    if (size != 0)
+        report->writer.write(text, size, report->writer.user);
+}
+
+static void wfsi_print(const wfsi_report *report, const char *text)
+{
+    wfsi_print_n(report, text, strlen(text));
+}
+
+static void wfsi_print_integer(const wfsi_report *report, int64_t value)
+{
+    char digits[WFSI_INTEGER_SIZE];
+
+    wfsi_print_n(report, digits, wfsi_format_integer(value, digits));
+}
+
+static void wfsi_print_colored(const wfsi_report *report, const char *color,
+                               const char *text)
+{
+    if (report->color)
+        wfsi_print(report, color);
+    wfsi_print(report, text);
+    if (report->color)
+        wfsi_print(report, WFSI_PLAIN);
+}
+
+/* One character of a text, read for printing. */
+typedef struct wfsi_glyph {
+    const char *text;
+    size_t size;                        /* 0: the end of the text */
+    bool valid;                         /* it is UTF-8 */
+    bool printable;                     /* and no control or line separator */
+} wfsi_glyph;
+
+static wfsi_glyph wfsi_glyph_at(const char *text, const char *end)
+{
+    const unsigned char *at = (const unsigned char *)text;
+    wfsi_glyph glyph;
+
+    memset(&glyph, 0, sizeof glyph);
+    glyph.text = text;
+    if (text == end)
+        return glyph;
+    glyph.size = wfsi_utf8_sequence(text, end, &glyph.valid);
+    glyph.printable = glyph.valid && at[0] >= 0x20 && at[0] != 0x7F;
+    if (at[0] == 0xC2 && glyph.size == 2 && at[1] < 0xA0)
+        glyph.printable = false;        /* U+0080 to U+009F */
+    if (at[0] == 0xE2 && glyph.size == 3 && at[1] == 0x80 &&
+        (at[2] == 0xA8 || at[2] == 0xA9))
+        glyph.printable = false;        /* U+2028, U+2029 */
+    if (at[0] == 0xEF && glyph.size == 3 &&
+        ((at[1] == 0xBB && at[2] == 0xBF) || (at[1] == 0xBF && at[2] >= 0xBE)))
+        glyph.printable = false;        /* U+FEFF, U+FFFE, U+FFFF */
+    return glyph;
+}
+
+#define WFSI_REPLACEMENT "\xEF\xBF\xBD"
+
+/* --- YAML */
+
+static void wfsi_yaml_escape(const wfsi_report *report, const wfsi_glyph *glyph)
+{
+    static const char hex[] = "0123456789abcdef";
+    const unsigned char *at = (const unsigned char *)glyph->text;
+    uint32_t code = at[0];
+    char text[7] = "\\u0000";
+    int i;
+
+    if (!glyph->valid)
+        code = 0xFFFD;
+    else if (glyph->size == 2)
+        code = (uint32_t)(at[0] & 0x1F) << 6 | (at[1] & 0x3F);
+    else if (glyph->size == 3)
+        code = (uint32_t)(at[0] & 0x0F) << 12 | (uint32_t)(at[1] & 0x3F) << 6 |
+               (at[2] & 0x3F);
+    if (code == '\n') {
+        wfsi_print(report, "\\n");
+        return;
+    }
+    for (i = 5; i > 1; i--, code >>= 4)
+        text[i] = hex[code & 15];
+    wfsi_print(report, text);
+}
+
+/* Text that stands as it is but for what a YAML reader may refuse; quotes are
+ * escaped when it is a string and left when it is JSON already. */
+static void wfsi_yaml_body(const wfsi_report *report, const char *text,
+                           size_t size, bool is_json)
+{
+    const char *end = text + size;
+    wfsi_glyph glyph = wfsi_glyph_at(text, end);
+
+    for (; glyph.size != 0; glyph = wfsi_glyph_at(text, end)) {
+        if (!glyph.printable)
+            wfsi_yaml_escape(report, &glyph);
+        else if (!is_json && (*text == '"' || *text == '\\'))
+            wfsi_print(report, *text == '"' ? "\\\"" : "\\\\");
+        else
+            wfsi_print_n(report, text, glyph.size);
+        text += glyph.size;
+    }
+}
+
+static bool wfsi_yaml_is_printable(const char *text)
+{
+    const char *end = text + strlen(text);
+    wfsi_glyph glyph = wfsi_glyph_at(text, end);
+
+    while (glyph.printable) {
+        text += glyph.size;
+        glyph = wfsi_glyph_at(text, end);
+    }
+    return glyph.size == 0;
+}
+
+/* In single quotes, which read best, or in double ones for what needs
+ * escapes. */
+static void wfsi_yaml_string(const wfsi_report *report, const char *text)
+{
+    const char *quote;
+
+    if (!wfsi_yaml_is_printable(text)) {
+        wfsi_print(report, "\"");
+        wfsi_yaml_body(report, text, strlen(text), false);
+        wfsi_print(report, "\"");
+        return;
+    }
+    wfsi_print(report, "'");
+    for (quote = strchr(text, '\''); quote != NULL;
+         quote = strchr(text, '\'')) {
+        wfsi_print_n(report, text, (size_t)(quote + 1 - text));
+        wfsi_print(report, "'");
+        text = quote + 1;
+    }
+    wfsi_print(report, text);
+    wfsi_print(report, "'");
+}
+
+static void wfsi_yaml_key(const wfsi_report *report, const char *key)
+{
+    wfsi_print(report, "  ");
+    wfsi_print(report, key);
+    wfsi_print(report, ": ");
+}
+
+/* A line of a block; none for a text that is NULL. */
+static void wfsi_yaml_text(const wfsi_report *report, const char *key,
+                           const char *text)
+{
+    if (text == NULL)
+        return;
+    wfsi_yaml_key(report, key);
+    wfsi_yaml_string(report, text);
+    wfsi_print(report, "\n");
+}
+
+static void wfsi_yaml_word(const wfsi_report *report, const char *key,
+                           const char *word)
+{
+    wfsi_yaml_key(report, key);
+    wfsi_print(report, word);
+    wfsi_print(report, "\n");
+}
+
+static void wfsi_yaml_clock(const wfsi_report *report, int64_t time)
+{
+    char text[WFS_TIME_TEXT_SIZE];
+
+    wfsi_yaml_word(report, "clock", wfs_format_time(time, text));
+}
+
+/* JSON is YAML. */
+static void wfsi_yaml_value(const wfsi_report *report, const wfs_json *value)
+{
+    wfs_arena arena;
+    const char *text;
+    size_t size;
+
+    wfsi_arena_open(&arena, &report->allocator);
+    text = wfs_json_write(&arena, value, 0, &size);
+    wfsi_yaml_key(report, "value");
+    if (text != NULL)
+        wfsi_yaml_body(report, text, size, true);
+    else
+        wfsi_yaml_string(report, "(no memory to show it)");
+    wfsi_print(report, "\n");
+    wfsi_arena_close(&arena);
+}
+
+static void wfsi_yaml_place(const wfsi_report *report,
+                            const wfs_step_result *step)
+{
+    if (step->file == NULL)
+        return;
+    wfsi_print(report, "  at:\n    file: ");
+    wfsi_yaml_string(report, step->file);
+    wfsi_print(report, "\n    line: ");
+    wfsi_print_integer(report, step->line);
+    wfsi_print(report, "\n");
+}
+
+static void wfsi_yaml_kind(const wfsi_report *report,
+                           const wfs_step_result *step)
+{
+    const char *name = wfs_scenario_kind_name(step->kind);
+
+    if (name[0] != '\0')
+        wfsi_yaml_word(report, "kind", name);
+}
+
+static void wfsi_yaml_failure(const wfsi_report *report,
+                              const wfs_step_result *step)
+{
+    wfsi_print(report, "  ---\n");
+    wfsi_yaml_text(report, "message", step->message);
+    wfsi_yaml_word(report, "severity", "fail");
+    wfsi_yaml_word(report, "code", wfs_status_name(step->status));
+    wfsi_yaml_kind(report, step);
+    wfsi_yaml_key(report, "step");
+    wfsi_print_integer(report, (int64_t)step->index + 1);
+    wfsi_print(report, "\n");
+    wfsi_yaml_place(report, step);
+    wfsi_yaml_text(report, "expected", step->expected);
+    wfsi_yaml_text(report, "actual", step->actual);
+    wfsi_yaml_text(report, "state", step->state);
+    wfsi_yaml_clock(report, step->clock);
+    wfsi_print(report, "  ...\n");
+}
+
+static void wfsi_yaml_success(const wfsi_report *report,
+                              const wfs_step_result *step)
+{
+    wfsi_print(report, "  ---\n");
+    wfsi_yaml_kind(report, step);
+    wfsi_yaml_value(report, step->value);
+    wfsi_yaml_clock(report, step->clock);
+    wfsi_print(report, "  ...\n");
+}
+
+/* --- TAP
+ *
+ * One test a step. When one fails, those after it do not run: they are
+ * reported as skipped, so that every test of the plan is accounted for and
+ * the one that failed is the only one that is not ok. A quiet report has one
+ * test, the scenario: its plan holds, because a scenario ends with the first
+ * step that fails. */
+
+/* In one line, with what has a meaning in TAP escaped. */
+static void wfsi_tap_text(const wfsi_report *report, const char *text)
+{
+    const char *end = text + strlen(text);
+    wfsi_glyph glyph = wfsi_glyph_at(text, end);
+
+    for (; glyph.size != 0; glyph = wfsi_glyph_at(text, end)) {
+        if (!glyph.valid)
+            wfsi_print(report, WFSI_REPLACEMENT);
+        else if (!glyph.printable)
+            wfsi_print(report, " ");
+        else if (*text == '#' || *text == '\\')
+            wfsi_print(report, *text == '#' ? "\\#" : "\\\\");
+        else
+            wfsi_print_n(report, text, glyph.size);
+        text += glyph.size;
+    }
+}
+
+static void wfsi_tap_test(const wfsi_report *report, bool ok, size_t number,
+                          const char *description)
+{
+    wfsi_print_colored(report, ok ? WFSI_GREEN : WFSI_RED,
+                       ok ? "ok" : "not ok");
+    wfsi_print(report, " ");
+    wfsi_print_integer(report, (int64_t)number);
+    if (!wfsi_text_empty(description)) {
+        wfsi_print(report, " - ");
+        wfsi_tap_text(report, description);
+    }
+}
+
+static void wfsi_tap_skip(const wfsi_report *report, size_t number,
+                          size_t failed)
+{
+    wfsi_tap_test(report, true, number, NULL);
+    wfsi_print(report, " ");
+    wfsi_print_colored(report, WFSI_YELLOW, "# SKIP");
+    wfsi_print(report, " step ");
+    wfsi_print_integer(report, (int64_t)failed);
+    wfsi_print(report, " failed\n");
+}
+
+static const char *wfsi_scenario_name(const char *name)
+{
+    return wfsi_text_empty(name) ? "scenario" : name;
+}
+
+/* Tests in the plan; a scenario without steps fails as one. */
+static size_t wfsi_tap_count(const wfsi_report *report, size_t steps)
+{
+    return report->verbosity == WFS_QUIET || steps == 0 ? 1 : steps;
+}
+
+static void wfsi_tap_plan(const wfsi_report *report,
+                          const wfs_scenario *scenario)
+{
+    size_t steps = wfsi_scenario_count(scenario);
+
+    wfsi_print(report, "TAP version 14\n1..");
+    wfsi_print_integer(report, (int64_t)wfsi_tap_count(report, steps));
+    wfsi_print(report, "\n");
+    if (report->verbosity == WFS_QUIET)
+        return;
+    wfsi_print(report, "# ");
+    wfsi_tap_text(report, wfsi_scenario_name(scenario != NULL ? scenario->name
+                                                              : NULL));
+    wfsi_print(report, "\n");
+}
+
+static void wfsi_tap_step(const wfsi_report *report,
+                          const wfs_step_result *step)
+{
+    bool ok = step->status == WFS_OK;
+    bool quiet = report->verbosity == WFS_QUIET;
+
+    if (ok && quiet)
+        return;
+    wfsi_tap_test(report, ok, quiet ? 1 : step->index + 1, step->label);
+    wfsi_print(report, "\n");
+    if (!ok)
+        wfsi_yaml_failure(report, step);
+    else if (report->verbosity == WFS_VERBOSE)
+        wfsi_yaml_success(report, step);
+}
+
+static void wfsi_tap_summary(const wfsi_report *report,
+                             const wfs_scenario_result *result)
+{
+    char time[WFS_TIME_TEXT_SIZE];
+    size_t passed = result->step_count;
+
+    if (result->status != WFS_OK && passed != 0)
+        passed--;
+    wfsi_print(report, "# ");
+    wfsi_print_integer(report, (int64_t)passed);
+    wfsi_print(report, " of ");
+    wfsi_print_integer(report, (int64_t)result->planned_count);
+    wfsi_print(report, " steps passed, the clock shows ");
+    wfsi_print(report, wfs_format_time(result->clock, time));
+    wfsi_print(report, "\n");
+}
+
+/* The tests that no step stood for. */
+static void wfsi_tap_end(const wfsi_report *report,
+                         const wfs_scenario_result *result)
+{
+    size_t count = wfsi_tap_count(report, result->planned_count);
+    size_t done = report->verbosity == WFS_QUIET ? 0 : result->step_count;
+    size_t failed = result->step_count;
+    bool told = failed != 0 && result->steps[failed - 1].status != WFS_OK;
+
+    if (result->status == WFS_OK && report->verbosity == WFS_QUIET) {
+        wfsi_tap_test(report, true, 1, wfsi_scenario_name(result->name));
+        wfsi_print(report, "\n");
+    } else if (result->status != WFS_OK && !told) {
+        wfsi_tap_test(report, false, ++done,
+                      wfs_status_meaning(result->status));
+        wfsi_print(report, "\n");
+        failed = done;
+    }
+    if (report->verbosity == WFS_QUIET)
+        return;
+    while (result->status != WFS_OK && done < count)
+        wfsi_tap_skip(report, ++done, failed);
+    wfsi_tap_summary(report, result);
+}
+
+/* --- the timeline: moments of an instance, in order */
+
+typedef enum wfsi_mark {
+    WFSI_MARK_CREATED,
+    WFSI_MARK_BEGUN,
+    WFSI_MARK_DONE,
+    WFSI_MARK_FAILED,
+    WFSI_MARK_EVENT,
+    WFSI_MARK_CONTROL,
+    WFSI_MARK_END
+} wfsi_mark;
+
+/* Of things at the same time those come first that lead to the others: by
+ * run, then by the step that they are about, then by phase. */
+typedef struct wfsi_moment {
+    int64_t time;
+    int64_t run;
+    int64_t group;                      /* a step's row id; 0: before steps */
+    int phase;
+    size_t order;
+    wfsi_mark mark;
+    const char *text;
+} wfsi_moment;
+
+#define WFSI_AFTER_STEPS INT64_MAX
+
+typedef struct wfsi_timeline {
+    wfs_harness *harness;
+    wfs_arena arena;                    /* of one instance */
+    const wfs_instance *instance;
+    const char *title;
+    wfsi_moment *moments;               /* array */
+    wfsi_moment now;                    /* the one being made */
+    wfsi_buffer text;                   /* and its text */
+    bool failed;
+} wfsi_timeline;
+
+static void wfsi_moment_open(wfsi_timeline *line, wfsi_mark mark, int64_t time)
+{
+    memset(&line->now, 0, sizeof line->now);
+    line->now.mark = mark;
+    line->now.time = time;
+    wfsi_buffer_open(&line->text, &line->arena);
+}
+
+static void wfsi_moment_place(wfsi_timeline *line, int64_t run, int64_t group,
+                              int phase)
+{
+    line->now.run = run;
+    line->now.group = group;
+    line->now.phase = phase;
+}
+
+static void wfsi_moment_text(wfsi_timeline *line, const char *text)
+{
+    wfsi_buffer_text(&line->text, text);
+}
+
+static void wfsi_moment_value(wfsi_timeline *line, const char *before,
+                              const wfs_json *value)
+{
+    if (wfs_json_type_of(value) == WFS_JSON_NULL)
+        return;
+    wfsi_moment_text(line, before);
+    wfsi_json_put(&line->text, value, 0);
+}
+
+/* A span of time in its two largest units: "2h 30m". */
+static void wfsi_moment_span(wfsi_timeline *line, const char *before,
+                             int64_t ms)
+{
+    static const struct {
+        int64_t ms;
+        const char *name;
+    } units[] = {{86400000, "d"}, {3600000, "h"}, {60000, "m"}, {1000, "s"},
+                 {1, "ms"}};
+    size_t i = 0;
+
+    wfsi_moment_text(line, before);
+    while (i < WFSI_COUNT(units) - 1 && ms < units[i].ms)
+        i++;
+    wfsi_buffer_integer(&line->text, ms / units[i].ms);
+    wfsi_moment_text(line, units[i].name);
+    if (ms % units[i].ms == 0 || i == WFSI_COUNT(units) - 1)
+        return;
+    ms %= units[i].ms;
+    if (ms < units[i + 1].ms)
+        return;
+    wfsi_buffer_char(&line->text, ' ');
+    wfsi_buffer_integer(&line->text, ms / units[i + 1].ms);
+    wfsi_moment_text(line, units[i + 1].name);
+}
+
+static void wfsi_moment_close(wfsi_timeline *line)
+{
+    line->now.text = wfsi_buffer_finish(&line->text);
+    line->now.order = wfsi_array_count(line->moments);
+    if (line->now.text == NULL ||
+        !wfsi_array_reserve(&line->arena.allocator, line->moments, 1)) {
+        line->failed = true;
+        return;
+    }
+    wfsi_array_push(line->moments, line->now);
+}
+
+/* --- moments: what the rows tell */
+
+static void wfsi_tell_created(wfsi_timeline *line)
+{
+    const wfs_instance *instance = line->instance;
+
+    wfsi_moment_open(line, WFSI_MARK_CREATED, instance->created_at);
+    wfsi_moment_text(line, "created");
+    if (wfs_json_count(instance->params) != 0 ||
+        wfs_json_type_of(instance->params) != WFS_JSON_OBJECT)
+        wfsi_moment_value(line, " with ", instance->params);
+    wfsi_moment_close(line);
+}
+
+static void wfsi_tell_end(wfsi_timeline *line)
+{
+    const wfs_instance *instance = line->instance;
+    bool bad = instance->status != WFS_INSTANCE_COMPLETE;
+
+    if (instance->completed_at == WFS_NO_TIME)
+        return;
+    wfsi_moment_open(line, bad ? WFSI_MARK_FAILED : WFSI_MARK_END,
+                     instance->completed_at);
+    wfsi_moment_place(line, instance->run_number, WFSI_AFTER_STEPS, 1);
+    wfsi_moment_text(line, wfs_instance_status_name(instance->status));
+    wfsi_state_failure(&line->text, ": ", instance->error_name,
+                       instance->error_message);
+    wfsi_moment_value(line, ": ", instance->output);
+    wfsi_moment_close(line);
+}
+
+/* A step is first reached, and may wait. */
+static void wfsi_tell_begun(wfsi_timeline *line, const wfs_step *step)
+{
+    wfsi_moment_open(line, WFSI_MARK_BEGUN, step->created_at);
+    wfsi_moment_place(line, step->run_number, step->id, 0);
+    wfsi_moment_text(line, step->step_key);
+    if (step->type == WFS_STEP_SLEEP) {
+        wfsi_moment_text(line, " sleeps");
+        wfsi_state_time(&line->text, " until ", step->wake_at);
+    } else if (step->type == WFS_STEP_WAIT_FOR_EVENT) {
+        wfsi_state_quoted(&line->text, " waits for ", step->wait_event_type);
+        if (step->timeout_ms != WFS_NO_TIME)
+            wfsi_moment_span(line, ", at most ", step->timeout_ms);
+    } else {
+        wfsi_moment_text(line, " begun");
+    }
+    wfsi_moment_close(line);
+}
+
+static void wfsi_tell_attempts(wfsi_timeline *line, const wfs_step *step)
+{
+    if (step->max_attempts <= 1)
+        return;
+    wfsi_moment_text(line, ", attempt ");
+    wfsi_buffer_integer(&line->text, step->attempts);
+    wfsi_moment_text(line, " of ");
+    wfsi_buffer_integer(&line->text, step->max_attempts);
+}
+
+static void wfsi_tell_done(wfsi_timeline *line, const wfs_step *step)
+{
+    wfsi_moment_text(line, step->step_key);
+    if (step->type == WFS_STEP_SLEEP) {
+        wfsi_moment_span(line, " is over, after ",
+                         step->updated_at - step->created_at);
+    } else if (step->type == WFS_STEP_WAIT_FOR_EVENT) {
+        wfsi_state_quoted(&line->text, " took ", step->wait_event_type);
+    } else {
+        wfsi_moment_text(line, " completed");
+        wfsi_tell_attempts(line, step);
+        wfsi_moment_value(line, ": ", step->result);
+    }
+}
+
+static void wfsi_tell_retry(wfsi_timeline *line, const wfs_step *step)
+{
+    wfsi_moment_text(line, step->step_key);
+    wfsi_moment_text(line, " failed");
+    wfsi_tell_attempts(line, step);
+    wfsi_state_failure(&line->text, ": ", step->error_name,
+                       step->error_message);
+    wfsi_state_time(&line->text, "; again at ", step->next_retry_at);
+}
+
+/* The last that is known of a step: how it ended, or that it will be tried
+ * again. group: of the last step in it. */
+static void wfsi_tell_latest(wfsi_timeline *line, const wfs_step *step,
+                             int64_t group)
+{
+    bool done = step->status == WFS_STEP_COMPLETED;
+
+    wfsi_moment_open(line, done ? WFSI_MARK_DONE : WFSI_MARK_FAILED,
+                     step->updated_at);
+    wfsi_moment_place(line, step->run_number, group, 3);
+    if (done) {
+        wfsi_tell_done(line, step);
+    } else if (step->status == WFS_STEP_ERRORED) {
+        wfsi_moment_text(line, step->step_key);
+        wfsi_moment_text(line, " failed for good");
+        wfsi_tell_attempts(line, step);
+        wfsi_state_failure(&line->text, ": ", step->error_name,
+                           step->error_message);
+    } else {
+        wfsi_tell_retry(line, step);
+    }
+    wfsi_moment_close(line);
+}
+
+/* The row id of the last step that is the step itself or nested in it. */
+static int64_t wfsi_step_group(const wfs_history *history, size_t place)
+{
+    const char *key = history->steps[place].step_key;
+    size_t size = strlen(key), i;
+    int64_t group = history->steps[place].id;
+
+    for (i = 0; i < history->step_count; i++) {
+        const wfs_step *other = &history->steps[i];
+
+        if (strncmp(other->step_key, key, size) == 0 &&
+            other->step_key[size] == '>' && (int64_t)other->id > group)
+            group = other->id;
+    }
+    return group;
+}
+
+static void wfsi_tell_step(wfsi_timeline *line, const wfs_history *history,
+                           size_t place)
+{
+    const wfs_step *step = &history->steps[place];
+    bool waits = step->status == WFS_STEP_WAITING;
+    bool retries = waits && step->type == WFS_STEP_DO &&
+                   (step->error_name != NULL || step->error_message != NULL);
+    bool at_once = step->updated_at == step->created_at;
+
+    if (!at_once || (waits && !retries))
+        wfsi_tell_begun(line, step);
+    if (!waits || retries)
+        wfsi_tell_latest(line, step, wfsi_step_group(history, place));
+}
+
+/* A user's event; taken at once, it stands just before what took it. */
+static void wfsi_tell_event(wfsi_timeline *line, const wfs_history *history,
+                            const wfs_event *event)
+{
+    int64_t group = WFSI_AFTER_STEPS;
+    size_t i;
+
+    for (i = 0; i < history->step_count; i++)
+        if (wfsi_text_equal(history->steps[i].step_key,
+                            event->consumed_by_step_key) &&
+            history->steps[i].updated_at == event->created_at)
+            group = history->steps[i].id;
+    wfsi_moment_open(line, WFSI_MARK_EVENT, event->created_at);
+    wfsi_moment_place(line, event->run_number, group, 1);
+    wfsi_state_quoted(&line->text, "event ", event->type);
+    wfsi_moment_text(line, event->delivered_at != WFS_NO_TIME
+                               ? " arrived" : " arrived, not taken");
+    wfsi_moment_value(line, ": ", event->payload);
+    wfsi_moment_close(line);
+}
+
+static void wfsi_tell_pause(wfsi_timeline *line, const wfs_event *event)
+{
+    wfsi_moment_open(line, WFSI_MARK_CONTROL, event->created_at);
+    wfsi_moment_place(line, event->run_number, 0, 1);
+    wfsi_moment_text(line, "pause asked for");
+    wfsi_moment_close(line);
+    if (event->delivered_at == WFS_NO_TIME)
+        return;
+    wfsi_moment_open(line, WFSI_MARK_CONTROL, event->delivered_at);
+    wfsi_moment_place(line, event->run_number, 0, 2);
+    wfsi_moment_text(line, "paused");
+    wfsi_moment_close(line);
+}
+
+static wfs_status wfsi_tell_run(wfsi_timeline *line, int64_t run)
+{
+    wfs_read_options options;
+    wfs_history history;
+    size_t i;
+
+    memset(&options, 0, sizeof options);
+    options.has_run_number = true;
+    options.run_number = run;
+    WFS_TRY(wfs_get_history(line->harness, line->instance->workflow_name,
+                            line->instance->instance_id, &options, &history));
+    for (i = 0; i < history.step_count; i++)
+        wfsi_tell_step(line, &history, i);
+    for (i = 0; i < history.event_count; i++) {
+        if (history.events[i].actor == WFS_ACTOR_SYSTEM)
+            wfsi_tell_pause(line, &history.events[i]);
+        else
+            wfsi_tell_event(line, &history, &history.events[i]);
+    }
+    return WFS_OK;
+}
+
+/* Only hooks keep when an instance was resumed or restarted. */
+static wfs_status wfsi_tell_hooks(wfsi_timeline *line)
+{
+    const wfs_hook *hooks;
+    wfs_hook_filter filter;
+    size_t count, i;
+    bool restart;
+
+    memset(&filter, 0, sizeof filter);
+    filter.workflow = line->instance->workflow_name;
+    filter.instance_id = line->instance->instance_id;
+    WFS_TRY(wfs_get_hooks(line->harness, &filter, &hooks, &count));
+    for (i = 0; i < count; i++) {
+        restart = hooks[i].reason == WFS_REASON_CREATE &&
+                  hooks[i].run_number > 0;
+        if (!restart && hooks[i].reason != WFS_REASON_RESUME)
+            continue;
+        wfsi_moment_open(line, WFSI_MARK_CONTROL, hooks[i].created_at);
+        wfsi_moment_place(line, hooks[i].run_number, 0, restart ? 0 : 3);
+        wfsi_moment_text(line, restart ? "restarted as run " : "resumed");
+        if (restart)
+            wfsi_buffer_integer(&line->text, hooks[i].run_number);
+        wfsi_moment_close(line);
+    }
+    return WFS_OK;
+}
+
+/* --- moments: in order, and on lines */
+
+static int wfsi_compare_integers(int64_t left, int64_t right)
+{
+    return left < right ? -1 : left > right;
+}
+
+static int wfsi_moment_compare(const void *left_moment,
+                               const void *right_moment)
+{
+    const wfsi_moment *left = (const wfsi_moment *)left_moment;
+    const wfsi_moment *right = (const wfsi_moment *)right_moment;
+    int order = wfsi_compare_integers(left->time, right->time);
+
+    if (order == 0)
+        order = wfsi_compare_integers(left->run, right->run);
+    if (order == 0)
+        order = wfsi_compare_integers(left->group, right->group);
+    if (order == 0)
+        order = wfsi_compare_integers(left->phase, right->phase);
+    return order != 0 ? order : left->order < right->order ? -1 : 1;
+}
+
+/* Text in at most that many columns, one a character, cut with "...". */
+static void wfsi_print_cut(const wfsi_report *report, const char *text,
+                           size_t columns)
+{
+    const char *end = text + strlen(text), *at, *cut = text;
+    wfsi_glyph glyph;
+    size_t count = 0;
+
+    for (at = text; at < end; at += glyph.size, count++) {
+        if (count + 3 <= columns)
+            cut = at;
+        glyph = wfsi_glyph_at(at, end);
+    }
+    if (count > columns)
+        end = cut;
+    for (at = text; at < end; at += glyph.size) {
+        glyph = wfsi_glyph_at(at, end);
+        if (glyph.printable)
+            wfsi_print_n(report, at, glyph.size);
+        else
+            wfsi_print(report, glyph.valid ? " " : WFSI_REPLACEMENT);
+    }
+    if (count > columns)
+        wfsi_print(report, "...");
+}
+
+#define WFSI_TEXT_COLUMN(time_size) (2 + (time_size) + 2 + 2)
+
+static void wfsi_print_moment(const wfsi_report *report,
+                              const wfsi_moment *moment, bool show_time)
+{
+    static const struct {
+        const char *color, *sign;
+    } marks[] = {
+        {WFSI_BOLD, "\xE2\x97\x8F"},    /* U+25CF, created */
+        {WFSI_YELLOW, "\xE2\x97\x8B"},  /* U+25CB, begun */
+        {WFSI_GREEN, "\xE2\x9C\x93"},   /* U+2713, done */
+        {WFSI_RED, "\xE2\x9C\x97"},     /* U+2717, failed */
+        {WFSI_CYAN, "\xE2\x96\xB8"},    /* U+25B8, event */
+        {WFSI_CYAN, "\xE2\x97\x86"},    /* U+25C6, control */
+        {WFSI_GREEN, "\xE2\x96\xA0"},   /* U+25A0, end */
+    };
+    char time[WFS_TIME_TEXT_SIZE];
+    size_t size, column;
+
+    wfs_format_time(moment->time, time);
+    size = strlen(time);
+    column = WFSI_TEXT_COLUMN(size);
+    if (!show_time)
+        memset(time, ' ', size);
+    wfsi_print(report, "  ");
+    wfsi_print_colored(report, WFSI_DIM, time);
+    wfsi_print(report, "  ");
+    wfsi_print_colored(report, marks[moment->mark].color,
+                       marks[moment->mark].sign);
+    wfsi_print(report, " ");
+    wfsi_print_cut(report, moment->text, report->width - column);
+    wfsi_print(report, "\n");
+}
+
+static const char *wfsi_status_color(wfs_instance_status status)
+{
+    if (status == WFS_INSTANCE_COMPLETE)
+        return WFSI_GREEN;
+    return status == WFS_INSTANCE_ERRORED || status == WFS_INSTANCE_TERMINATED
+               ? WFSI_RED : WFSI_YELLOW;
+}
+
+static void wfsi_print_heading(const wfsi_report *report, wfsi_timeline *line)
+{
+    const wfs_instance *instance = line->instance;
+    const char *status = wfs_instance_status_name(instance->status);
+    char run[WFSI_INTEGER_SIZE];
+
+    wfsi_format_integer(instance->run_number, run);
+    if (report->color)
+        wfsi_print(report, WFSI_BOLD);
+    wfsi_print_cut(report, line->title,
+                   report->width - strlen(": , run ") - strlen(status) -
+                       strlen(run));
+    if (report->color)
+        wfsi_print(report, WFSI_PLAIN);
+    wfsi_print(report, ": ");
+    wfsi_print_colored(report, wfsi_status_color(instance->status), status);
+    if (instance->run_number > 0) {
+        wfsi_print(report, ", run ");
+        wfsi_print(report, run);
+    }
+    wfsi_print(report, "\n");
+}
+
+static void wfsi_timeline_print(const wfsi_report *report,
+                                wfsi_timeline *line)
+{
+    size_t count = wfsi_array_count(line->moments), i;
+
+    qsort(line->moments, count, sizeof *line->moments, wfsi_moment_compare);
+    wfsi_print_heading(report, line);
+    for (i = 0; i < count; i++)
+        wfsi_print_moment(report, &line->moments[i],
+                          i == 0 || line->moments[i].time !=
+                                        line->moments[i - 1].time);
+}
+
+static void wfsi_tell_title(wfsi_timeline *line)
+{
+    wfsi_buffer title;
+
+    wfsi_buffer_open(&title, &line->arena);
+    wfsi_buffer_text(&title, line->instance->instance_id);
+    wfsi_buffer_text(&title, " of ");
+    wfsi_buffer_text(&title, line->instance->workflow_name);
+    line->title = wfsi_buffer_finish(&title);
+}
+
+static wfs_status wfsi_timeline_tell(wfsi_timeline *line)
+{
+    int64_t run;
+
+    wfsi_tell_title(line);
+    wfsi_tell_created(line);
+    WFS_TRY(wfsi_tell_hooks(line));
+    for (run = 0; run <= line->instance->run_number; run++)
+        WFS_TRY(wfsi_tell_run(line, run));
+    wfsi_tell_end(line);
+    return line->failed || wfs_arena_failed(&line->arena)
+               ? WFS_ERR_NO_MEMORY : WFS_OK;
+}
+
+static wfs_status wfsi_timeline_instance(const wfsi_report *report,
+                                         wfs_harness *harness,
+                                         const wfs_row *row)
+{
+    wfsi_timeline line;
+    wfs_status status;
+
+    memset(&line, 0, sizeof line);
+    line.harness = harness;
+    wfsi_arena_open(&line.arena, &report->allocator);
+    status = wfs_get_instance(harness, wfs_row_text(row, "workflowName"),
+                              wfs_row_text(row, "instanceId"), &line.instance);
+    if (status == WFS_OK && line.instance != NULL)
+        status = wfsi_timeline_tell(&line);
+    if (status == WFS_OK && line.instance != NULL)
+        wfsi_timeline_print(report, &line);
+    wfsi_array_free(&line.arena.allocator, line.moments);
+    wfsi_arena_close(&line.arena);
+    return status;
+}
+
+static wfs_status wfsi_timeline_all(const wfsi_report *report,
+                                    wfs_harness *harness)
+{
+    wfs_status status;
+    wfs_cursor *cursor;
+    wfs_query query;
+    wfs_row row;
+    bool first = true;
+
+    memset(&query, 0, sizeof query);
+    query.table = "workflow_instance";
+    WFS_TRY(wfs_cursor_open(wfs_harness_store(harness), &query, &cursor));
+    for (;;) {
+        status = wfs_cursor_next(cursor, &row);
+        if (status != WFS_OK)
+            break;
+        if (!first)
+            wfsi_print(report, "\n");
+        first = false;
+        status = wfsi_timeline_instance(report, harness, &row);
+        if (status != WFS_OK)
+            break;
+    }
+    wfs_cursor_close(cursor);
+    if (status != WFS_DONE)
+        return status;
+    if (first)
+        wfsi_print(report, "no instances\n");
+    return WFS_OK;
+}
+
+/* --- public */
+
+void wfs_report_plan(const wfs_report_options *options,
+                     const wfs_scenario *scenario)
+{
+    wfsi_report report = wfsi_report_open(options, NULL);
+
+    wfsi_tap_plan(&report, scenario);
+}
+
+void wfs_report_step(const wfs_report_options *options,
+                     const wfs_step_result *step)
+{
+    wfsi_report report = wfsi_report_open(options, NULL);
+
+    wfsi_tap_step(&report, step);
+}
+
+void wfs_report_end(const wfs_report_options *options,
+                    const wfs_scenario_result *result)
+{
+    wfsi_report report = wfsi_report_open(options, NULL);
+
+    wfsi_tap_end(&report, result);
+}
+
+wfs_status wfs_report_timeline(const wfs_report_options *options,
+                               wfs_harness *harness)
+{
+    wfsi_report report = wfsi_report_open(
+        options, &wfs_harness_arena(harness)->allocator);
+
+    return wfsi_timeline_all(&report, harness);
+}
+
+int wfs_scenario_main_with(const wfs_scenario *scenario,
+                           const wfs_report_options *options)
+{
+    wfsi_report report = wfsi_report_open(
+        options, scenario != NULL ? &scenario->allocator : NULL);
+    wfs_scenario_result refused;
+    const wfs_step_result *step;
+    wfs_runner *runner;
+    wfs_status status;
+    wfs_error error;
+
+    wfsi_tap_plan(&report, scenario);
+    if (wfs_runner_create(scenario, &runner, &error) != WFS_OK) {
+        wfsi_scenario_refuse(scenario, &error, &refused);
+        if (refused.step_count != 0)
+            wfsi_tap_step(&report, refused.steps);
+        wfsi_tap_end(&report, &refused);
+        wfs_scenario_result_free(&refused);
+        return 1;
+    }
+    for (;;) {
+        status = wfs_runner_next(runner, &step);
+        if (status == WFS_ERR_NO_MEMORY)
+            step = wfsi_runner_give_up(runner);
+        if (step == NULL)
+            break;
+        wfsi_tap_step(&report, step);
+    }
+    wfsi_tap_end(&report, wfs_runner_result(runner));
+    status = wfs_runner_result(runner)->status;
+    wfs_runner_free(runner);
+    return status == WFS_OK ? 0 : 1;
+}
+
+int wfs_scenario_main(const wfs_scenario *scenario)
+{
+    return wfs_scenario_main_with(scenario, NULL);
+}
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* WFSCENARIO_IMPLEMENTATION_DONE */
+#endif /* WFSCENARIO_IMPLEMENTATION */
+
+/* ========================================================================
+ * LICENCE
+ * ========================================================================
+ *
+ * MIT License
+ *
+ * Copyright (c) 2026 wfscenario.h contributors
+ *
+ * Permission is hereby granted, free of charge, to any person obtaining a copy
+ * of this software and associated documentation files (the "Software"), to deal
+ * in the Software without restriction, including without limitation the rights
+ * to use, copy, modify, merge, publish, distribute, sublicense, and/or sell
+ * copies of the Software, and to permit persons to whom the Software is
+ * furnished to do so, subject to the following conditions:
+ *
+ * The above copyright notice and this permission notice shall be included in
+ * all copies or substantial portions of the Software.
+ *
+ * THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR
+ * IMPLIED, INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY,
+ * FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE
+ * AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER
+ * LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM,
+ * OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE
+ * SOFTWARE.
+ */
