@@ -30,7 +30,7 @@
  *   >>store         private tables, indexes, transactions, cursors
  *   >>schema        private the workflow tables, declared as data
  *   >>engine        private steps, replay, tick, hooks
- *   >>harness       private instances and their rows
+ *   >>harness       private instances
  *   >>scenario      private steps, inputs, vars, utilities, the runner
  *   >>report        private TAP, timeline
  *
@@ -452,7 +452,7 @@ WFSDEF const char *wfs_status_meaning(wfs_status status);
  * too long; for parsed text the position is given. No memory to free. */
 typedef struct wfs_error {
     wfs_status code;
-    size_t offset;          /* of the first bad byte, from 0; parsed text only */
+    size_t offset;          /* of the first bad byte, from 0: parsed text */
     size_t line, column;    /* the same, from 1; 0 when there is no position */
     char message[WFS_ERROR_MESSAGE_SIZE];
 } wfs_error;
@@ -508,7 +508,7 @@ typedef struct wfs_json wfs_json;
 typedef enum wfs_json_type {
     WFS_JSON_NULL,
     WFS_JSON_BOOL,
-    WFS_JSON_INTEGER,       /* fits in int64_t, and was written without . or e */
+    WFS_JSON_INTEGER,       /* fits in int64_t, written without . or e */
     WFS_JSON_REAL,          /* any other number */
     WFS_JSON_STRING,
     WFS_JSON_ARRAY,
@@ -826,11 +826,12 @@ typedef struct wfs_query {
     const char *starts_with;    /* or a prefix of that column's text */
     bool descending;
     size_t page_size;           /* 0: all */
-    const char *cursor;         /* go on after this place; NULL: from the start */
+    const char *cursor;         /* go on after this place; NULL: at the start */
 } wfs_query;
 
 /* A walk over rows. It stays valid whatever is written or committed between
- * its steps: it goes on after the last row's key, in the index as it is then. */
+ * its steps: it goes on after the last row's key, in the index as it is then.
+ */
 typedef struct wfs_cursor wfs_cursor;
 
 /* Start a walk; free it with wfs_cursor_close. What the query points to is
@@ -1466,10 +1467,10 @@ struct wfs_scenario_step {
     wfs_scenario_kind kind;         /* set by the macros below */
     const char *file;               /* likewise */
     int line;                       /* likewise */
-    const char *label;              /* for the report; NULL: made from the rest */
+    const char *label;              /* for the report; NULL: made up */
     const char *workflow;           /* key or name */
     wfs_text_from workflow_from;
-    const char *id;                 /* of the instance; create: NULL draws one */
+    const char *id;                 /* instance; create: NULL draws one */
     wfs_text_from id_from;
     const char *params;             /* JSON text */
     wfs_json_from params_from;
@@ -1515,9 +1516,10 @@ struct wfs_scenario_step {
  * SET_TIME        timestamp                            the clock
  * READ            read                                 what read returns
  * ASSERT          check                                null
- * PAUSE, RESUME, TERMINATE, RESTART   workflow, id     {ok: true} or
- *                                                      {error: {code, message}};
- *                                      a refusal does not end the scenario
+ * PAUSE, RESUME, TERMINATE, RESTART   workflow, id     {ok: true}, or for a
+ *                                                      refusal, which does not
+ *                                                      end the scenario,
+ *                                                      {error: {code, message}}
  * INITIALIZE_AND_RUN   as CREATE, timestamp, max_ticks, run_store_as
  * EVENT_AND_RUN        as EVENT,  timestamp, max_ticks, run_store_as
  * RESUME_AND_RUN       as RESUME, timestamp, max_ticks, run_store_as
@@ -1527,13 +1529,16 @@ struct wfs_scenario_step {
  * The value of the first three combined steps is {value, run}; store_as gets
  * the value, run_store_as the run. TICK and RUN_UNTIL_IDLE take timestamp. */
 #define WFS_CREATE(...)         WFSI_STEP(WFS_SCENARIO_CREATE, __VA_ARGS__)
-#define WFS_CREATE_BATCH(...)   WFSI_STEP(WFS_SCENARIO_CREATE_BATCH, __VA_ARGS__)
+#define WFS_CREATE_BATCH(...)                                                 \
+    WFSI_STEP(WFS_SCENARIO_CREATE_BATCH, __VA_ARGS__)
 #define WFS_EVENT(...)          WFSI_STEP(WFS_SCENARIO_EVENT, __VA_ARGS__)
 #define WFS_TICK(...)           WFSI_STEP(WFS_SCENARIO_TICK, __VA_ARGS__)
-#define WFS_RUN_UNTIL_IDLE(...) WFSI_STEP(WFS_SCENARIO_RUN_UNTIL_IDLE, __VA_ARGS__)
+#define WFS_RUN_UNTIL_IDLE(...)                                               \
+    WFSI_STEP(WFS_SCENARIO_RUN_UNTIL_IDLE, __VA_ARGS__)
 #define WFS_STATUS(...)         WFSI_STEP(WFS_SCENARIO_STATUS, __VA_ARGS__)
 #define WFS_HISTORY(...)        WFSI_STEP(WFS_SCENARIO_HISTORY, __VA_ARGS__)
-#define WFS_ADVANCE_TIME(...)   WFSI_STEP(WFS_SCENARIO_ADVANCE_TIME, __VA_ARGS__)
+#define WFS_ADVANCE_TIME(...)                                                 \
+    WFSI_STEP(WFS_SCENARIO_ADVANCE_TIME, __VA_ARGS__)
 #define WFS_SET_TIME(...)       WFSI_STEP(WFS_SCENARIO_SET_TIME, __VA_ARGS__)
 #define WFS_READ(...)           WFSI_STEP(WFS_SCENARIO_READ, __VA_ARGS__)
 #define WFS_ASSERT(...)         WFSI_STEP(WFS_SCENARIO_ASSERT, __VA_ARGS__)
@@ -1543,11 +1548,14 @@ struct wfs_scenario_step {
 #define WFS_RESTART(...)        WFSI_STEP(WFS_SCENARIO_RESTART, __VA_ARGS__)
 #define WFS_INITIALIZE_AND_RUN(...)                                           \
     WFSI_STEP(WFS_SCENARIO_INITIALIZE_AND_RUN, __VA_ARGS__)
-#define WFS_EVENT_AND_RUN(...)  WFSI_STEP(WFS_SCENARIO_EVENT_AND_RUN, __VA_ARGS__)
-#define WFS_RESUME_AND_RUN(...) WFSI_STEP(WFS_SCENARIO_RESUME_AND_RUN, __VA_ARGS__)
+#define WFS_EVENT_AND_RUN(...)                                                \
+    WFSI_STEP(WFS_SCENARIO_EVENT_AND_RUN, __VA_ARGS__)
+#define WFS_RESUME_AND_RUN(...)                                               \
+    WFSI_STEP(WFS_SCENARIO_RESUME_AND_RUN, __VA_ARGS__)
 #define WFS_RUN_CREATE(...)     WFSI_STEP(WFS_SCENARIO_RUN_CREATE, __VA_ARGS__)
 #define WFS_RUN_RESUME(...)     WFSI_STEP(WFS_SCENARIO_RUN_RESUME, __VA_ARGS__)
-#define WFS_RETRY_AND_RUN(...)  WFSI_STEP(WFS_SCENARIO_RETRY_AND_RUN, __VA_ARGS__)
+#define WFS_RETRY_AND_RUN(...)                                                \
+    WFSI_STEP(WFS_SCENARIO_RETRY_AND_RUN, __VA_ARGS__)
 #define WFS_ADVANCE_AND_RUN(...)                                              \
     WFSI_STEP(WFS_SCENARIO_ADVANCE_AND_RUN, __VA_ARGS__)
 
@@ -2224,7 +2232,8 @@ static void wfsi_message_format(wfsi_message *message, const char *format,
         format++;
         if (*format == 's') {
             text = va_arg(arguments, const char *);
-            wfsi_message_culprit(message, text, text != NULL ? strlen(text) : 0);
+            wfsi_message_culprit(message, text,
+                                 text != NULL ? strlen(text) : 0);
         } else if (*format == 'n') {
             text = va_arg(arguments, const char *);
             wfsi_message_culprit(message, text, va_arg(arguments, size_t));
@@ -3804,8 +3813,7 @@ static const char *wfsi_scan_key(wfsi_scan *scan, const char *at,
     return at + 1;
 }
 
-/* at: at the opening bracket. Ends before the first value, after its key, or
- * at the closing bracket. */
+/* at: at the opening bracket. Ends before what follows it. */
 static const char *wfsi_scan_open(wfsi_scan *scan, const char *at)
 {
     char limit[WFSI_INTEGER_SIZE];
@@ -3821,10 +3829,7 @@ static const char *wfsi_scan_open(wfsi_scan *scan, const char *at)
         !wfsi_build_open(scan->build,
                          object ? WFS_JSON_OBJECT : WFS_JSON_ARRAY))
         return wfsi_scan_built(scan, at, false);
-    at = wfsi_scan_blanks(scan, at + 1);
-    if (!object || wfsi_scan_is(scan, at, '}'))
-        return at;
-    return wfsi_scan_key(scan, at, "expected a key or '}'");
+    return wfsi_scan_blanks(scan, at + 1);
 }
 
 static const char *wfsi_scan_close(wfsi_scan *scan, const char *at)
@@ -3850,10 +3855,13 @@ static const char *wfsi_scan_value(wfsi_scan *scan, const char *at)
         } else {
             closing[level] = *at == '{' ? '}' : ']';
             at = wfsi_scan_open(scan, at);
-            if (at == NULL)
-                return NULL;
-            if (!wfsi_scan_is(scan, at, closing[level++]))
+            if (at != NULL && !wfsi_scan_is(scan, at, closing[level++])) {
+                if (closing[level - 1] == '}')
+                    at = wfsi_scan_key(scan, at, "expected a key or '}'");
+                if (at == NULL)
+                    return NULL;
                 continue;
+            }
         }
         while (at != NULL && level > 0) {
             at = wfsi_scan_blanks(scan, at);
@@ -3864,9 +3872,10 @@ static const char *wfsi_scan_value(wfsi_scan *scan, const char *at)
                 break;
             }
             if (!wfsi_scan_is(scan, at, closing[level - 1]))
-                return wfsi_scan_unexpected(
-                    scan, at, closing[level - 1] == '}' ? "expected ',' or '}'"
-                                                        : "expected ',' or ']'");
+                return wfsi_scan_unexpected(scan, at,
+                                            closing[level - 1] == '}'
+                                                ? "expected ',' or '}'"
+                                                : "expected ',' or ']'");
             level--;
             at = wfsi_scan_close(scan, at);
         }
@@ -4383,7 +4392,8 @@ static void wfsi_diff_put_step(wfsi_buffer *buffer, const wfs_json *container,
     wfsi_buffer_char(buffer, ']');
 }
 
-static void wfsi_diff_put_path(wfsi_buffer *buffer, const wfsi_json_pairs *pairs)
+static void wfsi_diff_put_path(wfsi_buffer *buffer,
+                               const wfsi_json_pairs *pairs)
 {
     size_t i;
 
@@ -5387,6 +5397,7 @@ typedef struct wfsi_column {
 } wfsi_column;
 
 #define WFSI_INDEX_COLUMNS 8
+#define WFSI_INDEXES 32         /* of one table: a bit set of them fits */
 
 typedef struct wfsi_node wfsi_node;
 
@@ -5417,23 +5428,19 @@ typedef struct wfsi_link {
 #define WFSI_ROWS_BITS 6
 #define WFSI_ROWS ((uint32_t)1 << WFSI_ROWS_BITS)
 
+/* A row is its version (4 bytes; 0: no row), a null bit a column in words of
+ * 32, the links of list indexes, and the columns. */
 typedef struct wfsi_table {
     wfsi_handle name;
     wfsi_column *columns;       /* array */
     wfsi_index *indexes;        /* array */
+    uint32_t *owners;           /* array: numbers of columns that own texts */
     uint32_t row_size;
     wfs_row_id next_id;
     uint32_t count;
     char **chunks;              /* array; NULL where all rows are gone */
     uint32_t *live;             /* array: rows in each chunk */
 } wfsi_table;
-
-/* Every row starts with this; then a null bit a column in words of 32, the
- * links of list indexes, and the columns. */
-typedef struct wfsi_row_header {
-    uint32_t version;           /* 0: no row */
-    uint32_t nulls;             /* first word */
-} wfsi_row_header;
 
 /* --- the undo log: an array of bytes; each record ends with this, after the
  * bytes of the row as it was (none for an insert) */
@@ -5497,7 +5504,7 @@ static const char *wfsi_text(const wfs_store *store, wfsi_handle handle,
 
 static uint32_t wfsi_text_units(size_t size)
 {
-    return (uint32_t)((sizeof(uint32_t) + size + 1 + WFSI_UNIT - 1) / WFSI_UNIT);
+    return (uint32_t)((sizeof(uint32_t) + size + WFSI_UNIT) / WFSI_UNIT);
 }
 
 /* The list for texts of that many units; *units becomes what they get: from
@@ -6165,9 +6172,9 @@ static void wfsi_list_remove(wfs_store *store, wfsi_table *table,
  * An entry is the prefix of the first column and a row; where prefixes are
  * equal, the rows' columns decide, then the row ids, so that no two entries
  * are equal. In an inner node an entry has a child, and equals the first entry
- * in it, so that it always refers to a row that is there. A tree that finds no memory for a new node is dropped, and
- * built again when it is next scanned: a write never fails because of it, and
- * taking writes back needs no memory. */
+ * in it, so that it always refers to a row that is there. A tree that finds no
+ * memory for a new node is dropped, and built again when it is next scanned: a
+ * write never fails because of it, and taking writes back needs no memory. */
 
 #define WFSI_FANOUT 32
 #define WFSI_NODES_BITS 3
@@ -6632,6 +6639,18 @@ static wfsi_place wfsi_tree_previous(const wfsi_tree *tree, wfsi_place place)
     return place;
 }
 
+/* The first entry of all. */
+static wfsi_place wfsi_tree_first(const wfsi_tree *tree)
+{
+    wfsi_place place;
+
+    place.node = tree->root;
+    place.at = 0;
+    while (place.node != 0 && !wfsi_node_at(tree, place.node)->leaf)
+        place.node = wfsi_node_at(tree, place.node)->entries[0].child;
+    return place;
+}
+
 /* The first entry not before the probe. */
 static wfsi_place wfsi_tree_seek(const wfs_store *store,
                                  const wfsi_table *table,
@@ -6669,42 +6688,48 @@ static wfsi_place wfsi_tree_seek_back(const wfs_store *store,
 
 /* --- all indexes of a row */
 
-static const wfsi_index *wfsi_unique_clash(const wfs_store *store,
-                                           const wfsi_table *table,
-                                           const wfsi_index *index,
-                                           wfs_row_id id, wfs_row_id *other)
+/* Another row with this row's key in a unique index, or 0. *hash is the key's,
+ * for wfsi_index_insert. */
+static wfs_row_id wfsi_unique_clash(const wfs_store *store,
+                                    const wfsi_table *table,
+                                    const wfsi_index *index, wfs_row_id id,
+                                    uint32_t *hash)
 {
     uint64_t words[WFSI_INDEX_COLUMNS];
     const char *row = wfsi_row_at(table, id);
-    uint32_t hash;
     wfsi_slot *slot;
 
-    if (!index->unique || !wfsi_row_is_indexed(index, row))
-        return NULL;
-    hash = wfsi_row_key(store, table, index, row, words);
-    slot = wfsi_key_slot(store, table, index, hash, words, row, NULL);
-    if (slot == NULL || slot->value == id)
-        return NULL;
-    *other = slot->value;
-    return index;
+    if (!wfsi_row_is_indexed(index, row))
+        return 0;
+    *hash = wfsi_row_key(store, table, index, row, words);
+    slot = wfsi_key_slot(store, table, index, *hash, words, row, NULL);
+    return slot != NULL && slot->value != id ? slot->value : 0;
 }
 
-/* After a map reserve. */
+/* After a map reserve. hash: of the key in a unique index. */
 static void wfsi_index_insert(wfs_store *store, wfsi_table *table,
-                              wfsi_index *index, wfs_row_id id)
+                              wfsi_index *index, wfs_row_id id, uint32_t hash)
 {
-    uint64_t words[WFSI_INDEX_COLUMNS];
-    const char *row = wfsi_row_at(table, id);
-
-    if (!wfsi_row_is_indexed(index, row))
+    if (!wfsi_row_is_indexed(index, wfsi_row_at(table, id)))
         return;
     if (index->list)
         wfsi_list_insert(store, table, index, id);
     if (index->unique)
-        wfsi_map_add(&index->map,
-                     wfsi_row_key(store, table, index, row, words), id);
+        wfsi_map_add(&index->map, hash, id);
     if (index->ordered.built)
         wfsi_tree_insert(store, table, index, id);
+}
+
+/* Put a row back under the key that it had. */
+static void wfsi_index_restore(wfs_store *store, wfsi_table *table,
+                               wfsi_index *index, wfs_row_id id)
+{
+    uint64_t words[WFSI_INDEX_COLUMNS];
+    uint32_t hash = 0;
+
+    if (index->unique)
+        hash = wfsi_row_key(store, table, index, wfsi_row_at(table, id), words);
+    wfsi_index_insert(store, table, index, id, hash);
 }
 
 static void wfsi_index_remove(wfs_store *store, wfsi_table *table,
@@ -6724,25 +6749,56 @@ static void wfsi_index_remove(wfs_store *store, wfsi_table *table,
         wfsi_tree_remove(store, table, index, id, row);
 }
 
+static bool wfsi_cell_differs(const wfsi_column *column, const char *left,
+                              const char *right)
+{
+    uint64_t words[2];
+    uint32_t halves[2];
+
+    left += column->offset;
+    right += column->offset;
+    if (column->size == sizeof words[0]) {
+        memcpy(&words[0], left, sizeof words[0]);
+        memcpy(&words[1], right, sizeof words[0]);
+        return words[0] != words[1];
+    }
+    if (column->size == 1)
+        return *left != *right;
+    memcpy(&halves[0], left, sizeof halves[0]);
+    memcpy(&halves[1], right, sizeof halves[0]);
+    return halves[0] != halves[1];
+}
+
 /* Whether two states of a row differ in a column of the index. */
 static bool wfsi_index_moves(const wfsi_table *table, const wfsi_index *index,
                              const char *before, const char *after)
 {
-    const wfsi_column *column;
     uint32_t i, number;
 
-    if (!index->unique && !index->list && !index->ordered.built)
-        return false;
     for (i = 0; i < index->column_count; i++) {
         number = index->columns[i];
-        column = &table->columns[number];
-        if (memcmp(before + column->offset, after + column->offset,
-                   column->size) != 0 ||
+        if (wfsi_cell_differs(&table->columns[number], before, after) ||
             wfsi_cell_is_null(before, number) !=
                 wfsi_cell_is_null(after, number))
             return true;
     }
     return false;
+}
+
+/* A bit for each index that is kept and in which two states differ. */
+static uint32_t wfsi_indexes_moved(const wfsi_table *table, const char *before,
+                                   const char *after)
+{
+    const wfsi_index *index;
+    uint32_t i, moved = 0;
+
+    for (i = 0; i < wfsi_array_count(table->indexes); i++) {
+        index = &table->indexes[i];
+        if ((index->unique || index->list || index->ordered.built) &&
+            wfsi_index_moves(table, index, before, after))
+            moved |= (uint32_t)1 << i;
+    }
+    return moved;
 }
 
 /* --- transactions */
@@ -6801,15 +6857,21 @@ static void wfsi_row_free_texts(wfs_store *store, const wfsi_table *table,
     wfsi_handle handle;
     size_t i;
 
-    for (i = 0; i < wfsi_array_count(table->columns); i++) {
-        column = &table->columns[i];
-        if (!wfsi_column_owns(column))
-            continue;
+    for (i = 0; i < wfsi_array_count(table->owners); i++) {
+        column = &table->columns[table->owners[i]];
         handle = wfsi_cell_handle(column, row);
         if (handle != 0 &&
             (other == NULL || wfsi_cell_handle(column, other) != handle))
             wfsi_text_free(store, handle);
     }
+}
+
+/* Give up a row that was not inserted: the bytes of the next one are zero. */
+static void wfsi_row_abandon(wfs_store *store, const wfsi_table *table,
+                             char *row)
+{
+    wfsi_row_free_texts(store, table, row, NULL);
+    memset(row, 0, table->row_size);
 }
 
 static void wfsi_undo_insert(wfs_store *store, wfsi_table *table, wfs_row_id id)
@@ -6819,8 +6881,7 @@ static void wfsi_undo_insert(wfs_store *store, wfsi_table *table, wfs_row_id id)
 
     for (i = 0; i < wfsi_array_count(table->indexes); i++)
         wfsi_index_remove(store, table, &table->indexes[i], id, row);
-    wfsi_row_free_texts(store, table, row, NULL);
-    memset(row, 0, table->row_size);
+    wfsi_row_abandon(store, table, row);
     table->next_id--;
     table->count--;
     table->live[(id - 1) >> WFSI_ROWS_BITS]--;
@@ -6846,20 +6907,17 @@ static void wfsi_undo_update(wfs_store *store, wfsi_table *table,
                              wfs_row_id id, const char *before)
 {
     char *row = wfsi_row_at(table, id);
-    uint32_t moved = 0;
+    uint32_t moved = wfsi_indexes_moved(table, row, before);
     size_t i, count = wfsi_array_count(table->indexes);
 
-    for (i = 0; i < count; i++) {
-        if (!wfsi_index_moves(table, &table->indexes[i], row, before))
-            continue;
-        wfsi_index_remove(store, table, &table->indexes[i], id, row);
-        moved |= (uint32_t)1 << i;
-    }
+    for (i = 0; i < count; i++)
+        if ((moved >> i & 1) != 0)
+            wfsi_index_remove(store, table, &table->indexes[i], id, row);
     wfsi_row_free_texts(store, table, row, before);
     wfsi_row_restore(table, row, before);
     for (i = 0; i < count; i++)
         if ((moved >> i & 1) != 0)
-            wfsi_index_insert(store, table, &table->indexes[i], id);
+            wfsi_index_restore(store, table, &table->indexes[i], id);
 }
 
 static void wfsi_undo_delete(wfs_store *store, wfsi_table *table,
@@ -6871,7 +6929,7 @@ static void wfsi_undo_delete(wfs_store *store, wfsi_table *table,
     table->count++;
     table->live[(id - 1) >> WFSI_ROWS_BITS]++;
     for (i = 0; i < wfsi_array_count(table->indexes); i++)
-        wfsi_index_insert(store, table, &table->indexes[i], id);
+        wfsi_index_restore(store, table, &table->indexes[i], id);
 }
 
 /* Take writes back until the undo log has that size. Needs no memory. */
@@ -6960,7 +7018,7 @@ static bool wfsi_undo_reserve(wfs_store *store, size_t row_size)
                               row_size + sizeof(wfsi_undo));
 }
 
-/* The bytes of the row that the next insert will add, zeroed; NULL without
+/* The bytes of the row that the next insert will add, all zero; NULL without
  * memory. */
 static char *wfsi_row_new(wfs_store *store, wfsi_table *table)
 {
@@ -6980,20 +7038,7 @@ static char *wfsi_row_new(wfs_store *store, wfsi_table *table)
         wfsi_array_push(table->chunks, rows);
         wfsi_array_push(table->live, 0);
     }
-    rows = wfsi_row_at(table, table->next_id);
-    memset(rows, 0, table->row_size);
-    return rows;
-}
-
-static bool wfsi_maps_reserve(wfs_store *store, wfsi_table *table)
-{
-    size_t i;
-
-    for (i = 0; i < wfsi_array_count(table->indexes); i++)
-        if ((table->indexes[i].unique || table->indexes[i].list) &&
-            !wfsi_map_reserve(&store->allocator, &table->indexes[i].map))
-            return false;
-    return true;
+    return wfsi_row_at(table, table->next_id);
 }
 
 /* Names the index and the values of the key that clashes. */
@@ -7031,20 +7076,30 @@ static wfs_status wfsi_unique_error(wfs_store *store, const wfsi_table *table,
                       key);
 }
 
-static wfs_status wfsi_check_unique(wfs_store *store, wfsi_table *table,
-                                    wfs_row_id id, const char *before)
+#define WFSI_ALL_INDEXES UINT32_MAX
+
+/* Make sure that the row can enter the indexes of a bit set: no key clashes,
+ * and the maps have room. hashes: of its keys, for wfsi_index_insert. */
+static wfs_status wfsi_indexes_prepare(wfs_store *store, wfsi_table *table,
+                                       wfs_row_id id, uint32_t which,
+                                       uint32_t *hashes)
 {
-    const wfsi_index *index;
-    const char *row = wfsi_row_at(table, id);
-    wfs_row_id other = 0;
-    size_t i;
+    wfsi_index *index;
+    wfs_row_id other;
+    uint32_t i;
 
     for (i = 0; i < wfsi_array_count(table->indexes); i++) {
         index = &table->indexes[i];
-        if (before != NULL && !wfsi_index_moves(table, index, before, row))
+        if ((which >> i & 1) == 0 || (!index->unique && !index->list))
             continue;
-        if (wfsi_unique_clash(store, table, index, id, &other) != NULL)
-            return wfsi_unique_error(store, table, index, row, other);
+        if (!wfsi_map_reserve(&store->allocator, &index->map))
+            return wfsi_no_memory(&store->error);
+        if (!index->unique)
+            continue;
+        other = wfsi_unique_clash(store, table, index, id, &hashes[i]);
+        if (other != 0)
+            return wfsi_unique_error(store, table, index,
+                                     wfsi_row_at(table, id), other);
     }
     return WFS_OK;
 }
@@ -7082,25 +7137,23 @@ static wfs_status wfsi_check_columns(wfs_store *store, const wfsi_table *table,
     return WFS_OK;
 }
 
-/* Add the row whose bytes stand in wfsi_row_new's; on an error its texts are
- * freed. */
+/* Add the row whose bytes stand in wfsi_row_new's, checked but for its keys;
+ * on an error it is abandoned. */
 static wfs_status wfsi_row_insert(wfs_store *store, uint32_t number,
                                   wfs_row_id *id_out)
 {
     wfsi_table *table = &store->tables[number];
     wfs_row_id id = table->next_id;
     char *row = wfsi_row_at(table, id);
-    uint32_t version = 1;
-    wfs_status status = wfsi_check_columns(store, table, row);
+    uint32_t hashes[WFSI_INDEXES], version = 1;
+    wfs_status status =
+        wfsi_indexes_prepare(store, table, id, WFSI_ALL_INDEXES, hashes);
     size_t i;
 
-    if (status == WFS_OK)
-        status = wfsi_check_unique(store, table, id, NULL);
-    if (status == WFS_OK && (!wfsi_maps_reserve(store, table) ||
-                             !wfsi_undo_reserve(store, 0)))
+    if (status == WFS_OK && !wfsi_undo_reserve(store, 0))
         status = wfsi_no_memory(&store->error);
     if (status != WFS_OK) {
-        wfsi_row_free_texts(store, table, row, NULL);
+        wfsi_row_abandon(store, table, row);
         return status;
     }
     memcpy(row, &version, sizeof version);
@@ -7108,7 +7161,7 @@ static wfs_status wfsi_row_insert(wfs_store *store, uint32_t number,
     table->count++;
     table->live[(id - 1) >> WFSI_ROWS_BITS]++;
     for (i = 0; i < wfsi_array_count(table->indexes); i++)
-        wfsi_index_insert(store, table, &table->indexes[i], id);
+        wfsi_index_insert(store, table, &table->indexes[i], id, hashes[i]);
     wfsi_undo_push(store, WFSI_UNDO_INSERT, number, id, NULL, 0);
     store->changes++;
     if (id_out != NULL)
@@ -7125,7 +7178,7 @@ static char *wfsi_row_edit(wfs_store *store, uint32_t number, wfs_row_id id)
 
     if (!wfsi_undo_reserve(store, table->row_size) ||
         !wfsi_array_reserve(&store->allocator, store->freed,
-                            wfsi_array_count(table->columns)))
+                            wfsi_array_count(table->owners)))
         return NULL;
     wfsi_undo_push(store, WFSI_UNDO_UPDATE, number, id, row, table->row_size);
     return row;
@@ -7152,10 +7205,8 @@ static void wfsi_row_drop_texts(wfs_store *store, const wfsi_table *table,
     wfsi_handle handle;
     size_t i;
 
-    for (i = 0; i < wfsi_array_count(table->columns); i++) {
-        column = &table->columns[i];
-        if (!wfsi_column_owns(column))
-            continue;
+    for (i = 0; i < wfsi_array_count(table->owners); i++) {
+        column = &table->columns[table->owners[i]];
         handle = wfsi_cell_handle(column, before);
         if (handle != 0 &&
             (after == NULL || wfsi_cell_handle(column, after) != handle))
@@ -7163,6 +7214,7 @@ static void wfsi_row_drop_texts(wfs_store *store, const wfsi_table *table,
     }
 }
 
+/* End a change, checked but for its keys; on an error the row is reset. */
 static wfs_status wfsi_row_changed(wfs_store *store, uint32_t number,
                                    wfs_row_id id)
 {
@@ -7170,24 +7222,22 @@ static wfs_status wfsi_row_changed(wfs_store *store, uint32_t number,
     char *row = wfsi_row_at(table, id);
     wfsi_undo record = wfsi_undo_last(store);
     const char *before = wfsi_undo_row(store, &record);
-    wfs_status status = wfsi_check_columns(store, table, row);
-    uint32_t version = wfsi_row_version(before) + 1;
-    size_t i;
+    uint32_t hashes[WFSI_INDEXES], version = wfsi_row_version(before) + 1;
+    uint32_t i, moved = wfsi_indexes_moved(table, before, row);
+    wfs_status status = WFS_OK;
 
-    if (status == WFS_OK)
-        status = wfsi_check_unique(store, table, id, before);
-    if (status == WFS_OK && !wfsi_maps_reserve(store, table))
-        status = wfsi_no_memory(&store->error);
+    if (moved != 0)
+        status = wfsi_indexes_prepare(store, table, id, moved, hashes);
     if (status != WFS_OK) {
         wfsi_row_reset(store, table, row);
         return status;
     }
     memcpy(row, &version, sizeof version);
-    for (i = 0; i < wfsi_array_count(table->indexes); i++) {
-        if (!wfsi_index_moves(table, &table->indexes[i], before, row))
+    for (i = 0; moved != 0 && i < wfsi_array_count(table->indexes); i++) {
+        if ((moved >> i & 1) == 0)
             continue;
         wfsi_index_remove(store, table, &table->indexes[i], id, before);
-        wfsi_index_insert(store, table, &table->indexes[i], id);
+        wfsi_index_insert(store, table, &table->indexes[i], id, hashes[i]);
     }
     wfsi_row_drop_texts(store, table, before, row);
     store->changes++;
@@ -7236,7 +7286,7 @@ static wfs_status wfsi_row_delete(wfs_store *store, uint32_t number,
                               wfsi_text(store, store->tables[i].name, NULL));
     if (!wfsi_undo_reserve(store, table->row_size) ||
         !wfsi_array_reserve(&store->allocator, store->freed,
-                            wfsi_array_count(table->columns)))
+                            wfsi_array_count(table->owners)))
         return wfsi_no_memory(&store->error);
     for (i = 0; i < wfsi_array_count(table->indexes); i++)
         wfsi_index_remove(store, table, &table->indexes[i], id, row);
@@ -7383,6 +7433,12 @@ static wfs_status wfsi_declare_column(wfs_store *store, wfsi_table *table,
                               table_name, given->name, given->references);
     }
     WFS_TRY(wfsi_declare_default(store, table_name, given, &column));
+    if (wfsi_column_owns(&column)) {
+        if (!wfsi_array_reserve(&store->allocator, table->owners, 1))
+            return wfsi_no_memory(&store->error);
+        wfsi_array_push(table->owners,
+                        (uint32_t)wfsi_array_count(table->columns));
+    }
     wfsi_array_push(table->columns, column);
     return WFS_OK;
 }
@@ -7436,7 +7492,7 @@ static wfs_status wfsi_declare_index(wfs_store *store, wfsi_table *table,
         return wfsi_no_memory(&store->error);
     if (wfsi_index_find(store, table, given->name) != NULL ||
         wfsi_text_empty(given->columns) || (given->list && given->unique) ||
-        wfsi_array_count(table->indexes) == 32)
+        wfsi_array_count(table->indexes) == WFSI_INDEXES)
         return wfsi_error(&store->error, WFS_ERR_SCHEMA,
                           "table %s, index %s: declared twice, without "
                           "columns, as a list and unique, or the 33rd",
@@ -7546,6 +7602,7 @@ static void wfsi_table_free(const wfs_allocator *allocator, wfsi_table *table)
     wfsi_array_free(allocator, table->chunks);
     wfsi_array_free(allocator, table->live);
     wfsi_array_free(allocator, table->indexes);
+    wfsi_array_free(allocator, table->owners);
     wfsi_array_free(allocator, table->columns);
 }
 
@@ -7622,9 +7679,11 @@ static bool wfsi_table_copy(const wfs_allocator *allocator, wfsi_table *copy,
     *copy = *table;
     copy->columns = NULL;
     copy->indexes = NULL;
+    copy->owners = NULL;
     copy->chunks = NULL;
     copy->live = NULL;
     if (!wfsi_array_copy(allocator, copy->columns, table->columns) ||
+        !wfsi_array_copy(allocator, copy->owners, table->owners) ||
         !wfsi_array_copy(allocator, copy->live, table->live) ||
         !wfsi_array_reserve(allocator, copy->indexes,
                             wfsi_array_count(table->indexes)))
@@ -7989,14 +8048,17 @@ static wfs_status wfsi_insert(wfs_store *store, uint32_t number,
                  ? wfsi_row_fill(store, table, row, NULL, fields)
                  : wfsi_no_memory(&store->error);
     if (status == WFS_OK)
+        status = wfsi_check_columns(store, table, row);
+    if (status == WFS_OK)
         return wfsi_row_insert(store, number, id);
-    wfsi_row_free_texts(store, table, row, NULL);
+    wfsi_row_abandon(store, table, row);
     return status;
 }
 
 static wfs_status wfsi_update(wfs_store *store, uint32_t number, wfs_row_id id,
                               const wfs_field *fields)
 {
+    wfsi_table *table = &store->tables[number];
     char *row = wfsi_row_edit(store, number, id);
     wfsi_undo record;
     wfs_status status;
@@ -8004,11 +8066,13 @@ static wfs_status wfsi_update(wfs_store *store, uint32_t number, wfs_row_id id,
     if (row == NULL)
         return wfsi_no_memory(&store->error);
     record = wfsi_undo_last(store);
-    status = wfsi_row_fill(store, &store->tables[number], row,
-                           wfsi_undo_row(store, &record), fields);
+    status = wfsi_row_fill(store, table, row, wfsi_undo_row(store, &record),
+                           fields);
+    if (status == WFS_OK)
+        status = wfsi_check_columns(store, table, row);
     if (status == WFS_OK)
         return wfsi_row_changed(store, number, id);
-    wfsi_row_reset(store, &store->tables[number], row);
+    wfsi_row_reset(store, table, row);
     return status;
 }
 
@@ -9109,6 +9173,10 @@ static const char *const wfsi_reason_names[] = {"", WFS_REASON_LIST(WFSI_NAME)};
 static const char *const wfsi_hook_status_names[] = {
     "", WFS_HOOK_STATUS_LIST(WFSI_NAME)};
 #undef WFSI_NAME
+#define WFSI_NAME_SIZE(code, name) sizeof name - 1,
+static const size_t wfsi_step_type_sizes[] = {
+    0, WFS_STEP_TYPE_LIST(WFSI_NAME_SIZE)};
+#undef WFSI_NAME_SIZE
 
 static bool wfsi_name(wfs_store *store, wfsi_handle *handle, const char *text)
 {
@@ -9258,6 +9326,7 @@ struct wfs_harness {
     wfs_arena results;                  /* what calls gave */
     wfs_open_tick *spare;               /* ticks to be used again */
     size_t open_ticks;
+    wfs_row_id *due;                    /* array: hooks of one round */
 };
 
 typedef struct wfsi_span {
@@ -9341,6 +9410,7 @@ typedef struct wfsi_draft {
     wfsi_step_row row;
     wfs_row_id id;                      /* 0: new */
     bool dirty;
+    bool seen;                          /* reached in this replay */
     uint32_t next_dirty;                /* order of writing; number + 1 */
     wfsi_span result, error_message;    /* to be stored; NULL: as in row */
 } wfsi_draft;
@@ -9411,14 +9481,16 @@ struct wfs_run {
 
     /* the replay */
     uint32_t cursor;                    /* the draft expected next */
-    bool in_order;                      /* every step so far was expected */
+    bool in_order;                      /* every step so far came in turn */
+    bool uses_built;
+    uint32_t uses_asked;
     wfsi_tick_map by_key;               /* key to draft number + 1 */
     wfsi_tick_map uses;                 /* key without suffix to its uses */
     wfsi_tick_map inbox_heads;          /* type to number + 1 in inbox */
     uint32_t scope;                     /* the draft whose body runs */
     uint32_t first_dirty, last_dirty;   /* number + 1 */
     wfs_status sticky;                  /* once not WFS_OK, no step runs */
-    wfs_error misuse;                   /* what rule was broken, if any */
+    wfs_error *misuse;                  /* what rule was broken; or NULL */
     const char *suspended_at;           /* name of the step */
     int64_t resume_at;                  /* of the suspension; or no time */
     bool resume_is_retry;
@@ -9575,14 +9647,24 @@ static wfs_status wfsi_run_no_memory(wfs_run *run)
     return wfsi_run_abort(run, wfsi_harness_no_memory(run->harness));
 }
 
+/* The first rule that is broken is remembered: whether this is the first. */
+static bool wfsi_run_misused(wfs_run *run)
+{
+    if (run->misuse != NULL)
+        return false;
+    run->misuse =
+        (wfs_error *)wfsi_arena_allocate(run->arena, sizeof *run->misuse);
+    return run->misuse != NULL;
+}
+
 /* Whether a call may go on; after a suspension it may not, and that it was
  * made is remembered as misuse. call, name: for the message. */
 static bool wfsi_run_may(wfs_run *run, const char *call, const char *name)
 {
     if (run->sticky == WFS_OK)
         return true;
-    if (run->sticky == WFS_SUSPENDED && run->misuse.code == WFS_OK)
-        wfsi_error(&run->misuse, WFS_ERR_MISUSE,
+    if (run->sticky == WFS_SUSPENDED && wfsi_run_misused(run))
+        wfsi_error(run->misuse, WFS_ERR_MISUSE,
                    "workflow %s: %s \"%s\" was called although step \"%s\" had "
                    "suspended the run; hand back what a step call returns "
                    "(WFS_TRY does)",
@@ -9655,19 +9737,49 @@ static wfsi_span wfsi_step_span(const wfs_run *run, wfsi_handle handle)
     return span;
 }
 
-/* "parent>type:name", in the tick's arena. */
+/* The key of the step whose body runs, or no text at the top. */
+static wfsi_span wfsi_scope_key(const wfs_run *run)
+{
+    wfsi_span none = {NULL, 0};
+
+    return run->scope != WFSI_NO_DRAFT
+               ? wfsi_step_span(run, run->drafts[run->scope].row.step_key)
+               : none;
+}
+
+/* The step that the history has next, if that is the one: the same type and
+ * name, and a key that is just long enough for "parent>type:name". */
+static wfsi_draft *wfsi_draft_expected(wfs_run *run, wfs_step_type type,
+                                       wfsi_span name)
+{
+    wfsi_draft *draft = &run->drafts[run->cursor];
+    wfsi_span parent = wfsi_scope_key(run), known, key;
+
+    if (run->cursor >= run->draft_count ||
+        draft->row.type != run->harness->names.step_type[type])
+        return NULL;
+    known = wfsi_step_span(run, draft->row.name);
+    key = wfsi_step_span(run, draft->row.step_key);
+    if (known.size != name.size ||
+        key.size != parent.size + (parent.data != NULL) +
+                        wfsi_step_type_sizes[type] + 1 + name.size ||
+        memcmp(known.data, name.data, name.size) != 0 ||
+        (parent.data != NULL &&
+         memcmp(key.data, parent.data, parent.size) != 0))
+        return NULL;
+    run->cursor++;
+    return draft;
+}
+
+/* "parent>type:name", in the tick's arena, with room for a suffix. */
 static wfsi_span wfsi_key_compose(wfs_run *run, wfs_step_type type,
                                   wfsi_span name)
 {
-    wfsi_span parent = {NULL, 0}, key;
-    const char *prefix = wfsi_step_type_names[type];
-    size_t prefix_size = strlen(prefix);
+    wfsi_span parent = wfsi_scope_key(run), key;
+    size_t type_size = wfsi_step_type_sizes[type];
     char *at;
 
-    if (run->scope != WFSI_NO_DRAFT)
-        parent = wfsi_step_span(run, run->drafts[run->scope].row.step_key);
-    key.size = parent.size + (parent.data != NULL) + prefix_size + 1 +
-               name.size;
+    key.size = parent.size + (parent.data != NULL) + type_size + 1 + name.size;
     key.data = at = (char *)wfsi_arena_allocate(
         run->arena, key.size + 1 + WFSI_INTEGER_SIZE);
     if (at == NULL)
@@ -9677,28 +9789,67 @@ static wfsi_span wfsi_key_compose(wfs_run *run, wfs_step_type type,
         at += parent.size;
         *at++ = '>';
     }
-    memcpy(at, prefix, prefix_size);
-    at[prefix_size] = ':';
-    memcpy(at + prefix_size + 1, name.data, name.size);
+    memcpy(at, wfsi_step_type_names[type], type_size);
+    at[type_size] = ':';
+    memcpy(at + type_size + 1, name.data, name.size);
     return key;
 }
 
-/* The key's handle, with "#n" appended for its n-th further use; 0 without
- * memory. */
+/* Count the uses of keys without suffix: each step that was found as expected
+ * was the first use of its own. */
+static bool wfsi_uses_build(wfs_run *run)
+{
+    uint32_t i, *uses;
+
+    run->uses_built = true;
+    for (i = 0; i < run->draft_count; i++) {
+        if (!run->drafts[i].seen)
+            continue;
+        uses = wfsi_tick_map_put(run->arena, &run->uses,
+                                 run->drafts[i].row.step_key);
+        if (uses == NULL)
+            return false;
+        *uses = 1;
+    }
+    return true;
+}
+
+/* How often a key without suffix was used so far, counting this use. A tick
+ * seldom has more than one step that is not expected: only the second such
+ * question is worth a map. 0 without memory. */
+static uint32_t wfsi_uses_count(wfs_run *run, wfsi_handle base)
+{
+    uint32_t i, *uses;
+
+    if (run->uses_asked++ == 0) {
+        for (i = 0; i < run->draft_count; i++)
+            if (run->drafts[i].seen && run->drafts[i].row.step_key == base)
+                break;
+        if (i == run->draft_count)
+            return 1;
+    }
+    if (!run->uses_built && !wfsi_uses_build(run))
+        return 0;
+    uses = wfsi_tick_map_put(run->arena, &run->uses, base);
+    return uses != NULL ? ++*uses : 0;
+}
+
+/* The handle of the key that the step has this time: "#n" is appended for its
+ * n-th further use. 0 without memory. */
 static wfsi_handle wfsi_key_intern(wfs_run *run, wfsi_span key)
 {
     wfs_store *store = run->harness->store;
     wfsi_handle base = wfsi_symbol(store, key.data, key.size);
-    uint32_t *uses =
-        base != 0 ? wfsi_tick_map_put(run->arena, &run->uses, base) : NULL;
     char *end = (char *)(size_t)key.data + key.size;
+    uint32_t uses;
 
-    if (uses == NULL)
+    if (base == 0)
         return 0;
-    if ((*uses)++ == 0)
-        return base;
-    *end = '#';                         /* room was left for it */
-    key.size += 1 + wfsi_format_integer((int64_t)*uses - 1, end + 1);
+    uses = wfsi_uses_count(run, base);
+    if (uses <= 1)
+        return uses == 1 ? base : 0;
+    *end = '#';
+    key.size += 1 + wfsi_format_integer((int64_t)uses - 1, end + 1);
     return wfsi_symbol(store, key.data, key.size);
 }
 
@@ -9720,8 +9871,7 @@ static bool wfsi_drafts_index(wfs_run *run)
     return true;
 }
 
-/* The draft with a key, or NULL; *failed without memory. In an unchanged
- * workflow it is the next one of the history. */
+/* The draft with a key, or NULL; *failed without memory. */
 static wfsi_draft *wfsi_draft_find(wfs_run *run, wfsi_handle key, bool *failed)
 {
     uint32_t *number;
@@ -9731,7 +9881,7 @@ static wfsi_draft *wfsi_draft_find(wfs_run *run, wfsi_handle key, bool *failed)
         run->drafts[run->cursor].row.step_key == key)
         return &run->drafts[run->cursor++];
     if (run->in_order && run->cursor == run->draft_count)
-        return NULL;
+        return NULL;    /* all of the history was reached already */
     *failed = !wfsi_drafts_index(run);
     number = *failed ? NULL : wfsi_tick_map_find(&run->by_key, key);
     if (number == NULL)
@@ -9844,15 +9994,34 @@ static wfs_status wfsi_check_name(wfs_run *run, wfsi_span name)
     return WFS_OK;
 }
 
+/* A step that is not the expected one: by its key, or new. */
+static wfs_status wfsi_step_look_up(wfs_run *run, wfs_step_type type,
+                                    wfsi_span name, wfsi_draft **draft,
+                                    bool *is_new)
+{
+    wfsi_span key;
+    wfsi_handle handle;
+    bool failed;
+
+    WFS_TRY(wfsi_check_name(run, name));
+    key = wfsi_key_compose(run, type, name);
+    handle = key.data != NULL ? wfsi_key_intern(run, key) : 0;
+    if (handle == 0)
+        return wfsi_run_no_memory(run);
+    *draft = wfsi_draft_find(run, handle, &failed);
+    *is_new = *draft == NULL;
+    if (*is_new && !failed)
+        *draft = wfsi_draft_new(run, type, handle, name);
+    return *draft != NULL ? WFS_OK : wfsi_run_no_memory(run);
+}
+
 /* What every step call begins with: *draft is its draft, *is_new whether it
  * was reached for the first time. */
 static wfs_status wfsi_step_enter(wfs_run *run, wfs_step_type type,
                                   const char *name, size_t name_size,
                                   wfsi_draft **draft, bool *is_new)
 {
-    wfsi_span span, key;
-    wfsi_handle handle;
-    bool failed;
+    wfsi_span span;
 
     if (!wfsi_run_may(run, "step", name))
         return run->sticky;
@@ -9863,16 +10032,12 @@ static wfs_status wfsi_step_enter(wfs_run *run, wfs_step_type type,
                             run->workflow->key, wfsi_step_type_names[type]));
     span.data = name;
     span.size = name_size != 0 ? name_size : strlen(name);
-    WFS_TRY(wfsi_check_name(run, span));
-    key = wfsi_key_compose(run, type, span);
-    handle = key.data != NULL ? wfsi_key_intern(run, key) : 0;
-    if (handle == 0)
-        return wfsi_run_no_memory(run);
-    *draft = wfsi_draft_find(run, handle, &failed);
-    *is_new = *draft == NULL;
-    if (*is_new && !failed)
-        *draft = wfsi_draft_new(run, type, handle, span);
-    return *draft != NULL ? WFS_OK : wfsi_run_no_memory(run);
+    *is_new = false;
+    *draft = run->uses_built ? NULL : wfsi_draft_expected(run, type, span);
+    if (*draft == NULL)
+        WFS_TRY(wfsi_step_look_up(run, type, span, draft, is_new));
+    (*draft)->seen = true;
+    return WFS_OK;
 }
 
 /* --- what a step's row says */
@@ -9991,7 +10156,7 @@ static wfs_status wfsi_do_failed(wfs_run *run, wfsi_draft *draft,
     int64_t at;
 
     if (wfsi_failure_is_final(&run->failure) ||
-        draft->row.attempts > retries->limit) {
+        draft->row.attempts >= draft->row.max_attempts) {
         draft->row.status = run->harness->names.step_status[WFS_STEP_ERRORED];
         return wfsi_draft_set_error(run, draft) ? WFS_FAILED
                                                 : wfsi_run_no_memory(run);
@@ -10471,8 +10636,8 @@ int64_t wfs_attempt(const wfs_run *run)
 /* What is different in every replay may be asked for in a body only. */
 static void wfsi_run_needs_body(wfs_run *run, const char *call)
 {
-    if (run->scope == WFSI_NO_DRAFT && run->misuse.code == WFS_OK)
-        wfsi_error(&run->misuse, WFS_ERR_MISUSE,
+    if (run->scope == WFSI_NO_DRAFT && wfsi_run_misused(run))
+        wfsi_error(run->misuse, WFS_ERR_MISUSE,
                    "workflow %s: %s outside of a do step's body is different "
                    "in every replay",
                    run->workflow->key, call);
@@ -10610,17 +10775,21 @@ wfs_status wfs_queue_hook(wfs_run *run, const char *hook_name,
 static bool wfsi_retrieve_steps(wfs_run *run)
 {
     wfs_harness *harness = run->harness;
-    wfs_row_id id = wfsi_run_first(harness, WFSI_STEPS, run->instance_ref,
-                                   run->instance.run_number);
+    wfs_row_id id, first = wfsi_run_first(harness, WFSI_STEPS,
+                                          run->instance_ref,
+                                          run->instance.run_number);
+    uint32_t count = 0;
     wfsi_draft *draft;
 
-    for (; id != 0; id = draft->row.of_run.next) {
-        if (!wfsi_drafts_reserve(run, run->draft_count + 1))
-            return false;
+    for (id = first; id != 0; id = wfsi_step_at(harness, id)->of_run.next)
+        count++;
+    if (!wfsi_drafts_reserve(run, count + 8))   /* room for new ones */
+        return false;
+    for (id = first; id != 0; id = draft->row.of_run.next) {
         draft = &run->drafts[run->draft_count++];
         draft->row = *wfsi_step_at(harness, id);
         draft->id = id;
-        draft->dirty = false;
+        draft->dirty = draft->seen = false;
         draft->next_dirty = 0;
         draft->result.data = draft->error_message.data = NULL;
     }
@@ -10845,10 +11014,10 @@ static wfs_status wfsi_replay(wfs_run *run)
     run->random_after = run->harness->random;
     if (run->arena->failed)
         return wfsi_no_memory(error);
-    if (run->misuse.code != WFS_OK &&
+    if (run->misuse != NULL &&
         (status == WFS_OK || status == WFS_FAILED || status == WFS_SUSPENDED ||
          status == WFS_ERR_MISUSE)) {
-        *error = run->misuse;
+        *error = *run->misuse;
         return WFS_ERR_MISUSE;
     }
     if (status == WFS_OK)
@@ -10940,8 +11109,7 @@ static wfs_status wfsi_commit_new_step(wfs_run *run, const wfsi_draft *draft)
     row->created_at = row->updated_at = run->harness->clock.now;
     if (wfsi_draft_texts(store, draft, row))
         return wfsi_row_insert(store, WFSI_STEPS, NULL);
-    wfsi_row_free_texts(store, table, (const char *)row, NULL);
-    memset(row, 0, sizeof *row);
+    wfsi_row_abandon(store, table, (char *)row);
     return wfsi_no_memory(&store->error);
 }
 
@@ -11294,6 +11462,7 @@ void wfs_harness_free(wfs_harness *harness)
     }
     wfsi_arena_close(&harness->results);
     wfsi_array_free(&allocator, harness->workflow_names);
+    wfsi_array_free(&allocator, harness->due);
     wfs_store_free(harness->store);
     wfsi_release(&allocator, harness, sizeof *harness);
 }
@@ -11550,7 +11719,7 @@ static wfs_status wfsi_instance_insert(wfs_harness *harness,
     row->instance_id = wfsi_symbol(store, id, strlen(id));
     row->params = wfsi_text_keep(store, params.data, params.size);
     if (row->instance_id == 0 || row->params == 0) {
-        wfsi_row_free_texts(store, table, (const char *)row, NULL);
+        wfsi_row_abandon(store, table, (char *)row);
         return wfsi_no_memory(&store->error);
     }
     row->workflow_name = workflow;
@@ -11706,7 +11875,7 @@ static wfs_status wfsi_event_insert(wfs_harness *harness, wfs_row_id ref,
         text = wfsi_text_keep(store, payload.data, payload.size);
     WFSI_SET_HANDLE(event, row, payload, text);
     if (row->type == 0 || (payload.data != NULL && text == 0)) {
-        wfsi_row_free_texts(store, table, (const char *)row, NULL);
+        wfsi_row_abandon(store, table, (char *)row);
         return wfsi_no_memory(&store->error);
     }
     row->instance_ref = ref;
@@ -12147,30 +12316,6 @@ static wfs_status wfsi_hook_process(wfs_harness *harness, wfs_row_id id)
     return wfsi_results_close(harness, wfsi_hook_handle(harness, id));
 }
 
-/* The ids of all hooks that are due, counted; NULL in *ids only counts. */
-static wfs_status wfsi_hooks_due(wfs_harness *harness, wfs_row_id *ids,
-                                 size_t *count)
-{
-    wfsi_table *table = &harness->store->tables[WFSI_HOOKS];
-    wfsi_index *index = &table->indexes[WFSI_HOOK_DUE];
-    wfsi_probe first = wfsi_value_probe(NULL, 0, 0);
-    const wfsi_entry *entry;
-    wfsi_place place;
-
-    if (!wfsi_tree_build(harness->store, table, index))
-        return wfsi_harness_no_memory(harness);
-    *count = 0;
-    place = wfsi_tree_seek(harness->store, table, index, &first);
-    while ((entry = wfsi_tree_entry(&index->ordered, place)) != NULL &&
-           wfsi_hook_at(harness, entry->id)->due_at <= harness->clock.now) {
-        if (ids != NULL)
-            ids[*count] = entry->id;
-        (*count)++;
-        place = wfsi_tree_next(&index->ordered, place);
-    }
-    return WFS_OK;
-}
-
 static int wfsi_compare_ids(const void *left, const void *right)
 {
     wfs_row_id a = *(const wfs_row_id *)left, b = *(const wfs_row_id *)right;
@@ -12178,27 +12323,57 @@ static int wfsi_compare_ids(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
-/* One round: all hooks that are due now, in order of id. */
+/* The ids of all hooks that are due, in order, in the harness's list. */
+static wfs_status wfsi_hooks_due(wfs_harness *harness)
+{
+    wfsi_table *table = &harness->store->tables[WFSI_HOOKS];
+    wfsi_index *index = &table->indexes[WFSI_HOOK_DUE];
+    const wfsi_entry *entry;
+    wfsi_place place;
+    bool sorted = true;
+    size_t count;
+
+    if (!wfsi_tree_build(harness->store, table, index))
+        return wfsi_harness_no_memory(harness);
+    wfsi_array_shrink(harness->due, 0);
+    for (place = wfsi_tree_first(&index->ordered);
+         (entry = wfsi_tree_entry(&index->ordered, place)) != NULL &&
+         wfsi_hook_at(harness, entry->id)->due_at <= harness->clock.now;
+         place = wfsi_tree_next(&index->ordered, place)) {
+        if (!wfsi_array_reserve(&harness->allocator, harness->due, 1))
+            return wfsi_harness_no_memory(harness);
+        count = wfsi_array_count(harness->due);
+        sorted = sorted && (count == 0 || harness->due[count - 1] < entry->id);
+        wfsi_array_push(harness->due, entry->id);
+    }
+    if (!sorted)
+        qsort(harness->due, wfsi_array_count(harness->due),
+              sizeof *harness->due, wfsi_compare_ids);
+    return WFS_OK;
+}
+
+/* One round: all hooks that are due now. (A handler may process hooks too;
+ * what it has done is not done again.) */
 static wfs_status wfsi_hooks_round(wfs_harness *harness, size_t *processed)
 {
-    size_t i, count;
     wfs_row_id *ids;
+    size_t i, count;
     wfs_status status;
 
     *processed = 0;
-    WFS_TRY(wfsi_hooks_due(harness, NULL, &count));
-    if (count == 0)
-        return WFS_OK;
-    ids = (wfs_row_id *)wfsi_allocate(&harness->allocator, count * sizeof *ids);
-    if (ids == NULL)
-        return wfsi_harness_no_memory(harness);
-    status = wfsi_hooks_due(harness, ids, &count);
-    qsort(ids, count, sizeof *ids, wfsi_compare_ids);
-    for (i = 0; status == WFS_OK && i < count; i++) {
+    WFS_TRY(wfsi_hooks_due(harness));
+    count = wfsi_array_count(harness->due);
+    ids = harness->due;
+    harness->due = NULL;
+    for (i = 0, status = WFS_OK; status == WFS_OK && i < count; i++) {
+        if (wfsi_hook_at(harness, ids[i])->status !=
+            harness->names.hook_status[WFS_HOOK_PENDING])
+            continue;
         status = wfsi_hook_process(harness, ids[i]);
         *processed += status == WFS_OK;
     }
-    wfsi_release(&harness->allocator, ids, count * sizeof *ids);
+    wfsi_array_free(&harness->allocator, harness->due);
+    harness->due = ids;
     return status;
 }
 
@@ -12490,15 +12665,20 @@ wfs_status wfs_get_events(wfs_harness *harness, const char *workflow,
 wfs_status wfs_get_status(wfs_harness *harness, const char *workflow,
                           const char *id, wfs_status_report *report)
 {
-    wfs_instance instance;
+    const wfsi_instance_row *row;
     wfs_row_id ref;
 
     WFS_TRY(wfsi_instance_find(harness, workflow, id, &ref));
-    wfsi_read_instance(harness, ref, &instance);
-    report->status = instance.status;
-    report->error_name = instance.error_name;
-    report->error_message = instance.error_message;
-    report->output = instance.output;
+    row = wfsi_instance_at(harness, ref);
+    report->status = (wfs_instance_status)wfsi_enum(&harness->names,
+                                                    instance_status,
+                                                    row->status);
+    report->error_name = wfsi_result_symbol(harness, row->error_name);
+    report->error_message = wfsi_result_text(harness, row->error_message);
+    report->output = wfsi_result_json(harness, row->output);
+    if (wfsi_text_empty(report->error_name) &&
+        wfsi_text_empty(report->error_message))
+        report->error_name = report->error_message = NULL;
     return wfsi_results_close(harness, WFS_OK);
 }
 
@@ -12704,7 +12884,8 @@ wfs_json *wfs_event_to_json(wfs_arena *arena, const wfs_event *event)
 }
 
 /* The engine's payload is an object of its fields. */
-static const wfs_json *wfsi_payload_to_json(wfs_arena *arena, const wfs_hook *hook)
+static const wfs_json *wfsi_payload_to_json(wfs_arena *arena,
+                                            const wfs_hook *hook)
 {
     wfs_json *object;
 
@@ -13557,10 +13738,8 @@ static void wfsi_state_do(wfsi_buffer *state, const wfs_step *step)
 {
     if (step->next_retry_at != WFS_NO_TIME)
         wfsi_state_time(state, " retries at ", step->next_retry_at);
-    else if (step->wake_at != WFS_NO_TIME || step->wait_event_type != NULL)
-        wfsi_buffer_text(state, " waits for a step in it");
     else
-        wfsi_buffer_text(state, " waits");
+        wfsi_buffer_text(state, " waits for a step in it");
     wfsi_buffer_text(state, " (attempt ");
     wfsi_buffer_integer(state, step->attempts);
     wfsi_buffer_text(state, " of ");
@@ -14852,13 +15031,14 @@ typedef struct wfsi_moment {
     int64_t time;
     int64_t run;
     int64_t group;                      /* a step's row id; 0: before steps */
-    int phase;
+    int64_t phase;
     size_t order;
     wfsi_mark mark;
     const char *text;
 } wfsi_moment;
 
 #define WFSI_AFTER_STEPS INT64_MAX
+#define WFSI_PHASE_END 3                /* of a step; then of those around it */
 
 typedef struct wfsi_timeline {
     wfs_harness *harness;
@@ -14880,7 +15060,7 @@ static void wfsi_moment_open(wfsi_timeline *line, wfsi_mark mark, int64_t time)
 }
 
 static void wfsi_moment_place(wfsi_timeline *line, int64_t run, int64_t group,
-                              int phase)
+                              int64_t phase)
 {
     line->now.run = run;
     line->now.group = group;
@@ -14899,6 +15079,25 @@ static void wfsi_moment_value(wfsi_timeline *line, const char *before,
         return;
     wfsi_moment_text(line, before);
     wfsi_json_put(&line->text, value, 0);
+}
+
+/* A step by the names of its path, without their types: "outer > rest". No
+ * type holds a colon, no name a ">". */
+static void wfsi_moment_step(wfsi_timeline *line, const wfs_step *step)
+{
+    const char *at = step->step_key, *name, *end;
+
+    for (;;) {
+        end = strchr(at, '>');
+        name = strchr(at, ':');
+        name = name != NULL ? name + 1 : at;
+        if (end == NULL)
+            break;
+        wfsi_buffer_put(&line->text, name, (size_t)(end - name));
+        wfsi_moment_text(line, " > ");
+        at = end + 1;
+    }
+    wfsi_moment_text(line, name);
 }
 
 /* A span of time in its two largest units: "2h 30m". */
@@ -14966,7 +15165,7 @@ static void wfsi_tell_end(wfsi_timeline *line)
     wfsi_moment_text(line, wfs_instance_status_name(instance->status));
     wfsi_state_failure(&line->text, ": ", instance->error_name,
                        instance->error_message);
-    wfsi_moment_value(line, ": ", instance->output);
+    wfsi_moment_value(line, " with ", instance->output);
     wfsi_moment_close(line);
 }
 
@@ -14975,16 +15174,16 @@ static void wfsi_tell_begun(wfsi_timeline *line, const wfs_step *step)
 {
     wfsi_moment_open(line, WFSI_MARK_BEGUN, step->created_at);
     wfsi_moment_place(line, step->run_number, step->id, 0);
-    wfsi_moment_text(line, step->step_key);
+    wfsi_moment_step(line, step);
     if (step->type == WFS_STEP_SLEEP) {
-        wfsi_moment_text(line, " sleeps");
+        wfsi_moment_text(line, ": sleeps");
         wfsi_state_time(&line->text, " until ", step->wake_at);
     } else if (step->type == WFS_STEP_WAIT_FOR_EVENT) {
-        wfsi_state_quoted(&line->text, " waits for ", step->wait_event_type);
+        wfsi_state_quoted(&line->text, ": waits for ", step->wait_event_type);
         if (step->timeout_ms != WFS_NO_TIME)
             wfsi_moment_span(line, ", at most ", step->timeout_ms);
     } else {
-        wfsi_moment_text(line, " begun");
+        wfsi_moment_text(line, ": begun");
     }
     wfsi_moment_close(line);
 }
@@ -14993,33 +15192,34 @@ static void wfsi_tell_attempts(wfsi_timeline *line, const wfs_step *step)
 {
     if (step->max_attempts <= 1)
         return;
-    wfsi_moment_text(line, ", attempt ");
+    wfsi_moment_text(line, " (attempt ");
     wfsi_buffer_integer(&line->text, step->attempts);
-    wfsi_moment_text(line, " of ");
+    wfsi_buffer_char(&line->text, '/');
     wfsi_buffer_integer(&line->text, step->max_attempts);
+    wfsi_buffer_char(&line->text, ')');
 }
 
 static void wfsi_tell_done(wfsi_timeline *line, const wfs_step *step)
 {
-    wfsi_moment_text(line, step->step_key);
     if (step->type == WFS_STEP_SLEEP) {
-        wfsi_moment_span(line, " is over, after ",
+        wfsi_moment_span(line, "over after ",
                          step->updated_at - step->created_at);
     } else if (step->type == WFS_STEP_WAIT_FOR_EVENT) {
-        wfsi_state_quoted(&line->text, " took ", step->wait_event_type);
+        wfsi_state_quoted(&line->text, "took ", step->wait_event_type);
     } else {
-        wfsi_moment_text(line, " completed");
+        wfsi_moment_text(line, "completed");
         wfsi_tell_attempts(line, step);
-        wfsi_moment_value(line, ": ", step->result);
+        wfsi_moment_value(line, " with ", step->result);
     }
 }
 
-static void wfsi_tell_retry(wfsi_timeline *line, const wfs_step *step)
+static void wfsi_tell_failed(wfsi_timeline *line, const wfs_step *step)
 {
-    wfsi_moment_text(line, step->step_key);
-    wfsi_moment_text(line, " failed");
+    bool for_good = step->status == WFS_STEP_ERRORED;
+
+    wfsi_moment_text(line, for_good ? "failed for good" : "failed");
     wfsi_tell_attempts(line, step);
-    wfsi_state_failure(&line->text, ": ", step->error_name,
+    wfsi_state_failure(&line->text, ", ", step->error_name,
                        step->error_message);
     wfsi_state_time(&line->text, "; again at ", step->next_retry_at);
 }
@@ -15033,18 +15233,14 @@ static void wfsi_tell_latest(wfsi_timeline *line, const wfs_step *step,
 
     wfsi_moment_open(line, done ? WFSI_MARK_DONE : WFSI_MARK_FAILED,
                      step->updated_at);
-    wfsi_moment_place(line, step->run_number, group, 3);
-    if (done) {
+    wfsi_moment_place(line, step->run_number, group,
+                      WFSI_PHASE_END + (group - (int64_t)step->id));
+    wfsi_moment_step(line, step);
+    wfsi_moment_text(line, ": ");
+    if (done)
         wfsi_tell_done(line, step);
-    } else if (step->status == WFS_STEP_ERRORED) {
-        wfsi_moment_text(line, step->step_key);
-        wfsi_moment_text(line, " failed for good");
-        wfsi_tell_attempts(line, step);
-        wfsi_state_failure(&line->text, ": ", step->error_name,
-                           step->error_message);
-    } else {
-        wfsi_tell_retry(line, step);
-    }
+    else
+        wfsi_tell_failed(line, step);
     wfsi_moment_close(line);
 }
 
@@ -15095,9 +15291,9 @@ static void wfsi_tell_event(wfsi_timeline *line, const wfs_history *history,
     wfsi_moment_open(line, WFSI_MARK_EVENT, event->created_at);
     wfsi_moment_place(line, event->run_number, group, 1);
     wfsi_state_quoted(&line->text, "event ", event->type);
-    wfsi_moment_text(line, event->delivered_at != WFS_NO_TIME
-                               ? " arrived" : " arrived, not taken");
-    wfsi_moment_value(line, ": ", event->payload);
+    if (event->delivered_at == WFS_NO_TIME)
+        wfsi_moment_text(line, " (not taken)");
+    wfsi_moment_value(line, " with ", event->payload);
     wfsi_moment_close(line);
 }
 
@@ -15213,7 +15409,7 @@ static void wfsi_print_cut(const wfsi_report *report, const char *text,
         wfsi_print(report, "...");
 }
 
-#define WFSI_TEXT_COLUMN(time_size) (2 + (time_size) + 2 + 2)
+#define WFSI_TEXT_COLUMN(time_size) (2 + (time_size) + 1 + 2)
 
 static void wfsi_print_moment(const wfsi_report *report,
                               const wfsi_moment *moment, bool show_time)
@@ -15239,7 +15435,7 @@ static void wfsi_print_moment(const wfsi_report *report,
         memset(time, ' ', size);
     wfsi_print(report, "  ");
     wfsi_print_colored(report, WFSI_DIM, time);
-    wfsi_print(report, "  ");
+    wfsi_print(report, " ");
     wfsi_print_colored(report, marks[moment->mark].color,
                        marks[moment->mark].sign);
     wfsi_print(report, " ");
