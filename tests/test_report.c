@@ -13,6 +13,8 @@
 #define WFSCENARIO_IMPLEMENTATION
 #include "wfscenario.h"
 
+#include "sweep.h"
+
 /* --- a writer that keeps what it gets */
 
 typedef struct paper {
@@ -425,30 +427,6 @@ static void test_parts(void **state)
 
 /* --- every test of the plan is accounted for, whatever allocation fails */
 
-typedef struct memory {
-    long allocations, refuse, live;
-} memory;
-
-static void *count_resize(void *pointer, size_t old_size, size_t new_size,
-                          void *user)
-{
-    memory *counts = (memory *)user;
-    void *result;
-
-    (void)old_size;
-    if (new_size == 0) {
-        counts->live -= pointer != NULL;
-        free(pointer);
-        return NULL;
-    }
-    if (++counts->allocations == counts->refuse)
-        return NULL;
-    result = realloc(pointer, new_size);
-    assert_non_null(result);
-    counts->live += pointer == NULL;
-    return result;
-}
-
 /* Lines that start like this. */
 static int count_lines(const char *text, const char *start)
 {
@@ -461,34 +439,34 @@ static int count_lines(const char *text, const char *start)
     return count;
 }
 
-static void test_without_memory(void **state)
+static void hungry_story(const wfs_allocator *allocator, sweep_memory *memory,
+                         void *user)
 {
     wfs_scenario scenario = of("hungry", good_steps);
     wfs_report_options options;
-    bool refused = true;
-    int failures = 0;
-    memory counts;
     paper page;
-    long n;
     int status;
 
+    options = to(&page, WFS_NORMAL);
+    scenario.allocator = *allocator;
+    status = wfs_scenario_main_with(&scenario, &options);
+    assert_int_equal(count_lines(page.text, "ok ") +
+                         count_lines(page.text, "not ok "), 4);
+    assert_int_equal(count_lines(page.text, "not ok "), status);
+    assert_true(status == 0 || memory->refused > 0);
+    *(int *)user += status;
+    free(page.text);
+}
+
+static void test_without_memory(void **state)
+{
+    int failures = 0;
+
     (void)state;
-    scenario.allocator.resize = count_resize;
-    scenario.allocator.user = &counts;
-    for (n = 1; refused; n++) {
-        memset(&counts, 0, sizeof counts);
-        counts.refuse = n;
-        options = to(&page, WFS_NORMAL);
-        status = wfs_scenario_main_with(&scenario, &options);
-        refused = counts.allocations >= n;
-        assert_int_equal(counts.live, 0);
-        assert_int_equal(count_lines(page.text, "ok ") +
-                             count_lines(page.text, "not ok "), 4);
-        assert_int_equal(count_lines(page.text, "not ok "), status);
-        failures += status;
-        free(page.text);
-    }
-    assert_int_equal(status, 0);
+    sweep_all(SWEEP_ONCE, hungry_story, &failures);
+    assert_true(failures > 10);
+    failures = 0;
+    sweep_all(SWEEP_FROM, hungry_story, &failures);
     assert_true(failures > 10);
 }
 
@@ -522,7 +500,7 @@ static void expect_timeline(const wfs_scenario_step *steps, int width,
 #define EVENT "\xE2\x96\xB8 "
 #define CONTROL "\xE2\x97\x86 "
 #define END "\xE2\x96\xA0 "
-#define BLANK "                            "
+#define BLANK "                           "
 
 static const wfs_scenario_step order_steps[] = {
     WFS_INITIALIZE_AND_RUN(.workflow = "order", .id = "o-1",
@@ -543,18 +521,18 @@ static void test_timeline(void **state)
     expect_timeline(
         order_steps, 0,
         "o-1 of order-workflow: complete\n"
-        "  1970-01-01T00:00:00.000Z  " CREATED "created with {\"sku\":7}\n"
-        BLANK BEGUN "do:charge begun\n"
-        "  1970-01-01T00:00:10.000Z  " DONE
-        "do:charge completed, attempt 2 of 4: {\"receipt...\n"
-        BLANK BEGUN "sleep:cool off sleeps\n"
-        "  1970-01-01T01:00:10.000Z  " DONE
-        "sleep:cool off is over, after 1h\n"
-        BLANK BEGUN "waitForEvent:approval waits for \"approved\", at m...\n"
-        "  1970-01-01T01:01:40.000Z  " EVENT
-        "event \"approved\" arrived: {\"by\":\"me\"}\n"
-        BLANK DONE "waitForEvent:approval took \"approved\"\n"
-        BLANK END "complete: {\"receipt\":17}\n");
+        "  1970-01-01T00:00:00.000Z " CREATED "created with {\"sku\":7}\n"
+        BLANK BEGUN "charge: begun\n"
+        "  1970-01-01T00:00:10.000Z " DONE
+        "charge: completed (attempt 2/4) with {\"receipt\":17}\n"
+        BLANK BEGUN "cool off: sleeps\n"
+        "  1970-01-01T01:00:10.000Z " DONE
+        "cool off: over after 1h\n"
+        BLANK BEGUN "approval: waits for \"approved\", at most 2h 30m\n"
+        "  1970-01-01T01:01:40.000Z " EVENT
+        "event \"approved\" with {\"by\":\"me\"}\n"
+        BLANK DONE "approval: took \"approved\"\n"
+        BLANK END "complete with {\"receipt\":17}\n");
 }
 
 static void test_timeline_wide(void **state)
@@ -571,16 +549,16 @@ static void test_timeline_wide(void **state)
     expect_timeline(
         steps, 120,
         "retrying of order-workflow: waiting\n"
-        "  1970-01-01T00:00:00.000Z  " CREATED "created\n"
-        BLANK FAILED "do:charge failed, attempt 1 of 4: CARD_DECLINED: "
-        "the bank said no; again at 1970-01...\n"
+        "  1970-01-01T00:00:00.000Z " CREATED "created\n"
+        BLANK FAILED "charge: failed (attempt 1/4), CARD_DECLINED: "
+        "the bank said no; again at 1970-01-01T00:00...\n"
         "\n"
         "queued of order-workflow: queued\n"
-        "  1970-01-01T00:00:00.000Z  " CREATED "created\n"
-        BLANK EVENT "event \"early\" arrived, not taken\n"
+        "  1970-01-01T00:00:00.000Z " CREATED "created\n"
+        BLANK EVENT "event \"early\" (not taken)\n"
         "\n"
         "lost of doomed: errored\n"
-        "  1970-01-01T00:00:00.000Z  " CREATED "created\n"
+        "  1970-01-01T00:00:00.000Z " CREATED "created\n"
         BLANK FAILED "errored: DOOMED: as ever\n");
 }
 
@@ -603,11 +581,11 @@ static void test_timeline_controls(void **state)
     expect_timeline(
         steps, 80,
         "e of echo: terminated, run 1\n"
-        "  1970-01-01T00:00:00.000Z  " CREATED "created\n"
-        "  1970-01-01T00:00:01.000Z  " CONTROL "pause asked for\n"
-        "  1970-01-01T00:00:02.000Z  " CONTROL "paused\n"
+        "  1970-01-01T00:00:00.000Z " CREATED "created\n"
+        "  1970-01-01T00:00:01.000Z " CONTROL "pause asked for\n"
+        "  1970-01-01T00:00:02.000Z " CONTROL "paused\n"
         BLANK CONTROL "resumed\n"
-        "  1970-01-01T00:00:03.000Z  " CONTROL "restarted as run 1\n"
+        "  1970-01-01T00:00:03.000Z " CONTROL "restarted as run 1\n"
         BLANK FAILED "terminated\n");
 }
 
@@ -626,13 +604,13 @@ static void test_timeline_nested(void **state)
     expect_timeline(
         steps, 80,
         "n of nested: complete\n"
-        "  1970-01-01T00:00:00.000Z  " CREATED "created\n"
-        BLANK BEGUN "do:outer begun\n"
-        BLANK DONE "do:outer>do:inner completed: 1\n"
-        BLANK BEGUN "do:outer>sleep:rest sleeps\n"
-        "  1970-01-01T00:00:01.000Z  " DONE
-        "do:outer>sleep:rest is over, after 1s\n"
-        BLANK DONE "do:outer completed: 2\n"
+        "  1970-01-01T00:00:00.000Z " CREATED "created\n"
+        BLANK BEGUN "outer: begun\n"
+        BLANK DONE "outer > inner: completed with 1\n"
+        BLANK BEGUN "outer > rest: sleeps\n"
+        "  1970-01-01T00:00:01.000Z " DONE
+        "outer > rest: over after 1s\n"
+        BLANK DONE "outer: completed with 2\n"
         BLANK END "complete\n");
 }
 
@@ -651,20 +629,20 @@ static void test_timeline_cut(void **state)
     expect_timeline(
         steps, 48,
         "e of echo: queued\n"
-        "  1970-01-01T00:00:00.000Z  " CREATED
-        "created with \"\xC3\xA9...\n"
+        "  1970-01-01T00:00:00.000Z " CREATED
+        "created with \"\xC3\xA9\xC3\xA9...\n"
         "\n"
         "f of echo: queued\n"
-        "  1970-01-01T00:00:00.000Z  " CREATED
-        "created with \"\xC3\xA9...\n");
+        "  1970-01-01T00:00:00.000Z " CREATED
+        "created with \"\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\"\n");
     expect_timeline(
-        steps, 50,
+        steps, 49,
         "e of echo: queued\n"
-        "  1970-01-01T00:00:00.000Z  " CREATED
+        "  1970-01-01T00:00:00.000Z " CREATED
         "created with \"\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\"\n"
         "\n"
         "f of echo: queued\n"
-        "  1970-01-01T00:00:00.000Z  " CREATED
+        "  1970-01-01T00:00:00.000Z " CREATED
         "created with \"\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\"\n");
 }
 
@@ -681,17 +659,15 @@ static void test_timeline_colors_and_memory(void **state)
 {
     wfs_scenario scenario = of("timeline", order_steps);
     wfs_report_options options;
+    sweep_memory memory;
     wfs_runner *runner;
     wfs_status status;
-    memory counts;
     paper page;
     uint64_t hash;
-    long n;
+    size_t n;
 
     (void)state;
-    memset(&counts, 0, sizeof counts);
-    scenario.allocator.resize = count_resize;
-    scenario.allocator.user = &counts;
+    scenario.allocator = sweep_allocator(&memory);
     assert_int_equal(wfs_runner_create(&scenario, &runner, NULL), WFS_OK);
     while (wfs_runner_next(runner, NULL) == WFS_OK)
         ;
@@ -699,13 +675,15 @@ static void test_timeline_colors_and_memory(void **state)
     for (n = 1;; n++) {
         options = to(&page, WFS_NORMAL);
         options.color = true;
-        counts.refuse = counts.allocations + n;
+        sweep_refuse(&memory, n, SWEEP_ONCE);
         status = wfs_report_timeline(&options, wfs_runner_harness(runner));
+        sweep_allow(&memory);
         if (status == WFS_OK)
             break;
         assert_int_equal(status, WFS_ERR_NO_MEMORY);
         free(page.text);
     }
+    assert_int_equal(memory.refused, 0);
     assert_true(n > 2);
     assert_true(wfs_store_hash(wfs_harness_store(
                     wfs_runner_harness(runner))) == hash);
@@ -714,7 +692,7 @@ static void test_timeline_colors_and_memory(void **state)
     assert_null(strstr(page.text, "\033[31m"));
     free(page.text);
     wfs_runner_free(runner);
-    assert_int_equal(counts.live, 0);
+    sweep_expect_clean(&memory);
 }
 
 int main(void)

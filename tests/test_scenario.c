@@ -14,42 +14,7 @@
 #define WFSCENARIO_IMPLEMENTATION
 #include "wfscenario.h"
 
-/* --- an allocator that counts, and refuses one allocation */
-
-typedef struct memory {
-    long allocations;           /* so far */
-    long refuse;                /* the number of the one to refuse; 0: none */
-    long live;                  /* blocks */
-} memory;
-
-static void *count_resize(void *pointer, size_t old_size, size_t new_size,
-                          void *user)
-{
-    memory *counts = (memory *)user;
-    void *result;
-
-    (void)old_size;
-    if (new_size == 0) {
-        counts->live -= pointer != NULL;
-        free(pointer);
-        return NULL;
-    }
-    if (++counts->allocations == counts->refuse)
-        return NULL;
-    result = realloc(pointer, new_size);
-    assert_non_null(result);
-    counts->live += pointer == NULL;
-    return result;
-}
-
-static wfs_allocator counting(memory *counts)
-{
-    wfs_allocator allocator = {count_resize, NULL};
-
-    memset(counts, 0, sizeof *counts);
-    allocator.user = counts;
-    return allocator;
-}
+#include "sweep.h"
 
 /* --- workflows */
 
@@ -91,11 +56,23 @@ static wfs_status doomed(wfs_run *run, void *user)
     return wfs_fail(run, "DOOMED", "as ever");
 }
 
+static wfs_status rest(wfs_run *run, void *user)
+{
+    (void)user;
+    return wfs_sleep(run, "rest", "1 s");
+}
+
+static wfs_status nested(wfs_run *run, void *user)
+{
+    return wfs_do(run, "outer", rest, user, NULL, NULL);
+}
+
 static const wfs_workflow workflows[] = {
     {.key = "order", .name = "order-workflow", .run = order},
     {.key = "echo", .run = echo},
     {.key = "nap", .name = "nap-workflow", .run = nap},
     {.key = "doomed", .run = doomed},
+    {.key = "nested", .run = nested},
     {0},
 };
 
@@ -1157,6 +1134,29 @@ static void test_states(void **state)
         "pending hooks: wake at 1970-01-01T03:00:10.000Z");
 }
 
+static wfs_status nested_status(wfs_context *context)
+{
+    return wfs_expect_status(context, "nested", "o-1", WFS_INSTANCE_COMPLETE);
+}
+
+/* A step in a step, and more hooks than are named. */
+static void test_states_of_many(void **state)
+{
+    (void)state;
+    expect_state((const wfs_scenario_step[]){
+        WFS_INITIALIZE_AND_RUN(.workflow = "nested", .id = "o-1"),
+        WFS_RUN_UNTIL_IDLE(.workflow = "nested", .id = "o-1",
+                           .reason = WFS_REASON_WAKE, .max_ticks = 4),
+        WFS_ASSERT(.check = nested_status), {0}},
+        "waiting",
+        "instance \"o-1\" of \"nested\" is waiting (run 0): "
+        "step \"do:outer\" waits for a step in it (attempt 25 of 1), "
+        "step \"do:outer>sleep:rest\" sleeps until 1970-01-01T00:00:01.000Z; "
+        "pending hooks: wake at 1970-01-01T00:00:01.000Z, "
+        "wake at 1970-01-01T00:00:01.000Z, "
+        "wake at 1970-01-01T00:00:01.000Z and 2 more");
+}
+
 /* A step that names an instance tells of it when it fails. */
 static void test_state_of_the_step(void **state)
 {
@@ -1340,7 +1340,9 @@ static snapshot take(wfs_runner *runner)
     taken.random = wfs_harness_random(harness)->state;
     taken.clock = wfs_clock_now(wfs_harness_clock(harness));
     taken.steps = result->step_count;
+    assert_non_null(vars);
     taken.vars = (char *)malloc(strlen(vars) + 1);
+    assert_non_null(taken.vars);
     strcpy(taken.vars, vars);
     wfs_arena_free(arena);
     return taken;
@@ -1402,132 +1404,148 @@ static uint64_t run_undisturbed(const wfs_scenario *scenario, char **vars)
     return end.hash;
 }
 
+/* The end is the same as without refusals. */
+static void expect_end(wfs_runner *runner, uint64_t hash, const char *vars)
+{
+    snapshot end = take(runner);
+
+    assert_true(end.hash == hash);
+    assert_string_equal(end.vars, vars);
+    free(end.vars);
+}
+
 /* Each step: refuse its first allocation, its second, ... until it passes. */
-static void test_memory_step_by_step(void **state)
+static void refuse_step_by_step(sweep_mode mode)
 {
     wfs_scenario scenario = of(hungry_steps);
-    size_t i, refused = 0;
+    size_t i, n, refused = 0;
+    sweep_memory memory;
     wfs_runner *runner;
     wfs_status status;
-    snapshot before, end;
+    snapshot before;
     uint64_t hash;
-    memory counts;
     char *vars;
-    long n;
 
-    (void)state;
     hash = run_undisturbed(&scenario, &vars);
-    scenario.allocator = counting(&counts);
+    scenario.allocator = sweep_allocator(&memory);
     assert_int_equal(wfs_runner_create(&scenario, &runner, NULL), WFS_OK);
     for (i = 0; hungry_steps[i].kind != WFS_SCENARIO_END; i++) {
         for (n = 1;; n++) {
             before = take(runner);
-            counts.refuse = counts.allocations + n;
+            sweep_refuse(&memory, n, mode);
             status = wfs_runner_next(runner, NULL);
-            counts.refuse = 0;
+            sweep_allow(&memory);
             if (status != WFS_ERR_NO_MEMORY)
                 break;
             refused++;
             expect_unchanged(&before, runner);
         }
         free(before.vars);
+        assert_int_equal(memory.refused, 0);
         assert_int_equal(status, hungry_steps[i + 1].kind != WFS_SCENARIO_END
                                      ? WFS_OK : WFS_ERR_ASSERTION);
     }
-    assert_true(refused > 0);
-    assert_true(hash_of(runner) == hash);
-    end = take(runner);
-    assert_string_equal(end.vars, vars);
-    free(end.vars);
+    assert_true(refused > 20);
+    expect_end(runner, hash, vars);
     free(vars);
     wfs_runner_free(runner);
-    assert_int_equal(counts.live, 0);
+    sweep_expect_clean(&memory);
 }
 
-/* Refuse the n-th allocation of a whole run, for every n; then go on. */
-static void test_memory_from_the_start(void **state)
+static void test_memory_step_by_step(void **state)
 {
+    (void)state;
+    refuse_step_by_step(SWEEP_ONCE);
+    refuse_step_by_step(SWEEP_FROM);
+}
+
+typedef struct ending {
+    uint64_t hash;
+    char *vars;
+} ending;
+
+/* Make a runner and run it to its end, trying again what was refused. */
+static void persistent_story(const wfs_allocator *allocator,
+                             sweep_memory *memory, void *user)
+{
+    const ending *end = (const ending *)user;
     wfs_scenario scenario = of(hungry_steps);
     wfs_runner *runner;
     wfs_status status;
-    snapshot before, end;
+    snapshot before;
     wfs_error error;
-    uint64_t hash;
-    memory counts;
-    bool refused = true;
-    char *vars;
-    long n;
 
-    (void)state;
-    hash = run_undisturbed(&scenario, &vars);
-    for (n = 1; refused; n++) {
-        scenario.allocator = counting(&counts);
-        counts.refuse = n;
-        status = wfs_runner_create(&scenario, &runner, &error);
-        if (status != WFS_OK) {
-            assert_int_equal(status, WFS_ERR_NO_MEMORY);
-            assert_int_equal(error.code, WFS_ERR_NO_MEMORY);
-            assert_null(runner);
-            assert_int_equal(counts.live, 0);
-            continue;
-        }
-        do {
-            before = take(runner);
-            status = wfs_runner_next(runner, NULL);
-            if (status == WFS_ERR_NO_MEMORY) {
-                expect_unchanged(&before, runner);
-                status = WFS_OK;
-            } else {
-                free(before.vars);
-            }
-        } while (status == WFS_OK);
-        assert_int_equal(status, WFS_ERR_ASSERTION);
-        assert_true(hash_of(runner) == hash);
-        end = take(runner);
-        assert_string_equal(end.vars, vars);
-        free(end.vars);
-        refused = counts.allocations >= n;
-        wfs_runner_free(runner);
-        assert_int_equal(counts.live, 0);
+    scenario.allocator = *allocator;
+    status = wfs_runner_create(&scenario, &runner, &error);
+    if (status != WFS_OK) {
+        assert_int_equal(status, WFS_ERR_NO_MEMORY);
+        assert_int_equal(error.code, WFS_ERR_NO_MEMORY);
+        assert_null(runner);
+        return;
     }
-    assert_true(n > 10);
-    free(vars);
+    do {
+        before = take(runner);
+        status = wfs_runner_next(runner, NULL);
+        if (status == WFS_ERR_NO_MEMORY) {
+            assert_int_equal(memory->refused, 1);
+            expect_unchanged(&before, runner);
+            status = WFS_OK;
+        } else {
+            free(before.vars);
+        }
+    } while (status == WFS_OK);
+    assert_int_equal(status, WFS_ERR_ASSERTION);
+    expect_end(runner, end->hash, end->vars);
+    wfs_runner_free(runner);
 }
 
-/* The same for wfs_scenario_run, which gives up. */
-static void test_memory_of_a_run(void **state)
+static void test_memory_from_the_start(void **state)
+{
+    wfs_scenario scenario = of(hungry_steps);
+    ending end;
+
+    (void)state;
+    end.hash = run_undisturbed(&scenario, &end.vars);
+    assert_true(sweep_all(SWEEP_ONCE, persistent_story, &end) > 30);
+    free(end.vars);
+}
+
+/* wfs_scenario_run gives up, and its result says so. */
+static void resigned_story(const wfs_allocator *allocator,
+                           sweep_memory *memory, void *user)
 {
     wfs_scenario scenario = of(hungry_steps);
     const wfs_step_result *last;
     wfs_scenario_result result;
-    memory counts;
-    bool refused = true;
+
+    scenario.allocator = *allocator;
+    wfs_scenario_run(&scenario, &result);
+    if (result.status == WFS_ERR_NO_MEMORY) {
+        assert_true(memory->refused > 0);
+        if (result.step_count > 0) {
+            last = &result.steps[result.step_count - 1];
+            assert_int_equal(last->status, WFS_ERR_NO_MEMORY);
+            assert_non_null(last->label);
+            assert_non_null(last->message);
+            ++*(size_t *)user;
+        }
+    } else {
+        assert_int_equal(result.status, WFS_ERR_ASSERTION);
+        assert_int_equal(result.step_count, 13);
+    }
+    wfs_scenario_result_free(&result);
+}
+
+static void test_memory_of_a_run(void **state)
+{
     size_t given_up = 0;
-    long n;
 
     (void)state;
-    for (n = 1; refused; n++) {
-        scenario.allocator = counting(&counts);
-        counts.refuse = n;
-        wfs_scenario_run(&scenario, &result);
-        refused = counts.allocations >= n;
-        if (result.status == WFS_ERR_NO_MEMORY) {
-            assert_true(refused);
-            if (result.step_count > 0) {
-                last = &result.steps[result.step_count - 1];
-                assert_int_equal(last->status, WFS_ERR_NO_MEMORY);
-                assert_non_null(last->label);
-                assert_non_null(last->message);
-                given_up++;
-            }
-        } else {
-            assert_int_equal(result.status, WFS_ERR_ASSERTION);
-            assert_int_equal(result.step_count, 13);
-        }
-        wfs_scenario_result_free(&result);
-        assert_int_equal(counts.live, 0);
-    }
-    assert_true(given_up > 10);
+    sweep_all(SWEEP_ONCE, resigned_story, &given_up);
+    assert_true(given_up > 20);
+    given_up = 0;
+    sweep_all(SWEEP_FROM, resigned_story, &given_up);
+    assert_true(given_up > 20);
 }
 
 /* --- forks */
@@ -1607,31 +1625,32 @@ static void test_fork_without_memory(void **state)
 {
     wfs_scenario scenario = of(order_steps);
     wfs_runner *runner, *copy;
+    sweep_memory memory;
     wfs_status status;
-    memory counts;
-    long n, live;
+    size_t n, blocks;
     int i;
 
     (void)state;
-    scenario.allocator = counting(&counts);
+    scenario.allocator = sweep_allocator(&memory);
     assert_int_equal(wfs_runner_create(&scenario, &runner, NULL), WFS_OK);
     for (i = 0; i < 9; i++)
         assert_int_equal(wfs_runner_next(runner, NULL), WFS_OK);
-    live = counts.live;
+    blocks = memory.blocks;
     for (n = 1;; n++) {
-        counts.refuse = counts.allocations + n;
+        sweep_refuse(&memory, n, SWEEP_ONCE);
         status = wfs_runner_fork(runner, &copy);
+        sweep_allow(&memory);
         if (status == WFS_OK)
             break;
         assert_int_equal(status, WFS_ERR_NO_MEMORY);
         assert_null(copy);
-        assert_int_equal(counts.live, live);
+        assert_int_equal(memory.blocks, blocks);
     }
     assert_true(n > 3);
     assert_true(hash_of(copy) == hash_of(runner));
     wfs_runner_free(copy);
     wfs_runner_free(runner);
-    assert_int_equal(counts.live, 0);
+    sweep_expect_clean(&memory);
 }
 
 int main(void)
@@ -1660,6 +1679,7 @@ int main(void)
         cmocka_unit_test(test_callbacks_that_misbehave),
         cmocka_unit_test(test_expectations),
         cmocka_unit_test(test_states),
+        cmocka_unit_test(test_states_of_many),
         cmocka_unit_test(test_state_of_the_step),
         cmocka_unit_test(test_labels),
         cmocka_unit_test(test_kind_names),
