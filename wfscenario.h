@@ -1096,7 +1096,8 @@ WFSDEF const char *wfs_reason_name(wfs_reason reason);
 WFSDEF const char *wfs_hook_status_name(wfs_hook_status status);
 
 /* Rows as they are read: every column. Times are ms or WFS_NO_TIME, texts
- * NULL and JSON values NULL where the column is null. */
+ * NULL and JSON values NULL where the column is null. Errors may hold any
+ * byte, so they have sizes too. */
 typedef struct wfs_instance {
     wfs_row_id id;
     uint32_t version;
@@ -1106,6 +1107,7 @@ typedef struct wfs_instance {
     int64_t created_at, updated_at, started_at, completed_at;
     const wfs_json *params, *output;
     const char *error_name, *error_message;
+    size_t error_name_size, error_message_size;
     bool pause_requested;
     int64_t run_number;
 } wfs_instance;
@@ -1127,6 +1129,7 @@ typedef struct wfs_step {
     const char *wait_event_type;
     const wfs_json *result;
     const char *error_name, *error_message;
+    size_t error_name_size, error_message_size;
     int64_t created_at, updated_at;
 } wfs_step;
 
@@ -1307,6 +1310,7 @@ WFSDEF wfs_status wfs_process_hooks(wfs_harness *harness, size_t *processed);
 typedef struct wfs_status_report {
     wfs_instance_status status;
     const char *error_name, *error_message;     /* both NULL: no error */
+    size_t error_name_size, error_message_size;
     const wfs_json *output;                     /* NULL: none */
 } wfs_status_report;
 WFSDEF wfs_status wfs_get_status(wfs_harness *harness, const char *workflow,
@@ -1385,8 +1389,8 @@ WFSDEF wfs_status wfs_list_instances(wfs_harness *harness, const char *workflow,
                                      const wfs_list_options *options,
                                      wfs_instance_list *list);
 
-/* Rows as JSON, with the names that the columns have in the tables; NULL
- * without memory. Values live in the arena and, where they come from the row,
+/* Rows as JSON, with the names that the columns have in the tables (a hook's
+ * payload is an object); NULL without memory. Values live in the arena and, where they come from the row,
  * as long as the row. */
 WFSDEF wfs_json *wfs_instance_to_json(wfs_arena *arena,
                                       const wfs_instance *instance);
@@ -2123,6 +2127,7 @@ static bool wfsi_buffer_grow(wfsi_buffer *buffer, size_t extra)
     data = (char *)wfsi_arena_allocate(buffer->arena, capacity);
     if (data == NULL) {
         buffer->failed = true;
+        buffer->capacity = buffer->size;    /* so that no later put fits */
         return false;
     }
     if (buffer->size != 0)
@@ -6321,33 +6326,37 @@ static int wfsi_entry_columns(const wfs_store *store, const wfsi_table *table,
     return 0;
 }
 
-/* Whether an entry comes before the probe. */
-static bool wfsi_entry_before(const wfs_store *store, const wfsi_table *table,
-                              const wfsi_index *index, const wfsi_entry *entry,
-                              const wfsi_probe *probe)
+/* The order of an entry and the probe: negative, 0 or positive. */
+static int wfsi_entry_order(const wfs_store *store, const wfsi_table *table,
+                            const wfsi_index *index, const wfsi_entry *entry,
+                            const wfsi_probe *probe)
 {
     int order;
 
     if (probe->count != 0 && entry->prefix != probe->prefix)
-        return entry->prefix < probe->prefix;
-    if (probe->count == 0 || (index->prefix_decides && probe->count == 1))
-        return entry->id < probe->id;
-    order = wfsi_entry_columns(store, table, index, entry->id, probe);
-    return order != 0 ? order < 0 : entry->id < probe->id;
+        return entry->prefix < probe->prefix ? -1 : 1;
+    if (probe->count != 0 && !(index->prefix_decides && probe->count == 1)) {
+        order = wfsi_entry_columns(store, table, index, entry->id, probe);
+        if (order != 0)
+            return order;
+    }
+    return (entry->id > probe->id) - (entry->id < probe->id);
 }
 
-/* How many entries of a node come before the probe. */
+/* How many entries of a node come before the probe; in an inner node, also
+ * one that equals it, because it stands for the first entry of its child. */
 static uint32_t wfsi_node_search(const wfs_store *store,
                                  const wfsi_table *table,
                                  const wfsi_index *index, const wfsi_node *node,
                                  const wfsi_probe *probe)
 {
     uint32_t low = 0, high = node->count, middle;
+    int limit = node->leaf ? 0 : 1;
 
     while (low < high) {
         middle = (low + high) / 2;
-        if (wfsi_entry_before(store, table, index, &node->entries[middle],
-                              probe))
+        if (wfsi_entry_order(store, table, index, &node->entries[middle],
+                             probe) < limit)
             low = middle + 1;
         else
             high = middle;
@@ -12169,15 +12178,17 @@ static const wfs_json *wfsi_result_json(wfs_harness *harness,
                         : NULL;
 }
 
-/* A row's text in the results' arena. Interned texts stay where they are. */
-static const char *wfsi_result_text(wfs_harness *harness, wfsi_handle handle)
+/* A row's text in the results' arena. */
+static const char *wfsi_result_text(wfs_harness *harness, wfsi_handle handle,
+                                    size_t *size)
 {
-    size_t size;
-    const char *text = wfsi_text(harness->store, handle, &size);
+    const char *text = wfsi_text(harness->store, handle, size);
 
-    return text != NULL ? wfsi_arena_text(&harness->results, text, size) : NULL;
+    return text != NULL ? wfsi_arena_text(&harness->results, text, *size)
+                        : NULL;
 }
 
+/* Interned texts stay where they are. */
 static const char *wfsi_result_symbol(const wfs_harness *harness,
                                       wfsi_handle handle)
 {
@@ -12188,6 +12199,7 @@ static void wfsi_read_hook(wfs_harness *harness, wfs_row_id id, wfs_hook *hook)
 {
     const wfsi_hook_row *row = wfsi_hook_at(harness, id);
     const wfsi_names *names = &harness->names;
+    size_t size;
 
     hook->id = id;
     hook->version = row->version;
@@ -12204,7 +12216,7 @@ static void wfsi_read_hook(wfs_harness *harness, wfs_row_id id, wfs_hook *hook)
     hook->max_attempts = row->max_attempts;
     hook->last_attempt_at = WFSI_GET_TIME(hook, row, last_attempt_at);
     hook->next_retry_at = WFSI_GET_TIME(hook, row, next_retry_at);
-    hook->error = wfsi_result_text(harness, row->error);
+    hook->error = wfsi_result_text(harness, row->error, &size);
     hook->created_at = row->created_at;
 }
 
@@ -12420,8 +12432,10 @@ static void wfsi_read_instance(wfs_harness *harness, wfs_row_id id,
     instance->completed_at = WFSI_GET_TIME(instance, row, completed_at);
     instance->params = wfsi_result_json(harness, row->params);
     instance->output = wfsi_result_json(harness, row->output);
-    instance->error_name = wfsi_result_symbol(harness, row->error_name);
-    instance->error_message = wfsi_result_text(harness, row->error_message);
+    instance->error_name = wfsi_text(harness->store, row->error_name,
+                                   &instance->error_name_size);
+    instance->error_message = wfsi_result_text(harness, row->error_message,
+                                             &instance->error_message_size);
     instance->pause_requested = row->pause_requested != 0;
     instance->run_number = row->run_number;
 }
@@ -12448,8 +12462,10 @@ static void wfsi_read_step(wfs_harness *harness, wfs_row_id id, wfs_step *step)
     step->wake_at = WFSI_GET_TIME(step, row, wake_at);
     step->wait_event_type = wfsi_result_symbol(harness, row->wait_event_type);
     step->result = wfsi_result_json(harness, row->result);
-    step->error_name = wfsi_result_symbol(harness, row->error_name);
-    step->error_message = wfsi_result_text(harness, row->error_message);
+    step->error_name = wfsi_text(harness->store, row->error_name,
+                               &step->error_name_size);
+    step->error_message = wfsi_result_text(harness, row->error_message,
+                                         &step->error_message_size);
     step->created_at = row->created_at;
     step->updated_at = row->updated_at;
 }
@@ -12675,11 +12691,12 @@ wfs_status wfs_get_status(wfs_harness *harness, const char *workflow,
     report->status = (wfs_instance_status)wfsi_enum(&harness->names,
                                                     instance_status,
                                                     row->status);
-    report->error_name = wfsi_result_symbol(harness, row->error_name);
-    report->error_message = wfsi_result_text(harness, row->error_message);
+    report->error_name = wfsi_text(harness->store, row->error_name,
+                                 &report->error_name_size);
+    report->error_message = wfsi_result_text(harness, row->error_message,
+                                           &report->error_message_size);
     report->output = wfsi_result_json(harness, row->output);
-    if (wfsi_text_empty(report->error_name) &&
-        wfsi_text_empty(report->error_message))
+    if (report->error_name_size == 0 && report->error_message_size == 0)
         report->error_name = report->error_message = NULL;
     return wfsi_results_close(harness, WFS_OK);
 }
@@ -12800,12 +12817,18 @@ wfs_status wfs_list_instances(wfs_harness *harness, const char *workflow,
 
 /* --- rows as JSON */
 
+static void wfsi_set_text_n(wfs_arena *arena, wfs_json *object,
+                            const char *key, const char *text, size_t size)
+{
+    wfs_json_set(arena, object, key,
+                 text != NULL ? wfs_json_new_string_n(arena, text, size)
+                              : wfs_json_new_null(arena));
+}
+
 static void wfsi_set_text(wfs_arena *arena, wfs_json *object, const char *key,
                           const char *text)
 {
-    wfs_json_set(arena, object, key,
-                 text != NULL ? wfs_json_new_string(arena, text)
-                              : wfs_json_new_null(arena));
+    wfsi_set_text_n(arena, object, key, text, text != NULL ? strlen(text) : 0);
 }
 
 static void wfsi_set_integer(wfs_arena *arena, wfs_json *object,
@@ -12831,8 +12854,10 @@ wfs_json *wfs_instance_to_json(wfs_arena *arena, const wfs_instance *instance)
     wfsi_set_integer(arena, object, "completedAt", instance->completed_at);
     wfs_json_set(arena, object, "params", instance->params);
     wfs_json_set(arena, object, "output", instance->output);
-    wfsi_set_text(arena, object, "errorName", instance->error_name);
-    wfsi_set_text(arena, object, "errorMessage", instance->error_message);
+    wfsi_set_text_n(arena, object, "errorName", instance->error_name,
+                    instance->error_name_size);
+    wfsi_set_text_n(arena, object, "errorMessage", instance->error_message,
+                    instance->error_message_size);
     wfs_json_set(arena, object, "pauseRequested",
                  wfs_json_new_bool(arena, instance->pause_requested));
     wfsi_set_integer(arena, object, "runNumber", instance->run_number);
@@ -12859,8 +12884,10 @@ wfs_json *wfs_step_to_json(wfs_arena *arena, const wfs_step *step)
     wfsi_set_integer(arena, object, "wakeAt", step->wake_at);
     wfsi_set_text(arena, object, "waitEventType", step->wait_event_type);
     wfs_json_set(arena, object, "result", step->result);
-    wfsi_set_text(arena, object, "errorName", step->error_name);
-    wfsi_set_text(arena, object, "errorMessage", step->error_message);
+    wfsi_set_text_n(arena, object, "errorName", step->error_name,
+                    step->error_name_size);
+    wfsi_set_text_n(arena, object, "errorMessage", step->error_message,
+                    step->error_message_size);
     wfsi_set_integer(arena, object, "createdAt", step->created_at);
     wfsi_set_integer(arena, object, "updatedAt", step->updated_at);
     return arena->failed ? NULL : object;
@@ -13277,12 +13304,18 @@ static wfs_json *wfsi_json_status(wfs_arena *arena, wfs_instance_status status)
     return object;
 }
 
-static wfs_json *wfsi_json_failure(wfs_arena *arena, const char *name,
-                                   const char *message)
+/* {name, message}, when there is an error: one text at least is not empty. */
+static void wfsi_set_failure(wfs_arena *arena, wfs_json *object,
+                             const wfs_json *name, const wfs_json *message)
 {
-    return wfsi_two_members(arena, "name",
-                            wfsi_json_text_or_null(arena, name), "message",
-                            wfsi_json_text_or_null(arena, message));
+    size_t name_size = 0, message_size = 0;
+
+    wfs_json_string(name, &name_size);
+    wfs_json_string(message, &message_size);
+    if (name_size != 0 || message_size != 0)
+        wfs_json_set(arena, object, "error",
+                     wfsi_two_members(arena, "name", name, "message",
+                                      message));
 }
 
 static wfs_status wfsi_act_create(wfsi_turn *turn)
@@ -13435,9 +13468,12 @@ static wfs_status wfsi_act_status(wfsi_turn *turn)
                              turn->in.id, &report)));
     value = wfsi_json_status(turn->arena, report.status);
     if (report.error_name != NULL || report.error_message != NULL)
-        wfs_json_set(turn->arena, value, "error",
-                     wfsi_json_failure(turn->arena, report.error_name,
-                                       report.error_message));
+        wfsi_set_failure(turn->arena, value,
+                         wfs_json_new_string_n(turn->arena, report.error_name,
+                                               report.error_name_size),
+                         wfs_json_new_string_n(turn->arena,
+                                               report.error_message,
+                                               report.error_message_size));
     if (wfs_json_type_of(report.output) != WFS_JSON_NULL)
         wfs_json_set(turn->arena, value, "output",
                      wfs_json_copy(turn->arena, report.output));
@@ -13452,9 +13488,6 @@ static wfs_json *wfsi_history_row(wfs_arena *arena, const wfs_json *row)
     static const char *const left_out[] = {"instanceRef", "workflowName",
                                            "instanceId", "actor", "errorName",
                                            "errorMessage"};
-    const char *name = wfs_json_string(wfs_json_get(row, "errorName"), NULL);
-    const char *message = wfs_json_string(wfs_json_get(row, "errorMessage"),
-                                          NULL);
     wfs_json *shown = wfs_json_new_object(arena);
     const char *key;
     size_t i, j;
@@ -13467,10 +13500,10 @@ static wfs_json *wfsi_history_row(wfs_arena *arena, const wfs_json *row)
         if (j == WFSI_COUNT(left_out))
             wfs_json_set(arena, shown, key,
                          wfs_json_copy(arena, wfs_json_at(row, i)));
-        else if (strcmp(key, "errorName") == 0 &&
-                 (name != NULL || message != NULL))
-            wfs_json_set(arena, shown, "error",
-                         wfsi_json_failure(arena, name, message));
+        else if (strcmp(key, "errorName") == 0)
+            wfsi_set_failure(
+                arena, shown, wfs_json_copy(arena, wfs_json_at(row, i)),
+                wfs_json_copy(arena, wfs_json_get(row, "errorMessage")));
     }
     return shown;
 }

@@ -1445,7 +1445,7 @@ static void refuse_step_by_step(sweep_mode mode)
         assert_int_equal(status, hungry_steps[i + 1].kind != WFS_SCENARIO_END
                                      ? WFS_OK : WFS_ERR_ASSERTION);
     }
-    assert_true(refused > 20);
+    assert_true(refused >= 10);     /* the sweep did bite */
     expect_end(runner, hash, vars);
     free(vars);
     wfs_runner_free(runner);

@@ -31,6 +31,7 @@
 #include <string.h>
 
 #define CONF_TEXT_SIZE 1024     /* paths and values in a line, cut beyond */
+#define CONF_DEPTH 2048         /* nesting of a file of cases */
 
 /* One case while it runs. */
 typedef struct conf_case {
@@ -611,8 +612,7 @@ static inline void conf_run_text(conf_run *run, const char *file,
     wfs_error error;
     const wfs_json *json;
 
-    /* Deeper than a case may be: the cases stand inside the file's value. */
-    limits.json_depth = 2048;
+    limits.json_depth = CONF_DEPTH;
     limits.json_size = (size_t)1 << 30;
     json = arena == NULL ? NULL
                          : wfs_json_parse(arena, text, size, &limits, &error);

@@ -1454,10 +1454,23 @@ static const char *const hook_columns[] = {
     "reason", "status", "attempts", "maxAttempts", "lastAttemptAt",
     "nextRetryAt", "error", "createdAt", NULL};
 
+/* The recorded engine has no such bounds. */
+static wfs_limits no_limits(void)
+{
+    wfs_limits limits;
+
+    memset(&limits, 0, sizeof limits);
+    limits.json_depth = CONF_DEPTH;
+    limits.json_size = (size_t)1 << 30;
+    limits.name_size = (size_t)1 << 30;
+    return limits;
+}
+
 static const wfs_json *column_value(wfs_arena *arena, const wfs_row *row,
                                     const char *column)
 {
     wfs_value value = wfs_row_value(row, column);
+    wfs_limits limits;
 
     switch (value.type) {
     case WFS_BOOL:
@@ -1471,7 +1484,8 @@ static const wfs_json *column_value(wfs_arena *arena, const wfs_row *row,
     case WFS_TEXT:
         return wfs_json_new_string_n(arena, value.text, value.size);
     case WFS_JSON:
-        return wfs_json_parse(arena, value.text, value.size, NULL, NULL);
+        limits = no_limits();
+        return wfs_json_parse(arena, value.text, value.size, &limits, NULL);
     default:
         return null_value(arena);
     }
@@ -1696,6 +1710,7 @@ static void run_case(conf_case *one)
     scenario.clock_start = wfs_json_integer(start);
     scenario.auto_tick = wfs_json_bool(wfs_json_get(one->json,
                                                     "autoTickHooks"));
+    scenario.limits = no_limits();
     scenario.user = &here;
     one->expected = wfs_json_get(one->json, "expect");
     if (entries == NULL || scenario.workflows == NULL)

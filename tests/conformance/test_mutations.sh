@@ -97,10 +97,15 @@ change 'tables.hooks[1].payload.reason' ', "reason": "wake"' ''
 change 'tables.hooks[1].extra' '"error": null' '"error": null, "extra": 0'
 change 'tables.hooks[1]' ', {"id": 2, [^]]*}\]}}}' ']}}}'
 
-take ported.json ported-steps-and-queued-event
+take hand.json hand-event-payload-array
 change 'tables.workflow_event[0].consumedByStepKey' \
-    '"waitForEvent:ready"}' 'null}'
-change 'tables.workflow_event[0].payload.n' '{"n": 5}' '{"n": 5.5}'
+    '"consumedByStepKey": "waitForEvent:w"}' '"consumedByStepKey": null}'
+change 'tables.workflow_event[0].payload[1]' \
+    '"payload": \[1, null\]' '"payload": [1, 0]'
+change 'tables.workflow_event[0].payload[1]' \
+    '"payload": \[1, null\]' '"payload": [1]'
+change 'tables.workflow_event[0].payload[0]' \
+    '"payload": \[1, null\]' '"payload": [1.5, null]'
 change 'tables.workflow_event[0].actor' '"actor": "user"' '"actor": "system"'
 
 run 2 'no case is named nothing' --case nothing "$work/case.json"
