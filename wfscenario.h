@@ -2364,17 +2364,8 @@ bool wfs_arena_failed(const wfs_arena *arena)
  * >>json  private: numbers in decimal, the checker, values, the writer
  *
  * Owns the form of JSON values, the grammar, and the exact conversions of
- * doubles. Calls base. Called by every section below.
+ * doubles. Calls >>base. Called by every section below.
  * --------------------------------------------------------------------- */
-
-static bool wfsi_json_check(const char *text, size_t size,
-                            const wfs_limits *limits, wfs_error *error);
-static wfs_json *wfsi_json_raw(wfs_arena *arena, const char *text, size_t size);
-static void wfsi_json_put(wfsi_buffer *buffer, const wfs_json *value,
-                          int indent);
-static void wfsi_json_put_string(wfsi_buffer *buffer, const char *text,
-                                 size_t size);
-static double wfsi_parse_decimal(const char *text, size_t size);
 
 /* --- big integers, for numbers where a double is not exact enough
  *
@@ -3985,6 +3976,15 @@ static const wfs_json *wfsi_json_look(const wfs_json *value)
     if (value == NULL)
         return &wfsi_json_null;
     return value->kind != WFSI_JSON_RAW ? value : wfsi_json_resolve(value);
+}
+
+/* The text of a raw value that nobody looked into; NULL for any other. */
+static const char *wfsi_json_raw_text(const wfs_json *value, size_t *size)
+{
+    if (value == NULL || value->kind != WFSI_JSON_RAW)
+        return NULL;
+    *size = value->size;
+    return value->u.text;
 }
 
 static const wfs_json *wfsi_json_child(const wfs_json *value, size_t place)
@@ -10527,20 +10527,9 @@ wfs_status wfs_wait_for_event(wfs_run *run, const char *name,
 
 /* --- values and errors of the function that runs */
 
-wfs_status wfs_return(wfs_run *run, const wfs_json *value)
+static bool wfsi_json_text_is_null(const char *text)
 {
-    wfsi_buffer buffer;
-
-    if (!wfsi_run_may(run, "wfs_return", ""))
-        return run->sticky;
-    run->value.data = NULL;
-    if (wfs_json_type_of(value) == WFS_JSON_NULL)
-        return run->arena->failed ? wfsi_run_no_memory(run) : WFS_OK;
-    wfsi_buffer_open(&buffer, run->arena);
-    wfsi_json_put(&buffer, value, 0);
-    run->value.data = wfsi_buffer_finish(&buffer);
-    run->value.size = buffer.size;
-    return run->value.data != NULL ? WFS_OK : wfsi_run_no_memory(run);
+    return text[strspn(text, " \t\r\n")] == 'n';
 }
 
 /* Checked JSON text as a span; null gives none. what: for the message. */
@@ -10549,7 +10538,6 @@ static wfs_status wfsi_json_span(const char *text, const wfs_limits *limits,
                                  wfs_error *error)
 {
     wfs_error why;
-    size_t blanks;
 
     span->data = NULL;
     span->size = text != NULL ? strlen(text) : 0;
@@ -10564,10 +10552,39 @@ static wfs_status wfsi_json_span(const char *text, const wfs_limits *limits,
         }
         return why.code;
     }
-    blanks = strspn(text, " \t\r\n");
-    if (text[blanks] != 'n')
+    if (!wfsi_json_text_is_null(text))
         span->data = text;
     return WFS_OK;
+}
+
+/* A value as text that lives as long as the tick; null gives no text. */
+static wfsi_span wfsi_value_span(wfs_run *run, const wfs_json *value)
+{
+    wfsi_span span = {NULL, 0};
+    wfsi_buffer buffer;
+
+    span.data = wfsi_json_raw_text(value, &span.size);
+    if (span.data != NULL) {
+        span.data = wfsi_json_text_is_null(span.data)
+                        ? NULL
+                        : wfsi_arena_text(run->arena, span.data, span.size);
+        return span;
+    }
+    if (wfs_json_type_of(value) == WFS_JSON_NULL)
+        return span;
+    wfsi_buffer_open(&buffer, run->arena);
+    wfsi_json_put(&buffer, value, 0);
+    span.data = wfsi_buffer_finish(&buffer);
+    span.size = buffer.size;
+    return span;
+}
+
+wfs_status wfs_return(wfs_run *run, const wfs_json *value)
+{
+    if (!wfsi_run_may(run, "wfs_return", ""))
+        return run->sticky;
+    run->value = wfsi_value_span(run, value);
+    return run->arena->failed ? wfsi_run_no_memory(run) : WFS_OK;
 }
 
 wfs_status wfs_return_text(wfs_run *run, const char *json)
@@ -10764,17 +10781,13 @@ wfs_status wfs_queue_hook(wfs_run *run, const char *hook_name,
                           const wfs_json *payload)
 {
     wfsi_queued *queued;
-    wfsi_buffer buffer;
 
     WFS_TRY(wfsi_queue_add(run, WFSI_QUEUED_HOOK, &queued));
     if (wfsi_text_empty(hook_name))
         return wfsi_run_abort(
             run, wfsi_error(wfsi_harness_error(run->harness), WFS_ERR_ARGUMENT,
                             "a queued hook has no name"));
-    wfsi_buffer_open(&buffer, run->arena);
-    wfsi_json_put(&buffer, payload, 0);
-    queued->payload.data = wfsi_buffer_finish(&buffer);
-    queued->payload.size = buffer.size;
+    queued->payload = wfsi_value_span(run, payload);
     queued->hook_name.size = strlen(hook_name);
     queued->hook_name.data =
         wfsi_arena_text(run->arena, hook_name, queued->hook_name.size);
