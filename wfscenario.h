@@ -973,7 +973,7 @@ typedef struct wfs_failure {
     bool for_good;                  /* not to be tried again */
 } wfs_failure;
 
-/* The same with lengths. */
+/* The same with lengths; texts that are NULL have the defaults. */
 WFSDEF wfs_status wfs_fail_with(wfs_run *run, const wfs_failure *failure);
 
 /* The error of the last call that returned WFS_FAILED; lives as long as this
@@ -1291,7 +1291,8 @@ WFSDEF wfs_status wfs_run_until_idle(wfs_harness *harness,
  * instance, its steps and its events; plan runs the workflow function; commit
  * checks that nothing of what was read has changed, and writes. A tick that
  * lost changes nothing and reports 0. Each retrieve needs a commit or a
- * discard, before the harness is freed or forked. Errors as wfs_tick's. */
+ * discard, before the harness is freed or forked, and none is made inside of
+ * a transaction of the user's (MISUSE). Errors as wfs_tick's. */
 typedef struct wfs_open_tick wfs_open_tick;
 WFSDEF wfs_status wfs_tick_retrieve(wfs_harness *harness,
                                     const wfs_payload *payload,
@@ -1390,8 +1391,8 @@ WFSDEF wfs_status wfs_list_instances(wfs_harness *harness, const char *workflow,
                                      wfs_instance_list *list);
 
 /* Rows as JSON, with the names that the columns have in the tables (a hook's
- * payload is an object); NULL without memory. Values live in the arena and, where they come from the row,
- * as long as the row. */
+ * payload is an object); NULL without memory. Values live in the arena and,
+ * where they come from the row, as long as the row. */
 WFSDEF wfs_json *wfs_instance_to_json(wfs_arena *arena,
                                       const wfs_instance *instance);
 WFSDEF wfs_json *wfs_step_to_json(wfs_arena *arena, const wfs_step *step);
@@ -1962,7 +1963,7 @@ static void wfsi_arena_clear(wfs_arena *arena)
 }
 
 /* Go on to a block with that much room: the next one kept from before, or a
- * new one put in front of it. */
+ * new one in its place. */
 static bool wfsi_arena_advance(wfs_arena *arena, size_t size)
 {
     wfsi_block *next = arena->current != NULL ? arena->current->next : NULL;
@@ -1980,7 +1981,10 @@ static bool wfsi_arena_advance(wfs_arena *arena, size_t size)
         if (block == NULL)
             return false;
         block->size = wanted;
-        block->next = next;
+        block->next = next != NULL ? next->next : NULL;
+        if (next != NULL)
+            wfsi_release(&arena->allocator, next,
+                         WFSI_BLOCK_HEADER + next->size);
         if (arena->current != NULL)
             arena->current->next = block;
         else
@@ -2009,7 +2013,7 @@ static void *wfsi_arena_allocate(wfs_arena *arena, size_t size)
 
     if (size > SIZE_MAX / 4)
         return wfsi_arena_slow(arena, size);
-    size = (size + WFSI_ALIGNMENT - 1) & ~(WFSI_ALIGNMENT - 1);
+    size = (size + (size == 0) + WFSI_ALIGNMENT - 1) & ~(WFSI_ALIGNMENT - 1);
     if ((size_t)(arena->end - arena->at) < size)
         return wfsi_arena_slow(arena, size);
     arena->at += size;
@@ -2195,6 +2199,7 @@ static bool wfsi_text_empty(const char *text)
 typedef struct wfsi_message {
     char *text;
     size_t size, capacity;
+    bool cut;
 } wfsi_message;
 
 static void wfsi_message_put(wfsi_message *message, const char *text,
@@ -2202,10 +2207,50 @@ static void wfsi_message_put(wfsi_message *message, const char *text,
 {
     size_t room = message->capacity - message->size;
 
-    if (size > room)
+    if (size > room) {
         size = room;
+        message->cut = true;
+    }
     memcpy(message->text + message->size, text, size);
     message->size += size;
+}
+
+static void wfsi_message_open(wfsi_message *message, char *text, size_t size)
+{
+    message->text = text;
+    message->size = 0;
+    message->capacity = size - 1;
+    message->cut = false;
+}
+
+/* How many bytes of the text are left when a UTF-8 sequence that is cut off at
+ * its end is left out. */
+static size_t wfsi_whole_size(const char *text, size_t size)
+{
+    size_t start = size, length = 1;
+    unsigned char lead;
+
+    while (start > 0 && size - start < 3 &&
+           ((unsigned char)text[start - 1] & 0xC0) == 0x80)
+        start--;
+    if (start == 0)
+        return size;
+    lead = (unsigned char)text[start - 1];
+    if (lead >= 0xC0)
+        length = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
+    return size - (start - 1) < length ? start - 1 : size;
+}
+
+/* End it with a NUL; what was cut off ends with dots, and never inside a UTF-8
+ * sequence. */
+static void wfsi_message_end(wfsi_message *message)
+{
+    if (message->cut) {
+        message->size = wfsi_whole_size(message->text, message->capacity - 3);
+        memcpy(message->text + message->size, "...", 3);
+        message->size += 3;
+    }
+    message->text[message->size] = '\0';
 }
 
 static void wfsi_message_culprit(wfsi_message *message, const char *text,
@@ -2216,10 +2261,8 @@ static void wfsi_message_culprit(wfsi_message *message, const char *text,
     } else if (size <= WFSI_CULPRIT_SIZE) {
         wfsi_message_put(message, text, size);
     } else {
-        size = WFSI_CULPRIT_SIZE;   /* never cut inside a UTF-8 sequence */
-        while (size > 0 && ((unsigned char)text[size] & 0xC0) == 0x80)
-            size--;
-        wfsi_message_put(message, text, size);
+        wfsi_message_put(message, text,
+                         wfsi_whole_size(text, WFSI_CULPRIT_SIZE));
         wfsi_message_put(message, "...", 3);
     }
 }
@@ -2265,13 +2308,11 @@ static wfs_status wfsi_error(wfs_error *error, wfs_status code,
         return code;
     error->code = code;
     error->offset = error->line = error->column = 0;
-    message.text = error->message;
-    message.size = 0;
-    message.capacity = WFS_ERROR_MESSAGE_SIZE - 1;
+    wfsi_message_open(&message, error->message, sizeof error->message);
     va_start(arguments, format);
     wfsi_message_format(&message, format, arguments);
     va_end(arguments);
-    error->message[message.size] = '\0';
+    wfsi_message_end(&message);
     return code;
 }
 
@@ -3956,14 +3997,19 @@ static wfs_json *wfsi_json_raw(wfs_arena *arena, const char *text, size_t size)
 }
 
 /* Raw values are made above and never const: parse it where it is. */
-static const wfs_json *wfsi_json_resolve(const wfs_json *value)
+/* A raw value's text as a value in some arena; NULL without memory. */
+static wfs_json *wfsi_json_read(wfs_arena *arena, const wfs_json *value)
 {
     wfs_limits none;
-    wfs_json *built;
 
     none.json_depth = none.json_size = SIZE_MAX;
-    built = wfsi_json_build(value->with.arena, value->u.text, value->size,
-                            &none, NULL);
+    return wfsi_json_build(arena, value->u.text, value->size, &none, NULL);
+}
+
+static const wfs_json *wfsi_json_resolve(const wfs_json *value)
+{
+    wfs_json *built = wfsi_json_read(value->with.arena, value);
+
     if (built == NULL)
         return &wfsi_json_null;
     memcpy((wfs_json *)value, built, sizeof *built);
@@ -4192,20 +4238,27 @@ static const wfs_json *wfsi_json_put_next(wfsi_buffer *buffer,
     return NULL;
 }
 
+/* Instead of an indent: raw values that nobody looked into keep the text that
+ * they came with. */
+#define WFSI_AS_IT_IS (-1)
+
 static void wfsi_json_put(wfsi_buffer *buffer, const wfs_json *value,
                           int indent)
 {
     wfsi_json_frames frames;
+    bool as_it_is = indent == WFSI_AS_IT_IS;
 
     if (value == NULL)
         value = &wfsi_json_null;
+    if (as_it_is)
+        indent = 0;
     wfsi_frames_open(&frames, buffer->arena);
     while (value != NULL && !buffer->failed) {
-        if (indent > 0 && value->kind == WFSI_JSON_RAW &&
-            wfsi_json_look(value) != value)
-            wfsi_json_put_failed(buffer);
-        else if (wfsi_json_put_value(buffer, value) &&
-                 !wfsi_frames_push(&frames, value, NULL))
+        if (!as_it_is && value->kind == WFSI_JSON_RAW)
+            value = wfsi_json_read(buffer->arena, value);
+        if (value == NULL ||
+            (wfsi_json_put_value(buffer, value) &&
+             !wfsi_frames_push(&frames, value, NULL)))
             wfsi_json_put_failed(buffer);
         value = wfsi_json_put_next(buffer, &frames, indent);
     }
@@ -4924,7 +4977,7 @@ const char *wfs_json_write(wfs_arena *arena, const wfs_json *value, int indent,
 
     wfsi_buffer_open(&buffer, arena);
     wfsi_buffer_reserve(&buffer, 256);
-    wfsi_json_put(&buffer, value, indent);
+    wfsi_json_put(&buffer, value, indent > 0 ? indent : 0);
     text = wfsi_buffer_finish(&buffer);
     if (buffer.failed)
         text = NULL;
@@ -5394,6 +5447,7 @@ typedef struct wfsi_column {
     wfsi_handle name;
     wfs_type type;
     bool nullable, interned;
+    bool owns;                  /* its texts are freed with the row */
     uint32_t offset;            /* in a row */
     uint32_t size;
     uint32_t references;        /* table number, for WFS_REFERENCE */
@@ -5421,6 +5475,7 @@ typedef struct wfsi_index {
     uint32_t columns[WFSI_INDEX_COLUMNS];
     uint32_t column_count;
     bool unique, list, tree, sparse;
+    bool partial;               /* rows may be left out, for a null */
     bool prefix_decides;        /* equal prefixes mean equal columns */
     uint32_t link_offset;       /* list: of {next, prev} in a row */
     wfsi_map map;               /* unique: rows; list: first rows */
@@ -5478,6 +5533,7 @@ struct wfs_store {
     char *undo;                 /* array */
     wfsi_savepoint *savepoints; /* array: one an open transaction */
     wfsi_handle *freed;         /* array: texts to free at commit */
+    size_t floor;               /* transactions that are not the user's */
     uint32_t pins;              /* readers of texts that a commit may free */
     uint64_t changes;           /* counts writes, for cursors */
     wfs_error error;
@@ -5863,12 +5919,6 @@ static bool wfsi_column_is_text(const wfsi_column *column)
     return column->type == WFS_TEXT || column->type == WFS_JSON;
 }
 
-/* Whether the column owns its texts, so that they are freed with the row. */
-static bool wfsi_column_owns(const wfsi_column *column)
-{
-    return wfsi_column_is_text(column) && !column->interned;
-}
-
 static wfs_value wfsi_cell(const wfs_store *store, const wfsi_table *table,
                            const char *row, uint32_t number)
 {
@@ -5929,15 +5979,16 @@ static int wfsi_value_compare(const wfs_value *left, const wfs_value *right)
 static uint64_t wfsi_value_prefix(const wfs_value *value)
 {
     uint64_t bits = 0;
+    double real = value->real + 0.0;    /* -0.0 is 0.0 */
     size_t i;
 
     switch (value->type) {
     case WFS_NULL:
         return 0;
     case WFS_REAL:
-        if (value->real != value->real)
+        if (real != real)
             return 0;
-        memcpy(&bits, &value->real, sizeof bits);
+        memcpy(&bits, &real, sizeof bits);
         return bits >> 63 != 0 ? ~bits : bits | UINT64_C(1) << 63;
     case WFS_TEXT:
     case WFS_JSON:
@@ -5962,7 +6013,7 @@ static uint64_t wfsi_cell_word(const wfs_store *store,
     const char *text;
     size_t size;
 
-    if (wfsi_column_owns(column)) {
+    if (column->owns) {
         text = wfsi_text(store, wfsi_cell_handle(column, row), &size);
         return wfsi_hash_bytes(0, text, size);
     }
@@ -5982,7 +6033,9 @@ static bool wfsi_value_word(const wfs_store *store, const wfsi_column *column,
 {
     double real = value->real + 0.0;    /* -0.0 is stored as 0.0 */
 
-    if (column->type == WFS_REAL)
+    if (value->type == WFS_NULL)
+        *word = column->owns ? wfsi_hash_bytes(0, "", 0) : 0;
+    else if (column->type == WFS_REAL)
         memcpy(word, &real, sizeof *word);
     else if (!wfsi_column_is_text(column))
         *word = (uint64_t)value->integer;
@@ -5992,7 +6045,7 @@ static bool wfsi_value_word(const wfs_store *store, const wfsi_column *column,
         *word = wfsi_symbol_find(store,
                                  wfsi_symbol_hash(value->text, value->size),
                                  value->text, value->size);
-    return *word != 0 || !column->interned;
+    return *word != 0 || !column->interned || value->type == WFS_NULL;
 }
 
 static uint32_t wfsi_key_hash(const uint64_t *words, size_t count)
@@ -6023,7 +6076,7 @@ static bool wfsi_row_is_indexed(const wfsi_index *index, const char *row)
 {
     uint32_t i;
 
-    if (!index->unique && !index->sparse)
+    if (!index->partial)
         return true;
     for (i = 0; i < index->column_count; i++)
         if (wfsi_cell_is_null(row, index->columns[i]))
@@ -6031,41 +6084,47 @@ static bool wfsi_row_is_indexed(const wfsi_index *index, const char *row)
     return true;
 }
 
-/* Whether a row has that key; values are looked at only for owned texts. */
+/* Whether a row has the same null or text in a column of a key as a twin of
+ * the key's row, or as a value; neither is given for keys that have none. */
+static bool wfsi_cell_matches(const wfs_store *store, const wfsi_table *table,
+                              const char *row, uint32_t number,
+                              const char *twin, const wfs_value *value)
+{
+    wfs_value left = wfsi_cell(store, table, row, number), right;
+
+    if (twin == NULL && value == NULL)
+        return left.type != WFS_NULL;
+    right = twin != NULL ? wfsi_cell(store, table, twin, number) : *value;
+    return wfsi_value_compare(&left, &right) == 0;
+}
+
+/* Whether a row has that key. */
 static bool wfsi_row_has_key(const wfs_store *store, const wfsi_table *table,
                              const wfsi_index *index, const char *row,
                              const uint64_t *words, const char *twin,
                              const wfs_value *values)
 {
     const wfsi_column *column;
-    wfs_value left, right;
     uint32_t i;
 
     for (i = 0; i < index->column_count; i++) {
         column = &table->columns[index->columns[i]];
-        if (wfsi_cell_word(store, column, row) != words[i])
-            return false;
-        if (twin != NULL &&
-            wfsi_cell_is_null(row, index->columns[i]) !=
-                wfsi_cell_is_null(twin, index->columns[i]))
-            return false;
-        if (!wfsi_column_owns(column))
-            continue;
-        left = wfsi_cell(store, table, row, index->columns[i]);
-        right = twin != NULL ? wfsi_cell(store, table, twin, index->columns[i])
-                             : values[i];
-        if (wfsi_value_compare(&left, &right) != 0)
+        if (wfsi_cell_word(store, column, row) != words[i] ||
+            ((column->nullable || column->owns) &&
+             !wfsi_cell_matches(store, table, row, index->columns[i], twin,
+                                values != NULL ? &values[i] : NULL)))
             return false;
     }
     return true;
 }
 
 /* The slot of a key in an index's map, or NULL. The key is given by words and
- * either a row that has it or its values. */
+ * either a row that has it or its values. A row that stands in the map under
+ * its former key is passed over: `except`, or 0. */
 static wfsi_slot *wfsi_key_slot(const wfs_store *store, const wfsi_table *table,
                                 const wfsi_index *index, uint32_t hash,
                                 const uint64_t *words, const char *twin,
-                                const wfs_value *values)
+                                const wfs_value *values, wfs_row_id except)
 {
     const wfsi_map *map = &index->map;
     uint32_t at, mask = map->capacity - 1;
@@ -6073,7 +6132,7 @@ static wfsi_slot *wfsi_key_slot(const wfs_store *store, const wfsi_table *table,
     if (map->capacity == 0)
         return NULL;
     for (at = hash & mask; map->slots[at].value != 0; at = (at + 1) & mask)
-        if (map->slots[at].hash == hash &&
+        if (map->slots[at].hash == hash && map->slots[at].value != except &&
             wfsi_row_has_key(store, table, index,
                              wfsi_row_at(table, map->slots[at].value), words,
                              twin, values))
@@ -6089,7 +6148,7 @@ static wfs_row_id wfsi_key_find(const wfs_store *store, const wfsi_table *table,
     wfsi_slot *slot =
         wfsi_key_slot(store, table, index,
                       wfsi_key_hash(words, index->column_count), words, NULL,
-                      NULL);
+                      NULL, 0);
 
     return slot != NULL ? slot->value : 0;
 }
@@ -6110,7 +6169,7 @@ static void wfsi_list_insert(wfs_store *store, wfsi_table *table,
     char *row = wfsi_row_at(table, id);
     uint32_t hash = wfsi_row_key(store, table, index, row, words);
     wfsi_slot *slot =
-        wfsi_key_slot(store, table, index, hash, words, row, NULL);
+        wfsi_key_slot(store, table, index, hash, words, row, NULL, 0);
     wfsi_link *link = wfsi_row_link(table, index, id), *first;
     wfs_row_id before;
 
@@ -6713,8 +6772,8 @@ static wfs_row_id wfsi_unique_clash(const wfs_store *store,
     if (!wfsi_row_is_indexed(index, row))
         return 0;
     *hash = wfsi_row_key(store, table, index, row, words);
-    slot = wfsi_key_slot(store, table, index, *hash, words, row, NULL);
-    return slot != NULL && slot->value != id ? slot->value : 0;
+    slot = wfsi_key_slot(store, table, index, *hash, words, row, NULL, id);
+    return slot != NULL ? slot->value : 0;
 }
 
 /* After a map reserve. hash: of the key in a unique index. */
@@ -6860,6 +6919,16 @@ static const char *wfsi_undo_row(const wfs_store *store,
            record->size;
 }
 
+/* Free a text that was never committed; while somebody may read it, later. (If
+ * there is no memory to remember it, it stays until the store is freed.) */
+static void wfsi_text_discard(wfs_store *store, wfsi_handle handle)
+{
+    if (store->pins == 0)
+        wfsi_text_free(store, handle);
+    else if (wfsi_array_reserve(&store->allocator, store->freed, 1))
+        wfsi_array_push(store->freed, handle);
+}
+
 /* Free the owned texts of a row that another state of it does not have. */
 static void wfsi_row_free_texts(wfs_store *store, const wfsi_table *table,
                                 const char *row, const char *other)
@@ -6873,7 +6942,7 @@ static void wfsi_row_free_texts(wfs_store *store, const wfsi_table *table,
         handle = wfsi_cell_handle(column, row);
         if (handle != 0 &&
             (other == NULL || wfsi_cell_handle(column, other) != handle))
-            wfsi_text_free(store, handle);
+            wfsi_text_discard(store, handle);
     }
 }
 
@@ -6982,7 +7051,7 @@ static void wfsi_commit_deletes(wfs_store *store)
         table = &store->tables[record.table];
         chunk = (record.id - 1) >> WFSI_ROWS_BITS;
         if (table->live[chunk] != 0 || table->chunks[chunk] == NULL ||
-            chunk + 1 == wfsi_array_count(table->chunks))
+            chunk >= (table->next_id - 1) >> WFSI_ROWS_BITS)
             continue;
         wfsi_release(&store->allocator, table->chunks[chunk],
                      (size_t)table->row_size << WFSI_ROWS_BITS);
@@ -7015,8 +7084,8 @@ static void wfsi_rollback(wfs_store *store)
 {
     size_t top = wfsi_array_count(store->savepoints) - 1;
 
-    wfsi_undo_to(store, store->savepoints[top].undo_size);
     wfsi_array_shrink(store->freed, store->savepoints[top].freed_count);
+    wfsi_undo_to(store, store->savepoints[top].undo_size);
     wfsi_array_shrink(store->savepoints, top);
     wfsi_free_pending(store);
 }
@@ -7052,34 +7121,43 @@ static char *wfsi_row_new(wfs_store *store, wfsi_table *table)
     return wfsi_row_at(table, table->next_id);
 }
 
+static void wfsi_message_value(wfsi_message *message, wfs_value value)
+{
+    char digits[WFSI_REAL_SIZE];
+
+    if (value.text != NULL)
+        wfsi_message_culprit(message, value.text, value.size);
+    else if (value.type == WFS_REAL && value.real - value.real != 0)
+        wfsi_message_culprit(message,
+                             value.real > 0   ? "Infinity"
+                             : value.real < 0 ? "-Infinity"
+                                              : "NaN",
+                             value.real > 0 ? 8 : value.real < 0 ? 9 : 3);
+    else if (value.type == WFS_REAL)
+        wfsi_message_put(message, digits,
+                         wfsi_format_real(value.real, digits));
+    else
+        wfsi_message_put(message, digits,
+                         wfsi_format_integer(value.integer, digits));
+}
+
 /* Names the index and the values of the key that clashes. */
 static wfs_status wfsi_unique_error(wfs_store *store, const wfsi_table *table,
                                     const wfsi_index *index, const char *row,
                                     wfs_row_id other)
 {
-    char key[WFSI_CULPRIT_SIZE];
-    char digits[WFSI_INTEGER_SIZE];
+    char key[WFS_ERROR_MESSAGE_SIZE];
     wfsi_message message;
-    wfs_value value;
     uint32_t i;
 
-    message.text = key;
-    message.size = 0;
-    message.capacity = sizeof key - 1;
+    wfsi_message_open(&message, key, sizeof key);
     for (i = 0; i < index->column_count; i++) {
-        value = wfsi_cell(store, table, row, index->columns[i]);
         if (i != 0)
             wfsi_message_put(&message, ", ", 2);
-        if (value.text != NULL)
-            wfsi_message_culprit(&message, value.text, value.size);
-        else
-            wfsi_message_put(&message, digits,
-                             wfsi_format_integer(value.type == WFS_REAL
-                                                     ? (int64_t)value.real
-                                                     : value.integer,
-                                                 digits));
+        wfsi_message_value(&message,
+                           wfsi_cell(store, table, row, index->columns[i]));
     }
-    key[message.size] = '\0';
+    wfsi_message_end(&message);
     return wfsi_error(&store->error, WFS_ERR_UNIQUE,
                       "table %s, index %s: row %i already has the key (%s)",
                       wfsi_text(store, table->name, NULL),
@@ -7255,9 +7333,10 @@ static wfs_status wfsi_row_changed(wfs_store *store, uint32_t number,
     return WFS_OK;
 }
 
-/* Whether a row of `table` refers to row `id` of the table `target`. */
-static bool wfsi_table_refers(const wfsi_table *table, uint32_t target,
-                              wfs_row_id id)
+/* Whether a row of `table`, other than itself, refers to row `id` of the table
+ * `target`. */
+static bool wfsi_table_refers(const wfsi_table *table, bool is_target,
+                              uint32_t target, wfs_row_id id)
 {
     const wfsi_column *column;
     const char *row;
@@ -7271,7 +7350,8 @@ static bool wfsi_table_refers(const wfsi_table *table, uint32_t target,
             continue;
         for (at = 1; at < table->next_id; at++) {
             row = wfsi_row_find(table, at);
-            if (row == NULL || wfsi_cell_is_null(row, i))
+            if (row == NULL || wfsi_cell_is_null(row, i) ||
+                (is_target && at == id))
                 continue;
             value = wfsi_cell(NULL, table, row, i);
             if (value.integer == (int64_t)id)
@@ -7289,7 +7369,7 @@ static wfs_status wfsi_row_delete(wfs_store *store, uint32_t number,
     size_t i;
 
     for (i = 0; i < wfsi_array_count(store->tables); i++)
-        if (wfsi_table_refers(&store->tables[i], number, id))
+        if (wfsi_table_refers(&store->tables[i], i == number, number, id))
             return wfsi_error(&store->error, WFS_ERR_REFERENCE,
                               "table %s: row %i is still referred to by table "
                               "%s",
@@ -7386,6 +7466,8 @@ static wfs_status wfsi_declare_default(wfs_store *store, const char *table,
                                        wfsi_column *column)
 {
     const wfs_value *value = &given->default_value;
+    wfs_limits limits = wfsi_limits(NULL);
+    size_t size = value->size;
 
     if (value->type == WFS_NULL)
         return WFS_OK;
@@ -7399,13 +7481,16 @@ static wfs_status wfsi_declare_default(wfs_store *store, const char *table,
     column->default_real = value->real;
     if (!wfsi_column_is_text(column))
         return WFS_OK;
-    if (value->text == NULL)
+    if (value->text != NULL && size == 0)
+        size = strlen(value->text);
+    if (value->text == NULL ||
+        (value->type == WFS_JSON &&
+         !wfsi_json_check(value->text, size, &limits, NULL)))
         return wfsi_error(&store->error, WFS_ERR_SCHEMA,
-                          "table %s: the default of column %s has no text",
+                          "table %s: the default of column %s has no text, or "
+                          "no JSON",
                           table, given->name);
-    column->default_text = wfsi_symbol(
-        store, value->text, value->size != 0 ? value->size
-                                             : strlen(value->text));
+    column->default_text = wfsi_symbol(store, value->text, size);
     return column->default_text != 0 ? WFS_OK : wfsi_no_memory(&store->error);
 }
 
@@ -7429,6 +7514,7 @@ static wfs_status wfsi_declare_column(wfs_store *store, wfsi_table *table,
     column.type = given->type;
     column.nullable = given->nullable;
     column.interned = given->interned && given->type == WFS_TEXT;
+    column.owns = wfsi_column_is_text(&column) && !column.interned;
     column.size = wfsi_type_size(given->type);
     if (column.name == 0 ||
         !wfsi_array_reserve(&store->allocator, table->columns, 1))
@@ -7439,12 +7525,14 @@ static wfs_status wfsi_declare_column(wfs_store *store, wfsi_table *table,
                                 : UINT32_MAX;
         if (column.references == UINT32_MAX)
             return wfsi_error(&store->error, WFS_ERR_SCHEMA,
-                              "table %s: column %s refers to table %s, which "
-                              "is not declared",
-                              table_name, given->name, given->references);
+                              "table %s: column %s refers to %s, which is no "
+                              "table declared before",
+                              table_name, given->name,
+                              given->references != NULL ? given->references
+                                                        : "nothing");
     }
     WFS_TRY(wfsi_declare_default(store, table_name, given, &column));
-    if (wfsi_column_owns(&column)) {
+    if (column.owns) {
         if (!wfsi_array_reserve(&store->allocator, table->owners, 1))
             return wfsi_no_memory(&store->error);
         wfsi_array_push(table->owners,
@@ -7469,12 +7557,12 @@ static wfs_status wfsi_declare_key(wfs_store *store, wfsi_table *table,
         number = wfsi_column_find(store, table, at, (size_t)(end - at));
         if (number == UINT32_MAX || index->column_count == WFSI_INDEX_COLUMNS)
             return wfsi_error(&store->error, WFS_ERR_SCHEMA,
-                              "table %s, index %s: %s",
+                              "table %s, index %s: column %n %s",
                               wfsi_text(store, table->name, NULL),
-                              wfsi_text(store, index->name, NULL),
-                              number == UINT32_MAX
-                                  ? "names a column that is not declared"
-                                  : "has more than 8 columns");
+                              wfsi_text(store, index->name, NULL), at,
+                              (size_t)(end - at),
+                              number == UINT32_MAX ? "is not declared"
+                                                   : "is one more than 8");
         index->columns[index->column_count++] = number;
         while (*end == ' ')
             end++;
@@ -7495,6 +7583,7 @@ static wfs_status wfsi_declare_index(wfs_store *store, wfsi_table *table,
 {
     wfsi_index index;
     const wfsi_column *first;
+    uint32_t i;
 
     memset(&index, 0, sizeof index);
     index.name = wfsi_symbol(store, given->name, strlen(given->name));
@@ -7513,6 +7602,10 @@ static wfs_status wfsi_declare_index(wfs_store *store, wfsi_table *table,
     index.sparse = given->sparse;
     index.tree = !given->list && (!given->unique || given->ordered);
     WFS_TRY(wfsi_declare_key(store, table, &index, given->columns));
+    for (i = 0; i < index.column_count; i++)
+        if ((index.unique || index.sparse) &&
+            table->columns[index.columns[i]].nullable)
+            index.partial = true;
     first = &table->columns[index.columns[0]];
     index.prefix_decides =
         index.column_count == 1 && !wfsi_column_is_text(first) &&
@@ -7962,7 +8055,7 @@ static void wfsi_cell_discard(wfs_store *store, const wfsi_column *column,
 {
     wfsi_handle handle;
 
-    if (!wfsi_column_owns(column))
+    if (!column->owns)
         return;
     handle = wfsi_cell_handle(column, row);
     if (before == NULL || wfsi_cell_handle(column, before) != handle)
@@ -8097,6 +8190,31 @@ static wfs_status wfsi_close(wfs_store *store, wfs_status status)
     return status;
 }
 
+/* A transaction around code of the user's, who can end only those that he
+ * began in it himself. *floor: for wfsi_leave. */
+static bool wfsi_enter(wfs_store *store, size_t *floor)
+{
+    if (!wfsi_begin(store))
+        return false;
+    *floor = store->floor;
+    store->floor = wfsi_array_count(store->savepoints);
+    return true;
+}
+
+/* End it: all or nothing. What the user left open is taken back. */
+static wfs_status wfsi_leave(wfs_store *store, size_t floor, wfs_status status)
+{
+    size_t ours = store->floor;
+
+    if (wfsi_array_count(store->savepoints) > ours && status == WFS_OK)
+        status = wfsi_error(&store->error, WFS_ERR_MISUSE,
+                            "a transaction was begun and not ended");
+    while (wfsi_array_count(store->savepoints) > ours)
+        wfsi_rollback(store);
+    store->floor = floor;
+    return wfsi_close(store, status);
+}
+
 wfs_status wfs_insert(wfs_store *store, const char *table,
                       const wfs_field *fields, wfs_row_id *id)
 {
@@ -8145,7 +8263,7 @@ static wfs_status wfsi_no_transaction(wfs_store *store)
 
 wfs_status wfs_commit(wfs_store *store)
 {
-    if (wfsi_array_count(store->savepoints) == 0)
+    if (wfsi_array_count(store->savepoints) <= store->floor)
         return wfsi_no_transaction(store);
     wfsi_commit(store);
     return WFS_OK;
@@ -8153,7 +8271,7 @@ wfs_status wfs_commit(wfs_store *store)
 
 wfs_status wfs_rollback(wfs_store *store)
 {
-    if (wfsi_array_count(store->savepoints) == 0)
+    if (wfsi_array_count(store->savepoints) <= store->floor)
         return wfsi_no_transaction(store);
     wfsi_rollback(store);
     return WFS_OK;
@@ -8227,13 +8345,15 @@ static wfsi_slot *wfsi_values_slot(const wfs_store *store,
     uint32_t i;
 
     for (i = 0; i < index->column_count; i++)
-        if (values[i].type == WFS_NULL ||
+        if ((values[i].type == WFS_NULL &&
+             (index->partial ||
+              !table->columns[index->columns[i]].nullable)) ||
             !wfsi_value_word(store, &table->columns[index->columns[i]],
                              &values[i], &words[i]))
             return NULL;
     return wfsi_key_slot(store, table, index,
                          wfsi_key_hash(words, index->column_count), words,
-                         NULL, values);
+                         NULL, values, 0);
 }
 
 wfs_status wfs_find(wfs_store *store, const char *table, const char *index,
@@ -8307,6 +8427,8 @@ struct wfs_cursor {
     bool has_low, has_high;
     const char *starts_with;
     size_t starts_with_size;
+    const char *prefix_end;     /* the first text after those; NULL: none */
+    size_t prefix_end_size;
     bool descending;
     size_t left;                /* rows of the page still to give */
     bool started;
@@ -8379,9 +8501,8 @@ static bool wfsi_key_save(wfs_cursor *cursor, wfs_row_id id)
         values[i] = wfsi_cell(cursor->store, table, row, index->columns[i]);
         size += 9 + values[i].size;
     }
-    wfsi_array_shrink(cursor->key, 0);
     if (!wfsi_array_reserve(&cursor->store->allocator, cursor->key, size))
-        return false;
+        return false;           /* the key of the row before is still there */
     at = cursor->key;
     wfsi_put_word(&at, wfsi_cursor_tag(cursor), 4);
     wfsi_put_word(&at, id, 4);
@@ -8468,37 +8589,47 @@ static int wfsi_cursor_side(const wfs_cursor *cursor, wfs_row_id id)
         return -1;
     if (cursor->has_high && wfsi_value_compare(&value, &cursor->high) > 0)
         return 1;
-    size = cursor->starts_with_size;
-    if (cursor->starts_with == NULL || size == 0)
+    if (cursor->starts_with == NULL)
         return 0;
     if (value.type == WFS_NULL)
         return -1;
-    order = memcmp(value.text, cursor->starts_with,
-                   value.size < size ? value.size : size);
+    size = cursor->starts_with_size;
+    order = size == 0 ? 0
+                      : memcmp(value.text, cursor->starts_with,
+                               value.size < size ? value.size : size);
     return order != 0 ? order : value.size < size ? -1 : 0;
 }
 
-/* Where a query starts: at its lower bound, or its upper one. */
+/* Where a query starts: at the higher of its lower bounds, or going down at
+ * the lower of its upper ones; the end of a prefix is not inclusive. */
 static wfsi_place wfsi_cursor_bound(const wfs_cursor *cursor)
 {
     const wfsi_table *table = &cursor->store->tables[cursor->table];
     const wfsi_index *index = wfsi_cursor_index(cursor);
-    wfs_value values[WFSI_INDEX_COLUMNS];
+    wfs_value values[WFSI_INDEX_COLUMNS + 1], *bound, prefix;
     size_t count = cursor->equal_count;
-    bool bounded = cursor->descending ? cursor->has_high : cursor->has_low;
+    bool down = cursor->descending;
+    wfs_row_id id = down ? UINT32_MAX : 0;
     wfsi_probe probe;
 
     memcpy(values, cursor->equal, count * sizeof values[0]);
-    if (bounded)
-        values[count++] = cursor->descending ? cursor->high : cursor->low;
-    else if (!cursor->descending && cursor->starts_with != NULL)
-        values[count++] =
-            wfs_text_n(cursor->starts_with, cursor->starts_with_size);
-    probe = wfsi_value_probe(values, count,
-                             cursor->descending ? UINT32_MAX : 0);
-    return cursor->descending
-               ? wfsi_tree_seek_back(cursor->store, table, index, &probe)
-               : wfsi_tree_seek(cursor->store, table, index, &probe);
+    bound = &values[count];
+    prefix = down ? wfs_text_n(cursor->prefix_end, cursor->prefix_end_size)
+                  : wfs_text_n(cursor->starts_with, cursor->starts_with_size);
+    if (down ? cursor->has_high : cursor->has_low) {
+        *bound = down ? cursor->high : cursor->low;
+        count++;
+    }
+    if (prefix.text != NULL &&
+        (count == cursor->equal_count ||
+         (wfsi_value_compare(bound, &prefix) < 0) == !down)) {
+        *bound = prefix;
+        count = cursor->equal_count + 1;
+        id = 0;
+    }
+    probe = wfsi_value_probe(values, count, id);
+    return down ? wfsi_tree_seek_back(cursor->store, table, index, &probe)
+                : wfsi_tree_seek(cursor->store, table, index, &probe);
 }
 
 /* The entry after the last row's, wherever that is now. */
@@ -8515,8 +8646,9 @@ static wfsi_place wfsi_cursor_resume(const wfs_cursor *cursor)
                    ? wfsi_tree_previous(&index->ordered, cursor->place)
                    : wfsi_tree_next(&index->ordered, cursor->place);
     wfsi_key_load(cursor, values, &id);
-    probe = wfsi_value_probe(values, index->column_count,
-                             cursor->descending ? id : id + 1);
+    if (!cursor->descending && id != UINT32_MAX)
+        id++;
+    probe = wfsi_value_probe(values, index->column_count, id);
     return cursor->descending
                ? wfsi_tree_seek_back(cursor->store, table, index, &probe)
                : wfsi_tree_seek(cursor->store, table, index, &probe);
@@ -8535,13 +8667,6 @@ static wfs_row_id wfsi_cursor_tree(const wfs_cursor *cursor, wfsi_place *place)
     entry = wfsi_tree_entry(tree, *place);
     if (entry != NULL && wfsi_cursor_side(cursor, entry->id) == outside) {
         *place = wfsi_cursor_bound(cursor);
-        entry = wfsi_tree_entry(tree, *place);
-    }
-    /* A prefix has no upper bound to start from: go back to its last row. */
-    while (entry != NULL && cursor->descending &&
-           cursor->starts_with != NULL &&
-           wfsi_cursor_side(cursor, entry->id) > 0) {
-        *place = wfsi_tree_previous(tree, *place);
         entry = wfsi_tree_entry(tree, *place);
     }
     if (entry == NULL)
@@ -8599,7 +8724,7 @@ static wfs_row_id wfsi_cursor_rows(const wfs_cursor *cursor)
                 return id;
         return 0;
     }
-    while (id + 1 < table->next_id)
+    while (id < table->next_id - 1)
         if (wfsi_row_find(table, ++id) != NULL)
             return id;
     return 0;
@@ -8655,7 +8780,7 @@ bool wfs_cursor_has_more(wfs_cursor *cursor)
     wfsi_place place;
     bool failed;
 
-    return wfsi_cursor_peek(cursor, &place, &failed) != 0;
+    return wfsi_cursor_peek(cursor, &place, &failed) != 0 || failed;
 }
 
 const char *wfs_cursor_text(wfs_cursor *cursor)
@@ -8719,6 +8844,24 @@ static bool wfsi_cursor_own(wfs_cursor *cursor, wfs_value *copy,
     return !cursor->arena.failed;
 }
 
+/* The prefix, and the first text that comes after all that start with it. */
+static void wfsi_cursor_prefix(wfs_cursor *cursor, const wfs_value *prefix)
+{
+    size_t size = prefix->size;
+    char *end = wfsi_arena_text(&cursor->arena, prefix->text, size);
+
+    cursor->starts_with =
+        wfsi_arena_text(&cursor->arena, prefix->text, prefix->size);
+    cursor->starts_with_size = prefix->size;
+    while (end != NULL && size > 0 && (unsigned char)end[size - 1] == 0xFF)
+        size--;
+    if (end == NULL || size == 0)
+        return;
+    end[size - 1]++;
+    cursor->prefix_end = end;
+    cursor->prefix_end_size = size;
+}
+
 static wfs_status wfsi_cursor_bounds(wfs_cursor *cursor,
                                      const wfs_query *query,
                                      const wfsi_index *index)
@@ -8745,9 +8888,7 @@ static wfs_status wfsi_cursor_bounds(wfs_cursor *cursor,
     if (cursor->has_high)
         wfsi_cursor_own(cursor, &cursor->high, query->to);
     if (query->starts_with != NULL)
-        cursor->starts_with =
-            wfsi_arena_text(&cursor->arena, prefix.text, prefix.size);
-    cursor->starts_with_size = prefix.size;
+        wfsi_cursor_prefix(cursor, &prefix);
     return cursor->arena.failed ? wfsi_no_memory(&store->error) : WFS_OK;
 }
 
@@ -9323,6 +9464,8 @@ static void wfsi_set_handle(uint32_t *nulls, int column, wfsi_handle *cell,
  * >>harness, and by workflow functions. Source: Fragno's workflow runner.
  * --------------------------------------------------------------------- */
 
+struct wfsi_hook_frame;
+
 struct wfs_harness {
     wfs_allocator allocator;
     wfs_limits limits;
@@ -9338,7 +9481,14 @@ struct wfs_harness {
     wfs_open_tick *spare;               /* ticks to be used again */
     size_t open_ticks;
     wfs_row_id *due;                    /* array: hooks of one round */
+    const struct wfsi_hook_frame *hook; /* the one that is processed now */
 };
+
+/* A hook that is being processed, inside another one or not. */
+typedef struct wfsi_hook_frame {
+    wfs_row_id id;
+    const struct wfsi_hook_frame *outer;
+} wfsi_hook_frame;
 
 typedef struct wfsi_span {
     const char *data;                   /* NULL: none */
@@ -9658,6 +9808,15 @@ static wfs_status wfsi_run_no_memory(wfs_run *run)
     return wfsi_run_abort(run, wfsi_harness_no_memory(run->harness));
 }
 
+static wfsi_span wfsi_span_of(const char *text, size_t size)
+{
+    wfsi_span span;
+
+    span.data = text != NULL ? text : "";
+    span.size = text != NULL && size == 0 ? strlen(text) : size;
+    return span;
+}
+
 /* The first rule that is broken is remembered: whether this is the first. */
 static bool wfsi_run_misused(wfs_run *run)
 {
@@ -9670,16 +9829,16 @@ static bool wfsi_run_misused(wfs_run *run)
 
 /* Whether a call may go on; after a suspension it may not, and that it was
  * made is remembered as misuse. call, name: for the message. */
-static bool wfsi_run_may(wfs_run *run, const char *call, const char *name)
+static bool wfsi_run_may(wfs_run *run, const char *call, wfsi_span name)
 {
     if (run->sticky == WFS_OK)
         return true;
     if (run->sticky == WFS_SUSPENDED && wfsi_run_misused(run))
         wfsi_error(run->misuse, WFS_ERR_MISUSE,
-                   "workflow %s: %s \"%s\" was called although step \"%s\" had "
+                   "workflow %s: %s \"%n\" was called although step \"%s\" had "
                    "suspended the run; hand back what a step call returns "
                    "(WFS_TRY does)",
-                   run->workflow->key, call, name != NULL ? name : "",
+                   run->workflow->key, call, name.data, name.size,
                    run->suspended_at);
     return false;
 }
@@ -9776,7 +9935,8 @@ static wfsi_draft *wfsi_draft_expected(wfs_run *run, wfs_step_type type,
                         wfsi_step_type_sizes[type] + 1 + name.size ||
         memcmp(known.data, name.data, name.size) != 0 ||
         (parent.data != NULL &&
-         memcmp(key.data, parent.data, parent.size) != 0))
+         (key.data[parent.size] != '>' ||
+          memcmp(key.data, parent.data, parent.size) != 0)))
         return NULL;
     run->cursor++;
     return draft;
@@ -10032,17 +10192,15 @@ static wfs_status wfsi_step_enter(wfs_run *run, wfs_step_type type,
                                   const char *name, size_t name_size,
                                   wfsi_draft **draft, bool *is_new)
 {
-    wfsi_span span;
+    wfsi_span span = wfsi_span_of(name, name_size);
 
-    if (!wfsi_run_may(run, "step", name))
+    if (!wfsi_run_may(run, "step", span))
         return run->sticky;
     if (name == NULL)
         return wfsi_run_abort(
             run, wfsi_error(wfsi_harness_error(run->harness), WFS_ERR_ARGUMENT,
                             "workflow %s: the name of a %s step is NULL",
                             run->workflow->key, wfsi_step_type_names[type]));
-    span.data = name;
-    span.size = name_size != 0 ? name_size : strlen(name);
     *is_new = false;
     *draft = run->uses_built ? NULL : wfsi_draft_expected(run, type, span);
     if (*draft == NULL)
@@ -10052,6 +10210,11 @@ static wfs_status wfsi_step_enter(wfs_run *run, wfs_step_type type,
 }
 
 /* --- what a step's row says */
+
+static const char *wfsi_draft_name(const wfs_run *run, const wfsi_draft *draft)
+{
+    return wfsi_text(run->harness->store, draft->row.name, NULL);
+}
 
 static bool wfsi_draft_is(const wfs_run *run, const wfsi_draft *draft,
                           wfs_step_status status)
@@ -10232,9 +10395,10 @@ static wfs_status wfsi_run_returned(wfs_run *run, wfs_status status,
 
 /* Run a body in the scope of its step; its value is left in *value. */
 static wfs_status wfsi_body_call(wfs_run *run, uint32_t number,
-                                 const char *name, wfs_function body,
-                                 void *user, wfsi_span *value)
+                                 wfs_function body, void *user,
+                                 wfsi_span *value)
 {
+    const char *name = wfsi_draft_name(run, &run->drafts[number]);
     uint32_t scope = run->scope;
     wfsi_span outer = run->value;
     wfs_status status;
@@ -10253,8 +10417,8 @@ static wfs_status wfsi_body_call(wfs_run *run, uint32_t number,
 /* One attempt of a step, whose draft has that number. (Drafts move when a
  * body adds steps.) */
 static wfs_status wfsi_do_attempt(wfs_run *run, uint32_t number,
-                                  const char *name, wfs_function body,
-                                  void *user, const wfs_retries *retries,
+                                  wfs_function body, void *user,
+                                  const wfs_retries *retries,
                                   const wfs_json **result)
 {
     wfsi_draft *draft = &run->drafts[number];
@@ -10264,7 +10428,7 @@ static wfs_status wfsi_do_attempt(wfs_run *run, uint32_t number,
     draft->row.attempts++;
     wfsi_draft_reset(draft);
     wfsi_draft_touch(run, draft);
-    status = wfsi_body_call(run, number, name, body, user, &value);
+    status = wfsi_body_call(run, number, body, user, &value);
     draft = &run->drafts[number];
     if (status != WFS_OK)
         wfsi_queue_drop(run, number);
@@ -10306,11 +10470,12 @@ wfs_status wfs_do(wfs_run *run, const char *name, wfs_function body, void *user,
         return wfsi_run_abort(
             run, wfsi_error(wfsi_harness_error(run->harness), WFS_ERR_ARGUMENT,
                             "workflow %s: the body of step \"%s\" is NULL",
-                            run->workflow->key, name));
+                            run->workflow->key, wfsi_draft_name(run, draft)));
     if (is_new)
-        draft->row.max_attempts = retries->limit + 1;
-    return wfsi_do_attempt(run, (uint32_t)(draft - run->drafts), name, body,
-                           user, retries, result);
+        draft->row.max_attempts =
+            retries->limit + (retries->limit < INT64_MAX);
+    return wfsi_do_attempt(run, (uint32_t)(draft - run->drafts), body, user,
+                           retries, result);
 }
 
 /* --- sleep */
@@ -10343,7 +10508,7 @@ wfs_status wfs_sleep_with(wfs_run *run, const char *name,
         return wfsi_run_abort(
             run, wfsi_error(wfsi_harness_error(run->harness), WFS_ERR_ARGUMENT,
                             "workflow %s: sleep \"%s\" has no duration",
-                            run->workflow->key, name));
+                            run->workflow->key, wfsi_draft_name(run, draft)));
     if (wfsi_draft_is(run, draft, WFS_STEP_COMPLETED))
         return WFS_OK;
     if (is_new) {
@@ -10507,7 +10672,7 @@ wfs_status wfs_wait_for_event(wfs_run *run, const char *name,
         return wfsi_run_abort(
             run, wfsi_error(wfsi_harness_error(run->harness), WFS_ERR_ARGUMENT,
                             "workflow %s: wait \"%s\" has no event type",
-                            run->workflow->key, name));
+                            run->workflow->key, wfsi_draft_name(run, draft)));
     if (wfsi_draft_is(run, draft, WFS_STEP_COMPLETED)) {
         wfsi_draft_value(run, draft, event);
         return WFS_OK;
@@ -10573,7 +10738,7 @@ static wfsi_span wfsi_value_span(wfs_run *run, const wfs_json *value)
     if (wfs_json_type_of(value) == WFS_JSON_NULL)
         return span;
     wfsi_buffer_open(&buffer, run->arena);
-    wfsi_json_put(&buffer, value, 0);
+    wfsi_json_put(&buffer, value, WFSI_AS_IT_IS);
     span.data = wfsi_buffer_finish(&buffer);
     span.size = buffer.size;
     return span;
@@ -10581,7 +10746,7 @@ static wfsi_span wfsi_value_span(wfs_run *run, const wfs_json *value)
 
 wfs_status wfs_return(wfs_run *run, const wfs_json *value)
 {
-    if (!wfsi_run_may(run, "wfs_return", ""))
+    if (!wfsi_run_may(run, "wfs_return", wfsi_span_of("", 0)))
         return run->sticky;
     run->value = wfsi_value_span(run, value);
     return run->arena->failed ? wfsi_run_no_memory(run) : WFS_OK;
@@ -10591,7 +10756,7 @@ wfs_status wfs_return_text(wfs_run *run, const char *json)
 {
     wfs_status status;
 
-    if (!wfsi_run_may(run, "wfs_return_text", ""))
+    if (!wfsi_run_may(run, "wfs_return_text", wfsi_span_of("", 0)))
         return run->sticky;
     status = wfsi_json_span(json, &run->harness->limits, "wfs_return_text",
                             &run->value, wfsi_harness_error(run->harness));
@@ -10604,14 +10769,31 @@ wfs_status wfs_return_text(wfs_run *run, const char *json)
 
 wfs_status wfs_fail_with(wfs_run *run, const wfs_failure *failure)
 {
-    if (!wfsi_run_may(run, "wfs_fail", failure->name))
+    wfs_failure given = wfsi_failure_unnamed();
+
+    if (failure == NULL)
+        return wfsi_run_abort(
+            run, wfsi_error(wfsi_harness_error(run->harness), WFS_ERR_ARGUMENT,
+                            "workflow %s: wfs_fail_with has no failure",
+                            run->workflow->key));
+    if (!wfsi_run_may(run, "wfs_fail",
+                      wfsi_span_of(failure->name, failure->name_size)))
         return run->sticky;
-    return wfsi_run_fail(run, failure);
+    given.for_good = failure->for_good;
+    if (failure->name != NULL) {
+        given.name = failure->name;
+        given.name_size = failure->name_size;
+    }
+    if (failure->message != NULL) {
+        given.message = failure->message;
+        given.message_size = failure->message_size;
+    }
+    return wfsi_run_fail(run, &given);
 }
 
 wfs_status wfs_fail(wfs_run *run, const char *name, const char *message)
 {
-    if (!wfsi_run_may(run, "wfs_fail", name))
+    if (!wfsi_run_may(run, "wfs_fail", wfsi_span_of(name, 0)))
         return run->sticky;
     return wfsi_run_fail_text(run, name, message, false);
 }
@@ -10619,7 +10801,7 @@ wfs_status wfs_fail(wfs_run *run, const char *name, const char *message)
 wfs_status wfs_fail_for_good(wfs_run *run, const char *name,
                              const char *message)
 {
-    if (!wfsi_run_may(run, "wfs_fail_for_good", name))
+    if (!wfsi_run_may(run, "wfs_fail_for_good", wfsi_span_of(name, 0)))
         return run->sticky;
     return wfsi_run_fail_text(run, name, message, true);
 }
@@ -10719,7 +10901,7 @@ static wfs_field *wfsi_fields_copy(wfs_arena *arena, const wfs_field *fields)
 static wfs_status wfsi_queue_add(wfs_run *run, wfsi_queued_kind kind,
                                  wfsi_queued **queued)
 {
-    if (!wfsi_run_may(run, "a queued write", ""))
+    if (!wfsi_run_may(run, "a queued write", wfsi_span_of("", 0)))
         return run->sticky;
     if (run->scope == WFSI_NO_DRAFT)
         return wfsi_run_abort(
@@ -11332,6 +11514,7 @@ static void wfsi_random_restore(wfs_run *run)
         run->harness->random = run->random_before;
 }
 
+/* WFS_ERR_CONFLICT when another one was first. */
 static wfs_status wfsi_tick_commit(wfs_run *run, int *processed)
 {
     wfs_store *store = run->harness->store;
@@ -11351,10 +11534,10 @@ static wfs_status wfsi_tick_commit(wfs_run *run, int *processed)
         return WFS_OK;
     }
     wfsi_random_restore(run);
-    return status == WFS_ERR_CONFLICT ? WFS_OK : status;
+    return status;
 }
 
-/* All three phases at once. */
+/* All three phases at once. WFS_ERR_CONFLICT when another one was first. */
 static wfs_status wfsi_tick(wfs_harness *harness, wfs_row_id ref,
                             int64_t run_number, wfs_reason reason,
                             int64_t timestamp, int *processed)
@@ -11384,26 +11567,48 @@ static wfs_status wfsi_tick(wfs_harness *harness, wfs_row_id ref,
 
 /* --- making and freeing */
 
+/* A workflow's name in the tables. */
+static const char *wfsi_workflow_name(const wfs_workflow *workflow)
+{
+    return workflow->name != NULL ? workflow->name : workflow->key;
+}
+
+/* Nothing is missing, and no workflow before has the same key or name. */
+static wfs_status wfsi_check_workflow(const wfs_harness *harness,
+                                      const wfs_workflow *workflow)
+{
+    const char *name = wfsi_workflow_name(workflow);
+    const wfs_workflow *other;
+
+    if (workflow->key == NULL || workflow->run == NULL || name[0] == '\0')
+        return wfsi_error(wfsi_harness_error(harness), WFS_ERR_ARGUMENT,
+                          "workflow %s has no key, no function or no name",
+                          workflow->key != NULL ? workflow->key : name);
+    for (other = harness->workflows; other < workflow; other++)
+        if (strcmp(other->key, workflow->key) == 0 ||
+            strcmp(wfsi_workflow_name(other), name) == 0)
+            return wfsi_error(wfsi_harness_error(harness), WFS_ERR_ARGUMENT,
+                              "workflow %s is registered twice",
+                              workflow->key);
+    return WFS_OK;
+}
+
 static wfs_status wfsi_register(wfs_harness *harness)
 {
     wfs_error *error = wfsi_harness_error(harness);
-    const wfs_workflow *workflow, *other;
+    const wfs_workflow *workflow = harness->workflows;
+    const wfs_hook_handler *handler = harness->handlers;
     const char *name;
     wfsi_handle handle;
 
-    for (workflow = harness->workflows; workflow->key != NULL; workflow++) {
-        name = workflow->name != NULL ? workflow->name : workflow->key;
-        if (workflow->run == NULL || name[0] == '\0')
+    for (; handler != NULL && handler->hook_name != NULL; handler++)
+        if (handler->handle == NULL)
             return wfsi_error(error, WFS_ERR_ARGUMENT,
-                              "workflow %s has no function, or no name",
-                              workflow->key);
-        for (other = harness->workflows; other < workflow; other++)
-            if (strcmp(other->key, workflow->key) == 0 ||
-                wfsi_text_equal(other->name != NULL ? other->name : other->key,
-                                name))
-                return wfsi_error(error, WFS_ERR_ARGUMENT,
-                                  "workflow %s is registered twice",
-                                  workflow->key);
+                              "the handler of hook %s has no function",
+                              handler->hook_name);
+    for (; workflow->key != NULL || workflow->name != NULL; workflow++) {
+        WFS_TRY(wfsi_check_workflow(harness, workflow));
+        name = wfsi_workflow_name(workflow);
         handle = wfsi_symbol(harness->store, name, strlen(name));
         if (handle == 0 || !wfsi_array_reserve(&harness->allocator,
                                                harness->workflow_names, 1))
@@ -11671,7 +11876,7 @@ static bool wfsi_params_are_empty(wfs_arena *scratch, const char *params)
     const wfs_json *value;
     size_t size;
 
-    if (memchr("{[t123456789", params[blanks], 12) != NULL)
+    if (memchr("{[t", params[blanks], 3) != NULL)
         return false;
     value = wfsi_json_raw(scratch, params, strlen(params));
     switch (wfs_json_type_of(value)) {
@@ -11781,10 +11986,13 @@ static wfs_status wfsi_create(wfs_harness *harness, const char *workflow,
 
     WFS_TRY(wfsi_workflow_find(harness, workflow, &number));
     name = harness->workflow_names[number];
-    if (wfsi_text_empty(id))
-        id = wfs_random_id(&harness->random, drawn);
-    else
+    if (!wfsi_text_empty(id)) {
         WFS_TRY(wfsi_check_id(harness, "an instance id", id));
+    } else {
+        do
+            id = wfs_random_id(&harness->random, drawn);
+        while (wfsi_instance_lookup(harness, name, id) != 0);
+    }
     WFS_TRY(wfsi_params_span(harness, &harness->workflows[number], params,
                              false, &span));
     if (wfsi_instance_lookup(harness, name, id) != 0)
@@ -12080,6 +12288,12 @@ static wfs_status wfsi_check_payload(wfs_harness *harness,
     return wfsi_workflow_find(harness, payload->workflow, &number);
 }
 
+/* A tick that lost against another one is no error: it processed nothing. */
+static wfs_status wfsi_unless_lost(wfs_status status)
+{
+    return status == WFS_ERR_CONFLICT ? WFS_OK : status;
+}
+
 wfs_status wfs_tick(wfs_harness *harness, const wfs_payload *payload,
                     int *processed)
 {
@@ -12091,16 +12305,17 @@ wfs_status wfs_tick(wfs_harness *harness, const wfs_payload *payload,
                        payload->reason, harness->clock.now, &count);
     if (processed != NULL)
         *processed = count;
-    return status;
+    return wfsi_unless_lost(status);
 }
 
 /* A call of several ticks is one transaction too. */
-static wfs_status wfsi_close_call(wfs_harness *harness, wfs_random before,
-                                  wfs_status status)
+static wfs_status wfsi_leave_call(wfs_harness *harness, size_t floor,
+                                  wfs_random before, wfs_status status)
 {
+    status = wfsi_leave(harness->store, floor, status);
     if (status != WFS_OK)
         harness->random = before;
-    return wfsi_close(harness->store, status);
+    return status;
 }
 
 wfs_status wfs_run_until_idle(wfs_harness *harness, const wfs_payload *payload,
@@ -12110,10 +12325,11 @@ wfs_status wfs_run_until_idle(wfs_harness *harness, const wfs_payload *payload,
     wfs_idle sum = {0, 0};
     int processed = 1;
     wfs_status status = WFS_OK;
+    size_t floor;
 
     if (max_ticks <= 0)
         max_ticks = 25;
-    if (!wfsi_begin(harness->store))
+    if (!wfsi_enter(harness->store, &floor))
         return wfsi_harness_no_memory(harness);
     while (status == WFS_OK && processed != 0 && sum.ticks < max_ticks) {
         status = wfs_tick(harness, payload, &processed);
@@ -12122,7 +12338,7 @@ wfs_status wfs_run_until_idle(wfs_harness *harness, const wfs_payload *payload,
     }
     if (idle != NULL)
         *idle = sum;
-    return wfsi_close_call(harness, before, status);
+    return wfsi_leave_call(harness, floor, before, status);
 }
 
 wfs_status wfs_tick_retrieve(wfs_harness *harness, const wfs_payload *payload,
@@ -12130,6 +12346,10 @@ wfs_status wfs_tick_retrieve(wfs_harness *harness, const wfs_payload *payload,
 {
     *tick = NULL;
     WFS_TRY(wfsi_check_payload(harness, payload));
+    if (wfsi_array_count(harness->store->savepoints) > harness->store->floor)
+        return wfsi_error(wfsi_harness_error(harness), WFS_ERR_MISUSE,
+                          "a tick is not retrieved inside of a transaction, "
+                          "which could be rolled back under it");
     return wfsi_tick_retrieve(harness, payload->instance_ref,
                               payload->run_number, payload->reason,
                               harness->clock.now, tick);
@@ -12155,7 +12375,7 @@ wfs_status wfs_tick_commit(wfs_open_tick *tick, int *processed)
     int count = 0;
 
     if (tick->phase == WFSI_PHASE_PLANNED)
-        status = wfsi_tick_commit(&tick->run, &count);
+        status = wfsi_unless_lost(wfsi_tick_commit(&tick->run, &count));
     else
         status = wfsi_error(wfsi_harness_error(tick->run.harness),
                             WFS_ERR_MISUSE,
@@ -12299,6 +12519,7 @@ static wfs_status wfsi_hook_handle(wfs_harness *harness, wfs_row_id id)
     const wfs_hook_handler *handler;
     wfs_status status;
     wfs_hook hook;
+    size_t floor;
 
     WFS_TRY(wfsi_hook_end(harness, id, WFS_HOOK_PROCESSING));
     wfsi_read_hook(harness, id, &hook);
@@ -12309,9 +12530,10 @@ static wfs_status wfsi_hook_handle(wfs_harness *harness, wfs_row_id id)
         return wfsi_hook_end(harness, id, WFS_HOOK_COMPLETED);
     wfsi_error(&store->error, WFS_ERR_HOOK, "hook %s was refused",
                hook.hook_name);
-    if (!wfsi_begin(store))
+    if (!wfsi_enter(store, &floor))
         return wfsi_no_memory(&store->error);
-    status = wfsi_close(store, handler->handle(harness, &hook, handler->user));
+    status = handler->handle(harness, &hook, handler->user);
+    status = wfsi_leave(store, floor, status);
     if (status == WFS_ERR_NO_MEMORY)
         return wfsi_no_memory(&store->error);
     if (status != WFS_OK)
@@ -12320,27 +12542,51 @@ static wfs_status wfsi_hook_handle(wfs_harness *harness, wfs_row_id id)
 }
 
 /* The engine's hook: with auto_tick it runs its tick, at the time it was
- * planned for. */
+ * planned for; one that lost is tried again like a hook that was refused. */
 static wfs_status wfsi_hook_tick(wfs_harness *harness, wfs_row_id id)
 {
     const wfsi_hook_row *row = wfsi_hook_at(harness, id);
     int64_t at = WFSI_GET_TIME(hook, row, next_retry_at);
+    wfs_status status = WFS_OK;
     int processed;
 
     if (harness->auto_tick)
-        WFS_TRY(wfsi_tick(
+        status = wfsi_tick(
             harness, row->instance_ref, row->run_number,
             (wfs_reason)wfsi_enum(&harness->names, reason, row->reason),
-            at != WFS_NO_TIME ? at : row->created_at, &processed));
-    return wfsi_hook_end(harness, id, WFS_HOOK_COMPLETED);
+            at != WFS_NO_TIME ? at : row->created_at, &processed);
+    if (status == WFS_ERR_CONFLICT)
+        return wfsi_hook_failed(harness, id, "another tick was first");
+    return status == WFS_OK ? wfsi_hook_end(harness, id, WFS_HOOK_COMPLETED)
+                            : status;
 }
 
 static wfs_status wfsi_hook_process(wfs_harness *harness, wfs_row_id id)
 {
+    wfsi_hook_frame frame;
+    wfs_status status;
+
+    frame.id = id;
+    frame.outer = harness->hook;
+    harness->hook = &frame;
     if (wfsi_hook_at(harness, id)->hook_namespace ==
         harness->names.hook_namespace)
-        return wfsi_hook_tick(harness, id);
-    return wfsi_results_close(harness, wfsi_hook_handle(harness, id));
+        status = wfsi_hook_tick(harness, id);
+    else
+        status = wfsi_results_close(harness, wfsi_hook_handle(harness, id));
+    harness->hook = frame.outer;
+    return status;
+}
+
+/* Whether a hook is being processed: code of the user's that runs by it may
+ * process hooks too. */
+static bool wfsi_hook_is_open(const wfs_harness *harness, wfs_row_id id)
+{
+    const wfsi_hook_frame *frame = harness->hook;
+
+    while (frame != NULL && frame->id != id)
+        frame = frame->outer;
+    return frame != NULL;
 }
 
 static int wfsi_compare_ids(const void *left, const void *right)
@@ -12367,6 +12613,8 @@ static wfs_status wfsi_hooks_due(wfs_harness *harness)
          (entry = wfsi_tree_entry(&index->ordered, place)) != NULL &&
          wfsi_hook_at(harness, entry->id)->due_at <= harness->clock.now;
          place = wfsi_tree_next(&index->ordered, place)) {
+        if (wfsi_hook_is_open(harness, entry->id))
+            continue;
         if (!wfsi_array_reserve(&harness->allocator, harness->due, 1))
             return wfsi_harness_no_memory(harness);
         count = wfsi_array_count(harness->due);
@@ -12379,8 +12627,8 @@ static wfs_status wfsi_hooks_due(wfs_harness *harness)
     return WFS_OK;
 }
 
-/* One round: all hooks that are due now. (A handler may process hooks too;
- * what it has done is not done again.) */
+/* One round: all hooks that are due now, but for those that a hook of the
+ * round has processed meanwhile. */
 static wfs_status wfsi_hooks_round(wfs_harness *harness, size_t *processed)
 {
     wfs_row_id *ids;
@@ -12407,10 +12655,10 @@ static wfs_status wfsi_hooks_round(wfs_harness *harness, size_t *processed)
 wfs_status wfs_process_hooks(wfs_harness *harness, size_t *processed)
 {
     wfs_random before = harness->random;
-    size_t sum = 0, count = 1, rounds = 0;
+    size_t sum = 0, count = 1, rounds = 0, floor;
     wfs_status status = WFS_OK;
 
-    if (!wfsi_begin(harness->store))
+    if (!wfsi_enter(harness->store, &floor))
         return wfsi_harness_no_memory(harness);
     while (status == WFS_OK && count != 0) {
         if (rounds++ == harness->limits.hook_rounds)
@@ -12423,7 +12671,7 @@ wfs_status wfs_process_hooks(wfs_harness *harness, size_t *processed)
     }
     if (processed != NULL)
         *processed = status == WFS_OK ? sum : 0;
-    return wfsi_close_call(harness, before, status);
+    return wfsi_leave_call(harness, floor, before, status);
 }
 
 /* --- reading: rows as the user sees them, in the results' arena */
@@ -12750,7 +12998,8 @@ static bool wfsi_hook_matches(const wfs_harness *harness,
             wfsi_text_equal(wfsi_result_symbol(harness, row->hook_name),
                             filter->hook_name)) &&
            (filter->status == WFS_HOOK_ANY ||
-            row->status == names->hook_status[filter->status]) &&
+            wfsi_enum(names, hook_status, row->status) ==
+                (int)filter->status) &&
            (workflow == 0 || row->workflow_name == workflow) &&
            (filter->instance_id == NULL ||
             wfsi_text_equal(wfsi_result_symbol(harness, row->instance_id),
@@ -14104,7 +14353,7 @@ static wfs_status wfsi_runner_equip(wfs_runner *runner, wfs_error *error)
 typedef struct wfsi_before {
     wfs_clock clock;
     wfs_random random;
-    size_t transactions;
+    size_t transactions, floor;
 } wfsi_before;
 
 static size_t wfsi_runner_transactions(const wfs_runner *runner)
@@ -14119,6 +14368,7 @@ static wfsi_before wfsi_runner_remember(const wfs_runner *runner)
     before.clock = *wfs_harness_clock(runner->harness);
     before.random = *wfs_harness_random(runner->harness);
     before.transactions = wfsi_runner_transactions(runner);
+    before.floor = wfs_harness_store(runner->harness)->floor;
     return before;
 }
 
@@ -14128,7 +14378,8 @@ static wfs_status wfsi_runner_undo(wfs_runner *runner,
     wfs_store *store = wfs_harness_store(runner->harness);
 
     while (wfsi_runner_transactions(runner) > before->transactions)
-        wfs_rollback(store);
+        wfsi_rollback(store);
+    store->floor = before->floor;
     *wfs_harness_clock(runner->harness) = before->clock;
     *wfs_harness_random(runner->harness) = before->random;
     runner->result.arena->failed = false;
@@ -14136,19 +14387,18 @@ static wfs_status wfsi_runner_undo(wfs_runner *runner,
     return WFS_ERR_NO_MEMORY;
 }
 
-/* A callback that begins a transaction has to end it, and no other. */
+/* A callback that begins a transaction has to end it. */
 static wfs_status wfsi_turn_balance(wfsi_turn *turn, const wfsi_before *before,
                                     wfs_status status)
 {
     size_t open = wfsi_runner_transactions(turn->runner);
     size_t expected = before->transactions + 1;
 
-    if (open != expected && status == WFS_OK)
+    if (open > expected && status == WFS_OK)
         status = wfsi_error(&turn->error, WFS_ERR_MISUSE,
-                            "the step left a transaction open, or ended one "
-                            "that it had not begun");
+                            "the step left a transaction open");
     for (; open > expected; open--)
-        wfs_commit(wfs_harness_store(turn->runner->harness));
+        wfsi_commit(wfs_harness_store(turn->runner->harness));
     return status;
 }
 
@@ -14179,14 +14429,14 @@ static wfs_status wfsi_runner_step(wfs_runner *runner, wfs_step_result *result)
     wfs_status status;
     wfsi_turn turn;
 
-    if (wfs_begin(store) != WFS_OK)
+    if (!wfsi_enter(store, &before.floor))
         return WFS_ERR_NO_MEMORY;
     wfsi_turn_open(&turn, runner);
     status = wfsi_turn_play(&turn, &before, result);
     if (status == WFS_ERR_NO_MEMORY)
         return wfsi_runner_undo(runner, &before);
-    if (wfsi_runner_transactions(runner) > before.transactions)
-        wfs_commit(store);
+    store->floor = before.floor;
+    wfsi_commit(store);
     return status;
 }
 

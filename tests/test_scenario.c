@@ -965,14 +965,13 @@ static wfs_status return_done(wfs_context *context)
 
 static void test_callbacks_that_misbehave(void **state)
 {
-    static const char message[] = "the step left a transaction open, or ended "
-                                  "one that it had not begun";
-
     (void)state;
     expect_refusal((const wfs_scenario_step[]){
-        WFS_ASSERT(.check = leave_open), {0}}, WFS_ERR_MISUSE, message);
+        WFS_ASSERT(.check = leave_open), {0}}, WFS_ERR_MISUSE,
+        "the step left a transaction open");
     expect_refusal((const wfs_scenario_step[]){
-        WFS_ASSERT(.check = close_ours), {0}}, WFS_ERR_MISUSE, message);
+        WFS_ASSERT(.check = close_ours), {0}}, WFS_ERR_NO_TRANSACTION,
+        "the check returned NO_TRANSACTION: no transaction is open");
     expect_refusal((const wfs_scenario_step[]){
         WFS_ASSERT(.check = return_done), {0}}, WFS_ERR_ASSERTION,
         "the check returned DONE: there is no next one");

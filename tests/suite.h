@@ -1,0 +1,840 @@
+/* The scenarios that the tests of forks, memory, threads and determinism run,
+ * and everything that can be seen of a run, as text to compare byte by byte.
+ * Needs no cmocka. Include it after wfscenario.h with its implementation. */
+#ifndef SUITE_H
+#define SUITE_H
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define WFS_EXAMPLE_NO_MAIN
+#include "../examples/all_features.c"
+
+/* --- text that grows */
+
+typedef struct suite_text {
+    char *data;                 /* NULL until something is put in */
+    size_t size, capacity;
+} suite_text;
+
+static inline void suite_put(suite_text *text, const char *bytes, size_t size)
+{
+    if (text->capacity - text->size < size + 1) {
+        text->capacity = text->capacity * 2 + size + 1;
+        text->data = (char *)realloc(text->data, text->capacity);
+        if (text->data == NULL)
+            abort();
+    }
+    memcpy(text->data + text->size, bytes, size);
+    text->size += size;
+    text->data[text->size] = '\0';
+}
+
+static inline void suite_say(suite_text *text, const char *string)
+{
+    suite_put(text, string, strlen(string));
+}
+
+static inline void suite_integer(suite_text *text, int64_t value)
+{
+    char digits[32];
+
+    snprintf(digits, sizeof digits, "%lld", (long long)value);
+    suite_say(text, digits);
+}
+
+static inline void suite_free(suite_text *text)
+{
+    free(text->data);
+    memset(text, 0, sizeof *text);
+}
+
+/* --- what a store holds: every column of every row of every table */
+
+static inline void suite_string(suite_text *text, const char *bytes,
+                                size_t size)
+{
+    char escape[8];
+    size_t i;
+
+    suite_say(text, "\"");
+    for (i = 0; i < size; i++) {
+        if ((unsigned char)bytes[i] >= 0x20 && bytes[i] != '"' &&
+            bytes[i] != '\\') {
+            suite_put(text, &bytes[i], 1);
+        } else {
+            snprintf(escape, sizeof escape, "\\u%04x",
+                     (unsigned)(unsigned char)bytes[i]);
+            suite_say(text, escape);
+        }
+    }
+    suite_say(text, "\"");
+}
+
+static inline void suite_value(suite_text *text, wfs_value value)
+{
+    char digits[40];
+
+    switch (value.type) {
+    case WFS_NULL:
+        suite_say(text, "null");
+        break;
+    case WFS_REAL:
+        snprintf(digits, sizeof digits, "%.17g", value.real);
+        suite_say(text, digits);
+        break;
+    case WFS_TEXT:
+        suite_string(text, value.text, value.size);
+        break;
+    case WFS_JSON:
+        suite_put(text, value.text, value.size);
+        break;
+    case WFS_BOOL:
+        suite_say(text, value.integer != 0 ? "true" : "false");
+        break;
+    default:
+        suite_integer(text, value.integer);
+    }
+}
+
+static inline void suite_row(suite_text *text, const wfs_row *row,
+                             const char *const *columns)
+{
+    suite_say(text, "{\"id\":");
+    suite_integer(text, row->id);
+    suite_say(text, ",\"version\":");
+    suite_integer(text, row->version);
+    for (; *columns != NULL; columns++) {
+        suite_say(text, ",\"");
+        suite_say(text, *columns);
+        suite_say(text, "\":");
+        suite_value(text, wfs_row_value(row, *columns));
+    }
+    suite_say(text, "}");
+}
+
+static inline void suite_table(suite_text *text, wfs_store *store,
+                               const char *table, const char *const *columns)
+{
+    wfs_query query = {0};
+    const char *before = "\n";
+    wfs_cursor *cursor;
+    wfs_row row;
+
+    suite_say(text, "\"");
+    suite_say(text, table);
+    suite_say(text, "\":[");
+    query.table = table;
+    if (wfs_cursor_open(store, &query, &cursor) != WFS_OK)
+        abort();
+    while (wfs_cursor_next(cursor, &row) == WFS_OK) {
+        suite_say(text, before);
+        suite_row(text, &row, columns);
+        before = ",\n";
+    }
+    wfs_cursor_close(cursor);
+    suite_say(text, "]");
+}
+
+#define SUITE_MOST_COLUMNS 32
+
+static inline void suite_own_table(suite_text *text, wfs_store *store,
+                                   const wfs_table *table)
+{
+    const char *columns[SUITE_MOST_COLUMNS + 1] = {NULL};
+    size_t i;
+
+    for (i = 0; table->columns[i].name != NULL; i++) {
+        if (i == SUITE_MOST_COLUMNS)
+            abort();
+        columns[i] = table->columns[i].name;
+    }
+    suite_say(text, ",\n");
+    suite_table(text, store, table->name, columns);
+}
+
+/* All tables as one JSON text. own: the user's, or NULL. */
+static inline void suite_tables(suite_text *text, wfs_store *store,
+                                const wfs_table *own)
+{
+#define SUITE_COLUMN(c_type, member, column, ...) column,
+    static const char *const instances[] = {
+        WFSI_INSTANCE_COLUMNS(SUITE_COLUMN) NULL};
+    static const char *const steps[] = {WFSI_STEP_COLUMNS(SUITE_COLUMN) NULL};
+    static const char *const events[] = {WFSI_EVENT_COLUMNS(SUITE_COLUMN) NULL};
+    static const char *const hooks[] = {WFSI_HOOK_COLUMNS(SUITE_COLUMN) NULL};
+#undef SUITE_COLUMN
+
+    suite_say(text, "{");
+    suite_table(text, store, "workflow_instance", instances);
+    suite_say(text, ",\n");
+    suite_table(text, store, "workflow_step", steps);
+    suite_say(text, ",\n");
+    suite_table(text, store, "workflow_event", events);
+    suite_say(text, ",\n");
+    suite_table(text, store, "workflow_hook", hooks);
+    for (; own != NULL && own->name != NULL; own++)
+        suite_own_table(text, store, own);
+    suite_say(text, "}\n");
+}
+
+/* --- what came of a run */
+
+static inline void suite_json(suite_text *text, const wfs_json *value)
+{
+    wfs_arena *arena = wfs_arena_create(NULL);
+    size_t size;
+    const char *json = wfs_json_write(arena, value, 0, &size);
+
+    if (json == NULL)
+        abort();
+    suite_put(text, json, size);
+    suite_say(text, "\n");
+    wfs_arena_free(arena);
+}
+
+static inline void suite_step(suite_text *text, const wfs_step_result *step)
+{
+    suite_integer(text, (int64_t)step->index);
+    suite_say(text, " ");
+    suite_say(text, wfs_scenario_kind_name(step->kind));
+    suite_say(text, " ");
+    suite_say(text, wfs_status_name(step->status));
+    suite_say(text, " at ");
+    suite_integer(text, step->clock);
+    suite_say(text, ": ");
+    suite_say(text, step->label);
+    suite_say(text, " = ");
+    suite_json(text, step->value);
+    if (step->message != NULL) {
+        suite_say(text, step->message);
+        suite_say(text, "\n");
+    }
+}
+
+static inline void suite_write(const char *bytes, size_t size, void *user)
+{
+    suite_put((suite_text *)user, bytes, size);
+}
+
+static inline void suite_reports(suite_text *text, const wfs_scenario *scenario,
+                                 wfs_runner *runner)
+{
+    const wfs_scenario_result *result = wfs_runner_result(runner);
+    wfs_report_options options = {0};
+    size_t i;
+
+    options.writer.write = suite_write;
+    options.writer.user = text;
+    options.verbosity = WFS_VERBOSE;
+    wfs_report_plan(&options, scenario);
+    for (i = 0; i < result->step_count; i++)
+        wfs_report_step(&options, &result->steps[i]);
+    wfs_report_end(&options, result);
+    if (wfs_report_timeline(&options, wfs_runner_harness(runner)) != WFS_OK)
+        abort();
+}
+
+/* Tables, results, variables, clock, randomness, and the reports' bytes. */
+static inline void suite_all_of(suite_text *text, const wfs_scenario *scenario,
+                                wfs_runner *runner)
+{
+    const wfs_scenario_result *result = wfs_runner_result(runner);
+    wfs_harness *harness = wfs_runner_harness(runner);
+    char digits[24];
+    size_t i;
+
+    suite_tables(text, wfs_harness_store(harness), scenario->tables);
+    for (i = 0; i < result->step_count; i++)
+        suite_step(text, &result->steps[i]);
+    suite_json(text, result->vars);
+    suite_say(text, wfs_status_name(result->status));
+    suite_say(text, " at ");
+    suite_integer(text, wfs_clock_now(wfs_harness_clock(harness)));
+    snprintf(digits, sizeof digits, " %016llx\n",
+             (unsigned long long)wfs_harness_random(harness)->state);
+    suite_say(text, digits);
+    snprintf(digits, sizeof digits, "%016llx\n",
+             (unsigned long long)wfs_store_hash(wfs_harness_store(harness)));
+    suite_say(text, digits);
+    suite_reports(text, scenario, runner);
+}
+
+/* Run a scenario and tell all of it. */
+static inline wfs_status suite_run(suite_text *text,
+                                   const wfs_scenario *scenario)
+{
+    wfs_runner *runner;
+    wfs_error error;
+    wfs_status status = wfs_runner_create(scenario, &runner, &error);
+
+    if (status != WFS_OK) {
+        suite_say(text, error.message);
+        return status;
+    }
+    while (wfs_runner_next(runner, NULL) == WFS_OK)
+        continue;
+    suite_all_of(text, scenario, runner);
+    status = wfs_runner_result(runner)->status;
+    wfs_runner_free(runner);
+    return status;
+}
+
+/* --- own tables: items, orders of them, and mails about orders */
+
+static const wfs_column item_columns[] = {
+    {.name = "sku", .type = WFS_TEXT},
+    {.name = "stock", .type = WFS_INTEGER},
+    {.name = "weight", .type = WFS_REAL, .nullable = true},
+    {.name = "note", .type = WFS_JSON, .nullable = true},
+    {.name = "sold_at", .type = WFS_TIME, .nullable = true},
+    {.name = "active",
+     .type = WFS_BOOL,
+     .default_value = {.type = WFS_BOOL, .integer = 1}},
+    {0},
+};
+
+static const wfs_index item_indexes[] = {
+    {.name = "by_stock", .columns = "stock, sku", .ordered = true},
+    {0},
+};
+
+static const wfs_column order_columns[] = {
+    {.name = "order_id", .type = WFS_TEXT},
+    {.name = "run", .type = WFS_INTEGER},
+    {.name = "item", .type = WFS_REFERENCE, .references = "items"},
+    {.name = "quantity", .type = WFS_INTEGER},
+    {.name = "state", .type = WFS_TEXT, .interned = true},
+    {.name = "draw", .type = WFS_INTEGER},
+    {0},
+};
+
+static const wfs_index order_indexes[] = {
+    {.name = "by_state", .columns = "state, quantity", .ordered = true},
+    {.name = "of_item", .columns = "item", .list = true},
+    {0},
+};
+
+static const wfs_column mail_columns[] = {
+    {.name = "hook", .type = WFS_INTEGER},
+    {.name = "order_id", .type = WFS_TEXT},
+    {.name = "body", .type = WFS_JSON},
+    {.name = "sent_at", .type = WFS_TIME},
+    {0},
+};
+
+static const wfs_table shop_tables[] = {
+    {.name = "items",
+     .columns = item_columns,
+     .indexes = item_indexes,
+     .primary_key = "sku"},
+    {.name = "orders",
+     .columns = order_columns,
+     .indexes = order_indexes,
+     .primary_key = "order_id, run"},
+    {.name = "mails", .columns = mail_columns, .primary_key = "hook"},
+    {0},
+};
+
+static const char *const shop_skus[] = {"cup", "pot", "tray"};
+#define SHOP_SKUS 3
+
+static wfs_status find_item(wfs_run *run, wfs_row *row)
+{
+    wfs_store *store = wfs_harness_store(wfs_run_harness(run));
+    const wfs_json *quantity = wfs_json_get(wfs_params(run), "quantity");
+    wfs_value sku = wfs_text(shop_skus[wfs_json_integer(quantity) % SHOP_SKUS]);
+
+    return wfs_find(store, "items", "primary", &sku, 1, row);
+}
+
+/* Takes the item from the shelf, at the second attempt where the quantity is
+ * even: what the first one queued is never written. */
+static wfs_status reserve(wfs_run *run, void *user)
+{
+    int64_t quantity =
+        wfs_json_integer(wfs_json_get(wfs_params(run), "quantity"));
+    int64_t draw = (int64_t)wfs_random_below(wfs_run_random(run), 1000000);
+    wfs_arena *arena = wfs_run_arena(run);
+    wfs_json *letter = wfs_json_new_object(arena);
+    wfs_row item;
+
+    (void)user;
+    WFS_TRY(find_item(run, &item));
+    WFS_TRY(wfs_queue_insert(
+        run, "orders",
+        WFS_FIELDS({"order_id", wfs_text(wfs_instance_id(run))},
+                   {"run", wfs_integer(wfs_run_number(run))},
+                   {"item", wfs_reference(item.id)},
+                   {"quantity", wfs_integer(quantity)},
+                   {"state", wfs_text("reserved")},
+                   {"draw", wfs_integer(draw)})));
+    WFS_TRY(wfs_queue_update(
+        run, "items", item.id, item.version,
+        WFS_FIELDS({"stock", wfs_integer(wfs_row_integer(&item, "stock") -
+                                         quantity)},
+                   {"weight", wfs_real((double)draw / 7)},
+                   {"sold_at", wfs_time(wfs_now(run))})));
+    letter = wfs_json_set(arena, letter, "quantity",
+                          wfs_json_new_integer(arena, quantity));
+    letter = wfs_json_set(arena, letter, "order",
+                          wfs_json_new_string(arena, wfs_instance_id(run)));
+    WFS_TRY(wfs_queue_hook(run, "mail", letter));
+    if (quantity % 2 == 0 && wfs_attempt(run) == 1)
+        return wfs_fail(run, "NO_HANDS", "nobody was there to take it");
+    return wfs_return(run, letter);
+}
+
+static wfs_status hand_over(wfs_run *run, void *user)
+{
+    wfs_store *store = wfs_harness_store(wfs_run_harness(run));
+    wfs_value key[2];
+    wfs_row order;
+
+    (void)user;
+    key[0] = wfs_text(wfs_instance_id(run));
+    key[1] = wfs_integer(wfs_run_number(run));
+    WFS_TRY(wfs_find(store, "orders", "primary", key, 2, &order));
+    if (wfs_row_integer(&order, "quantity") % 5 == 0)
+        return wfs_queue_delete(run, "orders", order.id, order.version);
+    return wfs_queue_update(run, "orders", order.id, order.version,
+                            WFS_FIELDS({"state", wfs_text("shipped")}));
+}
+
+static wfs_status sell(wfs_run *run, void *user)
+{
+    wfs_do_options twice = {.retries = {.limit = 2, .delay = "1 minute"}};
+    wfs_wait_options paid = {.type = "paid", .timeout = "1 day"};
+    const wfs_json *letter, *payment;
+    wfs_json *output;
+
+    WFS_TRY(wfs_do(run, "reserve", reserve, user, &twice, &letter));
+    WFS_TRY(wfs_wait_for_event(run, "payment", &paid, &payment));
+    WFS_TRY(wfs_sleep(run, "pack", "2 hours"));
+    WFS_TRY(wfs_do(run, "hand over", hand_over, user, NULL, NULL));
+    output = wfs_json_new_object(wfs_run_arena(run));
+    output = wfs_json_set(wfs_run_arena(run), output, "letter", letter);
+    output = wfs_json_set(wfs_run_arena(run), output, "payment",
+                          wfs_json_get(payment, "payload"));
+    return wfs_return(run, output);
+}
+
+static const char *sell_params(const wfs_json *params, void *user)
+{
+    (void)user;
+    return wfs_json_type_of(wfs_json_get(params, "quantity")) ==
+                   WFS_JSON_INTEGER
+               ? NULL
+               : "an order needs a quantity";
+}
+
+static const wfs_workflow shop_workflows[] = {
+    {.key = "sell",
+     .name = "sell-workflow",
+     .run = sell,
+     .validate_params = sell_params},
+    {0},
+};
+
+/* Every third order's mail is refused once and tried again. */
+static wfs_status send_mail(wfs_harness *harness, const wfs_hook *hook,
+                            void *user)
+{
+    int64_t quantity =
+        wfs_json_integer(wfs_json_get(hook->payload, "quantity"));
+    wfs_arena *arena = wfs_harness_arena(harness);
+    const char *body = wfs_json_write(arena, hook->payload, 0, NULL);
+    const char *order_id =
+        wfs_json_string(wfs_json_get(hook->payload, "order"), NULL);
+    int64_t now = wfs_clock_now(wfs_harness_clock(harness));
+
+    (void)user;
+    if (body == NULL)
+        return WFS_ERR_NO_MEMORY;
+    if (quantity % 3 == 0 && hook->attempts == 0)
+        return WFS_ERR_HOOK;
+    return wfs_insert(wfs_harness_store(harness), "mails",
+                      WFS_FIELDS({"hook", wfs_integer(hook->id)},
+                                 {"order_id", wfs_text(order_id)},
+                                 {"body", wfs_json_text(body)},
+                                 {"sent_at", wfs_time(now)}),
+                      NULL);
+}
+
+static const wfs_hook_handler shop_hooks[] = {
+    {.hook_name = "mail", .handle = send_mail},
+    {0},
+};
+
+static wfs_status fill_shelves(wfs_context *context)
+{
+    wfs_store *store = wfs_harness_store(context->harness);
+    wfs_row_id id;
+    int64_t i;
+
+    for (i = 0; i < SHOP_SKUS; i++) {
+        WFS_TRY(wfs_insert(store, "items",
+                           WFS_FIELDS({"sku", wfs_text(shop_skus[i])},
+                                      {"stock", wfs_integer(1000 - i)},
+                                      {"note", wfs_json_text("[\"new\"]")}),
+                           &id));
+        WFS_TRY(wfs_update(store, "items", id, 1,
+                           WFS_FIELDS({"weight", wfs_real(0.1)},
+                                      {"note", wfs_null()})));
+    }
+    return WFS_OK;
+}
+
+/* The step's user pointer tells how many: s-000, s-001, ... */
+static const wfs_batch_item *many_orders(wfs_context *context)
+{
+    size_t i, count = strlen((const char *)context->step->user);
+    wfs_batch_item *items = (wfs_batch_item *)wfs_arena_allocate(
+        context->arena, (count + 1) * sizeof *items);
+    char *texts = (char *)wfs_arena_allocate(context->arena, count * 64);
+
+    if (items == NULL || texts == NULL) {
+        context->error->code = WFS_ERR_NO_MEMORY;
+        return NULL;
+    }
+    memset(items, 0, (count + 1) * sizeof *items);
+    for (i = 0; i < count; i++, texts += 64) {
+        snprintf(texts, 16, "s-%03d", (int)i);
+        snprintf(texts + 16, 48, "{\"quantity\":%d,\"note\":\"no. %d\"}",
+                 (int)i, (int)i);
+        items[i].id = texts;
+        items[i].params = texts + 16;
+    }
+    return items;
+}
+
+#define TEN "**********"
+#define HUNDRED TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN
+
+/* Orders by state and quantity, the largest first, in pages of two. */
+static const wfs_json *read_pages(wfs_context *context)
+{
+    wfs_arena *arena = context->arena;
+    wfs_json *found = wfs_json_new_array(arena);
+    wfs_query query = {.table = "orders",
+                       .index = "by_state",
+                       .descending = true,
+                       .page_size = 2};
+    wfs_cursor *cursor;
+    bool more = true;
+    wfs_row row;
+
+    while (more) {
+        context->error->code = wfs_cursor_open(
+            wfs_harness_store(context->harness), &query, &cursor);
+        if (context->error->code != WFS_OK)
+            return NULL;
+        while ((context->error->code = wfs_cursor_next(cursor, &row)) == WFS_OK)
+            found = wfs_json_append(
+                arena, found,
+                wfs_json_new_string(arena, wfs_row_text(&row, "order_id")));
+        more = wfs_cursor_has_more(cursor);
+        query.cursor = NULL;
+        if (more && context->error->code == WFS_DONE) {
+            const wfs_json *place =
+                wfs_json_new_string(arena, wfs_cursor_text(cursor));
+
+            query.cursor = wfs_json_string(place, NULL);
+        }
+        wfs_cursor_close(cursor);
+        if (context->error->code != WFS_DONE)
+            return NULL;
+        context->error->code = WFS_OK;
+        if (more && query.cursor == NULL) {
+            context->error->code = WFS_ERR_NO_MEMORY;
+            return NULL;
+        }
+    }
+    return found;
+}
+
+static const wfs_json *read_list(wfs_context *context)
+{
+    wfs_list_options options = {.status = WFS_INSTANCE_WAITING, .page_size = 3};
+    wfs_json *found = wfs_json_new_array(context->arena);
+    wfs_instance_list list;
+    size_t i;
+
+    context->error->code =
+        wfs_list_instances(context->harness, "sell", &options, &list);
+    if (context->error->code != WFS_OK)
+        return NULL;
+    for (i = 0; i < list.count; i++)
+        found = wfs_json_append(
+            context->arena, found,
+            wfs_instance_to_json(context->arena, &list.instances[i]));
+    return found;
+}
+
+/* The second item of that sku is refused; the step goes on. */
+static wfs_status shelves_are_unique(wfs_context *context)
+{
+    wfs_store *store = wfs_harness_store(context->harness);
+    wfs_status status =
+        wfs_insert(store, "items",
+                   WFS_FIELDS({"sku", wfs_text("cup")},
+                              {"stock", wfs_integer(1)}),
+                   NULL);
+
+    if (status == WFS_ERR_NO_MEMORY)
+        return status;
+    return wfs_expect_text(context, "a second cup", "UNIQUE_VIOLATION",
+                           wfs_status_name(status));
+}
+
+static const wfs_read_options last_of_first_run = {.has_run_number = true,
+                                                   .order = WFS_DESCENDING,
+                                                   .page_size = 1};
+
+/* A hundred orders by hand; some are paused, ended, begun again. */
+static const wfs_scenario_step shop_steps[] = {
+    WFS_ASSERT(.check = fill_shelves, .label = "fill the shelves"),
+    WFS_CREATE_BATCH(.workflow = "sell", .instances_from = many_orders,
+                     .user = (void *)HUNDRED, .store_as = "batch"),
+    WFS_RUN_UNTIL_IDLE(.workflow = "sell", .id = "s-007",
+                       .reason = WFS_REASON_CREATE, .max_ticks = 2),
+    WFS_RUN_CREATE(.workflow = "sell", .id = "s-008", .max_ticks = 1),
+    WFS_PAUSE(.workflow = "sell", .id = "s-007"),
+    WFS_TICK(.workflow = "sell", .id = "s-007", .reason = WFS_REASON_EVENT),
+    WFS_EVENT(.workflow = "sell", .id = "s-007", .type = "paid",
+              .payload = "{\"by\":\"card\"}", .store_as = "before"),
+    WFS_STATUS(.workflow = "sell", .id = "s-007", .store_as = "paused"),
+    WFS_RESUME_AND_RUN(.workflow = "sell", .id = "s-007", .max_ticks = 1,
+                       .store_as = "resumed", .run_store_as = "resumedRun"),
+    WFS_ADVANCE_TIME(.duration = "1.5 minutes"),
+    WFS_RETRY_AND_RUN(.workflow = "sell", .id = "s-008", .max_ticks = 1),
+    WFS_EVENT_AND_RUN(.workflow = "sell", .id = "s-008", .type = "paid",
+                      .payload = "[1,2.5]", .max_ticks = 1),
+    WFS_ADVANCE_AND_RUN(.workflow = "sell", .id = "s-007",
+                        .duration = "2 hours"),
+    WFS_INITIALIZE_AND_RUN(.workflow = "sell", .id = "s-late",
+                           .params = "{\"quantity\":15}", .max_ticks = 1),
+    WFS_EVENT_AND_RUN(.workflow = "sell", .id = "s-late", .type = "paid",
+                      .max_ticks = 1),
+    WFS_TERMINATE(.workflow = "sell", .id = "s-009"),
+    WFS_RESTART(.workflow = "sell", .id = "s-009"),
+    WFS_RUN_CREATE(.workflow = "sell", .id = "s-009", .max_ticks = 1),
+    WFS_RESTART(.workflow = "sell", .id = "s-007"),
+    WFS_RUN_CREATE(.workflow = "sell", .id = "s-007", .max_ticks = 1),
+    WFS_CREATE(.workflow = "sell", .params = "{\"quantity\":3}",
+               .store_as = "drawn"),
+    WFS_ADVANCE_AND_RUN(.workflow = "sell", .id = "s-late",
+                        .duration = "3 hours"),
+    WFS_HISTORY(.workflow = "sell", .id = "s-007",
+                .options = &last_of_first_run, .store_as = "history"),
+    WFS_READ(.read = read_pages, .store_as = "pages"),
+    WFS_READ(.read = read_list, .store_as = "list"),
+    WFS_ASSERT(.check = shelves_are_unique, .label = "a sku is unique"),
+    {0},
+};
+
+static const wfs_scenario shop = {
+    .name = "own tables, pause, restart and a batch of 100",
+    .workflows = shop_workflows,
+    .steps = shop_steps,
+    .tables = shop_tables,
+    .hooks = shop_hooks,
+    .clock_start = 1700000000000,
+    .seed = 7,
+};
+
+/* The same by itself: each hook runs its tick when it is due. */
+static const wfs_scenario_step clockwork_steps[] = {
+    WFS_ASSERT(.check = fill_shelves, .label = "fill the shelves"),
+    WFS_CREATE_BATCH(.workflow = "sell", .instances_from = many_orders,
+                     .user = (void *)TEN),
+    WFS_ADVANCE_TIME(.duration = "1 s"),
+    WFS_ADVANCE_TIME(.duration = "1 minute"),
+    WFS_EVENT(.workflow = "sell", .id = "s-004", .type = "paid"),
+    WFS_EVENT(.workflow = "sell", .id = "s-005", .type = "paid"),
+    WFS_PAUSE(.workflow = "sell", .id = "s-006"),
+    WFS_EVENT(.workflow = "sell", .id = "s-006", .type = "paid"),
+    WFS_RESUME(.workflow = "sell", .id = "s-006"),
+    WFS_RESTART(.workflow = "sell", .id = "s-001"),
+    WFS_ADVANCE_TIME(.duration = "2 hours"),
+    WFS_ADVANCE_TIME(.duration = "1 day"),
+    WFS_STATUS(.workflow = "sell", .id = "s-002"),
+    WFS_READ(.read = read_pages, .store_as = "pages"),
+    {0},
+};
+
+static const wfs_scenario clockwork = {
+    .name = "the shop runs by itself",
+    .workflows = shop_workflows,
+    .steps = clockwork_steps,
+    .tables = shop_tables,
+    .hooks = shop_hooks,
+    .seed = 8,
+    .auto_tick = true,
+};
+
+/* --- pause, resume, terminate, restart */
+
+static wfs_status voyage(wfs_run *run, void *user)
+{
+    wfs_wait_options papers = {.type = "papers"};
+    wfs_arena *arena = wfs_run_arena(run);
+    wfs_json *output = wfs_json_new_object(arena);
+
+    (void)user;
+    WFS_TRY(wfs_wait_for_event(run, "papers", &papers, NULL));
+    WFS_TRY(wfs_sleep(run, "sail", "3 days"));
+    output = wfs_json_set(arena, output, "run",
+                          wfs_json_new_integer(arena, wfs_run_number(run)));
+    return wfs_return(run, output);
+}
+
+static const wfs_workflow voyage_workflows[] = {
+    {.key = "voyage", .name = "voyage-workflow", .run = voyage},
+    {0},
+};
+
+static const wfs_scenario_step voyage_steps[] = {
+    WFS_INITIALIZE_AND_RUN(.workflow = "voyage", .id = "v-1", .max_ticks = 1),
+    WFS_PAUSE(.workflow = "voyage", .id = "v-1"),
+    WFS_TICK(.workflow = "voyage", .id = "v-1", .reason = WFS_REASON_EVENT),
+    WFS_EVENT(.workflow = "voyage", .id = "v-1", .type = "papers",
+              .payload = "{\"harbour\":\"Kiel\"}"),
+    WFS_RESUME_AND_RUN(.workflow = "voyage", .id = "v-1", .max_ticks = 1),
+    WFS_TERMINATE(.workflow = "voyage", .id = "v-1", .store_as = "first"),
+    WFS_TERMINATE(.workflow = "voyage", .id = "v-1", .store_as = "second"),
+    WFS_RESTART(.workflow = "voyage", .id = "v-1"),
+    WFS_RUN_CREATE(.workflow = "voyage", .id = "v-1", .max_ticks = 1),
+    WFS_EVENT_AND_RUN(.workflow = "voyage", .id = "v-1", .type = "papers",
+                      .max_ticks = 1),
+    WFS_ADVANCE_AND_RUN(.workflow = "voyage", .id = "v-1",
+                        .duration = "3 days"),
+    WFS_HISTORY(.workflow = "voyage", .id = "v-1", .store_as = "history"),
+    {0},
+};
+
+static const wfs_scenario voyages = {
+    .name = "a voyage, interrupted",
+    .workflows = voyage_workflows,
+    .steps = voyage_steps,
+};
+
+/* --- nested and repeated steps, retries, runs that end badly, drawn ids */
+
+static wfs_status throw_dice(wfs_run *run, void *user)
+{
+    wfs_random *random = wfs_run_random(run);
+    wfs_arena *arena = wfs_run_arena(run);
+    double share = wfs_random_real(random);
+    char word[WFS_RANDOM_ID_SIZE];
+    wfs_json *thrown = wfs_json_new_object(arena);
+
+    (void)user;
+    if (wfs_attempt(run) < 3)
+        return wfs_fail(run, "ROLLED_OFF", "the dice fell from the table");
+    thrown = wfs_json_set(arena, thrown, "share",
+                          wfs_json_new_real(arena, share));
+    thrown = wfs_json_set(arena, thrown, "word",
+                          wfs_json_new_string(arena,
+                                              wfs_random_id(random, word)));
+    return wfs_return(run, thrown);
+}
+
+static wfs_status one_round(wfs_run *run, void *user)
+{
+    wfs_do_options patient = {.retries = {.limit = 4,
+                                          .delay = "10 s",
+                                          .backoff = WFS_BACKOFF_EXPONENTIAL}};
+    const wfs_json *thrown;
+
+    WFS_TRY(wfs_do(run, "throw", throw_dice, user, &patient, &thrown));
+    return wfs_return(run, thrown);
+}
+
+static wfs_status lottery(wfs_run *run, void *user)
+{
+    wfs_arena *arena = wfs_run_arena(run);
+    wfs_json *rounds = wfs_json_new_array(arena);
+    const wfs_json *thrown;
+    int i;
+
+    for (i = 0; i < 2; i++) {
+        WFS_TRY(wfs_do(run, "round", one_round, user, NULL, &thrown));
+        rounds = wfs_json_append(arena, rounds, thrown);
+        WFS_TRY(wfs_sleep_ms(run, "rest", 1500));
+    }
+    return wfs_return(run, rounds);
+}
+
+static wfs_status strike(wfs_run *run, void *user)
+{
+    (void)user;
+    return wfs_fail_for_good(run, "STRUCK", "caf\xC3\xA9 \"closed\"\n");
+}
+
+static wfs_status doomed(wfs_run *run, void *user)
+{
+    return wfs_do(run, "strike", strike, user, NULL, NULL);
+}
+
+static wfs_status empty_handed(wfs_run *run, void *user)
+{
+    (void)user;
+    return wfs_return(run, NULL);
+}
+
+static const char *refuse_nothing(const wfs_json *output, void *user)
+{
+    (void)user;
+    return wfs_json_type_of(output) == WFS_JSON_NULL ? "nothing came of it"
+                                                     : NULL;
+}
+
+static const wfs_workflow chance_workflows[] = {
+    {.key = "lottery", .name = "lottery-workflow", .run = lottery},
+    {.key = "doomed", .run = doomed},
+    {.key = "empty", .run = empty_handed, .validate_output = refuse_nothing},
+    {0},
+};
+
+static const char *drawn_id(wfs_context *context)
+{
+    return wfs_var_text(context, "drawn");
+}
+
+static const wfs_scenario_step chance_steps[] = {
+    WFS_CREATE(.workflow = "lottery", .store_as = "other"),
+    WFS_CREATE(.workflow = "lottery", .store_as = "drawn"),
+    WFS_CREATE(.workflow = "doomed", .store_as = "doomed"),
+    WFS_CREATE(.workflow = "empty", .id = "e-1"),
+    WFS_ADVANCE_TIME(.duration = "10 s"),
+    WFS_ADVANCE_TIME(.duration = "20 s"),
+    WFS_ADVANCE_TIME(.duration = "1 minute"),
+    WFS_ADVANCE_TIME(.duration = "1 hour"),
+    WFS_ADVANCE_TIME(.duration = "1 hour"),
+    WFS_STATUS(.workflow = "lottery", .id_from = drawn_id),
+    WFS_HISTORY(.workflow = "lottery", .id_from = drawn_id,
+                .store_as = "history"),
+    WFS_STATUS(.workflow = "empty", .id = "e-1"),
+    WFS_RESTART(.workflow = "lottery", .id_from = drawn_id),
+    WFS_ADVANCE_TIME(.duration = "10 s"),
+    {0},
+};
+
+static const wfs_scenario chances = {
+    .name = "drawn ids and dice",
+    .workflows = chance_workflows,
+    .steps = chance_steps,
+    .clock_start = -1000,
+    .seed = 20240229,
+    .auto_tick = true,
+};
+
+static const wfs_scenario *const suite[] = {
+    &all_features, &shop, &clockwork, &voyages, &chances,
+};
+#define SUITE_COUNT (sizeof suite / sizeof suite[0])
+
+#endif /* SUITE_H */
