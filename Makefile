@@ -2,6 +2,7 @@
 
 STD = c99
 CXXSTD = c++17
+STANDARDS = c99 c11
 OPT = -O1 -g
 SANITIZE =
 RUNNER =
@@ -33,7 +34,7 @@ CONFORMANCE := $(patsubst tests/conformance/%.c,conformance-%, \
     $(wildcard tests/conformance/*.c))
 EXAMPLES := $(patsubst examples/%.c,%,$(wildcard examples/*.c))
 PROGRAMS = $(TESTS) $(CONFORMANCE) $(EXAMPLES)
-SUITE = $(TESTS) $(CONFORMANCE) examples readme
+SUITE = examples readme mutations $(CONFORMANCE) $(TESTS)
 COUNTS = $(SUITE:%=$(OUT)/%.count)
 
 # As many jobs as there are processors, unless told otherwise.
@@ -50,11 +51,11 @@ all: examples
 demo: $(OUT)/all_features
 	@$(OUT)/all_features
 
-test: $(COUNTS)
-	@$(total) $(COUNTS)
+test:
+	@$(call count,$(COUNTS))
 
-test-cpp: $(CXX_OUT)/test_cpp.count
-	@$(total) $<
+test-cpp:
+	@$(call count,$(CXX_OUT)/test_cpp.count)
 
 examples: $(EXAMPLES:%=build/%)
 
@@ -71,6 +72,7 @@ help:
 	@echo
 	@echo 'CC=gcc STD=c99 OPT="-O1 -g" SANITIZE=address,undefined'
 	@echo 'CXX=g++ CXXSTD=c++17'
+	@echo 'STANDARDS="c99 c11" for the examples and the code in README.md'
 	@echo 'SUITE="NAME ..."   test only these'
 	@echo 'RUNNER=COMMAND     put before each test program, such as valgrind'
 	@echo 'STB_DS=PATH        stb_ds.h, where Debian has no package for it'
@@ -94,13 +96,13 @@ endif
 # One at a time: both use the same package lists.
 ifneq ($(CMOCKA),)
 CMOCKA_CFLAGS = -isystem $(CMOCKA)/include
-CMOCKA_LIBS = -L$(CMOCKA)/lib -Wl,-rpath,$(CMOCKA)/lib -lcmocka
+CMOCKA_LIBS = -L$(CMOCKA)/lib -Wl,-rpath,$(CMOCKA)/lib -lcmocka -lm
 else ifneq ($(wildcard $(SYSTEM_INCLUDE)/cmocka.h),)
-CMOCKA_LIBS = -lcmocka
+CMOCKA_LIBS = -lcmocka -lm
 else
 CMOCKA_HEADER = build/debian/include/cmocka.h
 CMOCKA_CFLAGS = -isystem build/debian/include
-CMOCKA_LIBS = -Lbuild/debian/lib -Wl,-rpath,$(CURDIR)/build/debian/lib -lcmocka
+CMOCKA_LIBS = -Lbuild/debian/lib -Wl,-rpath,$(CURDIR)/build/debian/lib -lcmocka -lm
 $(CMOCKA_HEADER): | stb_ds.h
 	@tests/fetch.sh libcmocka-dev libcmocka0 || { echo 'Give the place' \
 	    'where cmocka is installed: make test CMOCKA=PREFIX'; exit 1; } >&2
@@ -110,11 +112,6 @@ $(CMOCKA_HEADER): | stb_ds.h
 endif
 
 # --- programs
-
-# Sum up what tests/run.sh counted; fails when a test failed.
-total = awk '{ p += $$1; f += $$2; s += $$3 } \
-    END { print p + 0 " passed, " f + 0 " failed, " s + 0 " skipped"; \
-          exit f > 0 || p == 0 }'
 
 # Other flags make other programs.
 $(OUT)/flags: command = $(COMPILE)
@@ -143,15 +140,22 @@ $(PROGRAMS:%=build/%): build/%: $(OUT)/% FORCE
 
 # --- tests
 
+# Make files of counts and sum them up; what could not be built has failed.
+count = rm -f $(1); $(MAKE) --no-print-directory -k $(1); \
+    for count in $(1); do \
+        cat $$count 2>/dev/null || echo "0 1 0 $$count could not be made"; \
+    done | awk '{ p += $$1; f += $$2; s += $$3 } \
+        NF > 3 { sub(/^0 1 0 /, ""); print } \
+        END { print p + 0 " passed, " f + 0 " failed, " s + 0 " skipped"; \
+              exit f > 0 || p == 0 }'
+
 %.count: % FORCE
-	@CONFORMANCE=$(OUT)/conformance-fragno \
-	    tests/run.sh $* $(RUNNER) $*
+	@tests/run.sh $* $(RUNNER) $*
 
-# As C99 and C11 both; sanitizers look at one.
-$(OUT)/examples.count: stb_ds.h FORCE
-	@STANDARDS="$(if $(SANITIZE),$(STD),c99 c11)" tests/run.sh $(OUT)/examples \
-	    tests/examples.sh $(OUT)/examples $(CC) $(C_FLAGS)
+$(OUT)/mutations.count: $(OUT)/conformance-fragno FORCE
+	@tests/run.sh $(@:.count=) tests/conformance/test_mutations.sh $<
 
-$(OUT)/readme.count: stb_ds.h FORCE
-	@STANDARDS="$(if $(SANITIZE),$(STD),c99 c11)" tests/run.sh $(OUT)/readme \
-	    tests/readme.sh $(OUT)/readme $(CC) $(C_FLAGS)
+$(OUT)/examples.count $(OUT)/readme.count: $(OUT)/%.count: tests/%.sh \
+    stb_ds.h $(OUT)/flags FORCE
+	@STANDARDS="$(STANDARDS)" \
+	    tests/run.sh $(OUT)/$* $< $(OUT)/$* $(CC) $(C_FLAGS) -O0

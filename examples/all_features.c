@@ -7,6 +7,8 @@
  * A test that includes this file defines WFS_EXAMPLE_NO_MAIN and uses the
  * scenario `all_features`.
  */
+#include <stdio.h>
+
 #ifndef WFS_EXAMPLE_NO_MAIN
 #define WFSCENARIO_IMPLEMENTATION
 #endif
@@ -263,9 +265,9 @@ static const wfs_batch_item approvals[] = {
 
 static const wfs_read_options first_fifty = {.page_size = 50};
 
-#define EXPECT(expectations)                                                  \
+#define EXPECT(text, expectations)                                            \
     WFS_ASSERT(.check = check_variables, .user = (void *)expectations,        \
-               .label = #expectations)
+               .label = text)
 
 static const wfs_scenario_step all_steps[] = {
     WFS_SET_TIME(.timestamp = 0, .store_as = "startTime"),
@@ -274,8 +276,9 @@ static const wfs_scenario_step all_steps[] = {
     WFS_CREATE_BATCH(.workflow = "approvals", .instances = approvals,
                      .store_as = "approvalBatch"),
     WFS_CREATE(.workflow = "retry", .id = "retry-1", .store_as = "retryId"),
-    WFS_READ(.read = read_sleep_row, .store_as = "sleepRow"),
-    EXPECT(after_creation),
+    WFS_READ(.read = read_sleep_row, .store_as = "sleepRow",
+             .label = "read the row of sleep-1"),
+    EXPECT("all are created", after_creation),
 
     WFS_TICK(.tick_payload_from = sleep_created,
              .store_as = "sleepTickProcessed"),
@@ -287,7 +290,7 @@ static const wfs_scenario_step all_steps[] = {
                        .store_as = "retryFirstRun"),
     WFS_STATUS(.workflow = "retry", .id = "retry-1",
                .store_as = "retryStatus"),
-    EXPECT(after_first_ticks),
+    EXPECT("all wait", after_first_ticks),
 
     WFS_ADVANCE_TIME(.duration = "10 minutes", .store_as = "afterRetryDelay"),
     WFS_RUN_UNTIL_IDLE(.workflow = "retry", .id = "retry-1",
@@ -298,7 +301,7 @@ static const wfs_scenario_step all_steps[] = {
                        .store_as = "sleepFirstRun"),
     WFS_STATUS(.workflow = "sleep", .id_from = sleep_id,
                .store_as = "sleepStatus"),
-    EXPECT(after_retry),
+    EXPECT("only the retry was due", after_retry),
     WFS_ASSERT(.check = check_retry, .label = "the retry succeeded"),
 
     WFS_ADVANCE_TIME(.duration = "1 hour", .store_as = "afterSleep"),
@@ -311,14 +314,16 @@ static const wfs_scenario_step all_steps[] = {
                        .store_as = "approvalSecondRun"),
     WFS_STATUS(.workflow = "approvals", .id = "approval-1",
                .store_as = "approvalFinalStatus"),
-    EXPECT(after_wake_and_event),
+    EXPECT("both are complete", after_wake_and_event),
     WFS_ASSERT(.check = check_event, .label = "the event was taken"),
 
     WFS_HISTORY(.workflow = "sleep", .id = "sleep-1", .options = &first_fifty,
                 .store_as = "sleepHistory"),
-    WFS_READ(.read = read_sleep_steps, .store_as = "sleepSteps"),
-    WFS_READ(.read = read_sleep_hooks, .store_as = "hooks"),
-    EXPECT(of_rows),
+    WFS_READ(.read = read_sleep_steps, .store_as = "sleepSteps",
+             .label = "read the steps of sleep-1"),
+    WFS_READ(.read = read_sleep_hooks, .store_as = "hooks",
+             .label = "read the hooks of sleep-1"),
+    EXPECT("the rows are as recorded", of_rows),
     {0},
 };
 
@@ -333,7 +338,7 @@ static const wfs_scenario all_features = {
 int main(void)
 {
     wfs_report_options report = {0};
-    const wfs_step_result *step;
+    const wfs_step_result *step = NULL;
     const wfs_scenario_result *result;
     wfs_runner *runner;
     wfs_error error;
@@ -346,12 +351,13 @@ int main(void)
     wfs_report_plan(&report, &all_features);
     do {
         status = wfs_runner_next(runner, &step);
-        if (status != WFS_DONE)
+        if (status != WFS_DONE && step != NULL)
             wfs_report_step(&report, step);
     } while (status == WFS_OK);
     result = wfs_runner_result(runner);
     wfs_report_end(&report, result);
     status = result->status;
+    printf("\n");
     if (status == WFS_OK)
         status = wfs_report_timeline(&report, wfs_runner_harness(runner));
     wfs_runner_free(runner);

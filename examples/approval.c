@@ -73,22 +73,25 @@ static const wfs_scenario_step steps[] = {
                       .type = "decided", .payload = "{\"ok\":true}"),
     WFS_STATUS(.workflow = "request", .id = "r-granted",
                .store_as = "granted"),
-    WFS_ASSERT(.check = is_granted, .user = (void *)"granted"),
+    WFS_ASSERT(.check = is_granted, .user = (void *)"granted",
+               .label = "in time: granted"),
 
     /* Too late: the deadline is two hours after the wait began. */
     WFS_RUN_CREATE(.workflow = "request", .id = "r-late", .max_ticks = 1),
     WFS_ADVANCE_AND_RUN(.workflow = "request", .id = "r-late",
                         .duration = "2 hours"),
     WFS_STATUS(.workflow = "request", .id = "r-late", .store_as = "late"),
-    WFS_ASSERT(.check = is_escalated),
-    WFS_ASSERT(.check = no_second_decision),
+    WFS_ASSERT(.check = is_escalated, .label = "too late: escalated"),
+    WFS_ASSERT(.check = no_second_decision,
+               .label = "a decision after that is refused"),
 
     /* Too early: an event that comes before the wait is kept for it. */
     WFS_EVENT(.workflow = "request", .id = "r-early", .type = "decided",
               .payload = "{\"ok\":true}"),
     WFS_RUN_CREATE(.workflow = "request", .id = "r-early"),
     WFS_STATUS(.workflow = "request", .id = "r-early", .store_as = "early"),
-    WFS_ASSERT(.check = is_granted, .user = (void *)"early"),
+    WFS_ASSERT(.check = is_granted, .user = (void *)"early",
+               .label = "too early: granted"),
     {0},
 };
 

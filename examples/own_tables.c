@@ -167,13 +167,19 @@ static const wfs_workflow workflows[] = {
 /* With auto_tick each instance is ticked by its hooks as they fall due. */
 static const wfs_scenario_step steps[] = {
     WFS_CREATE_BATCH(.workflow = "order", .instances = orders),
-    WFS_ASSERT(.check = nothing_is_shipped),
+    WFS_ASSERT(.check = nothing_is_shipped,
+               .label = "what failed has written nothing"),
     WFS_ADVANCE_TIME(.duration = "1 hour"),
-    WFS_ASSERT(.check = primary_key_finds),
-    WFS_ASSERT(.check = primary_key_is_unique),
-    WFS_READ(.read = first_page, .store_as = "first"),
-    WFS_READ(.read = second_page, .store_as = "second"),
-    WFS_ASSERT(.check = pages_are_in_order),
+    WFS_ASSERT(.check = primary_key_finds,
+               .label = "a row is found by its key"),
+    WFS_ASSERT(.check = primary_key_is_unique,
+               .label = "a second row of that key is refused"),
+    WFS_READ(.read = first_page, .store_as = "first",
+             .label = "read the first page"),
+    WFS_READ(.read = second_page, .store_as = "second",
+             .label = "read the second page"),
+    WFS_ASSERT(.check = pages_are_in_order,
+               .label = "the largest orders come first"),
     {0},
 };
 

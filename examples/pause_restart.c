@@ -88,14 +88,14 @@ static const wfs_scenario_step steps[] = {
     /* A pause is asked for; the next tick, of whatever kind, obeys. */
     WFS_PAUSE(.workflow = "voyage", .id = "v-1"),
     WFS_TICK(.workflow = "voyage", .id = "v-1", .reason = WFS_REASON_EVENT),
-    WFS_ASSERT(.check = is_paused),
+    WFS_ASSERT(.check = is_paused, .label = "it is paused"),
 
     /* While paused events are kept and nothing runs. */
     WFS_EVENT(.workflow = "voyage", .id = "v-1", .type = "papers",
               .payload = "{\"harbour\":\"Kiel\"}"),
     WFS_TICK(.workflow = "voyage", .id = "v-1", .reason = WFS_REASON_EVENT,
              .store_as = "ticked"),
-    WFS_ASSERT(.check = still_paused),
+    WFS_ASSERT(.check = still_paused, .label = "it still is"),
 
     /* Resumed, it takes its event and sails. */
     WFS_RESUME_AND_RUN(.workflow = "voyage", .id = "v-1", .max_ticks = 1),
@@ -103,7 +103,7 @@ static const wfs_scenario_step steps[] = {
     /* Terminated at sea; the second time that is refused. */
     WFS_TERMINATE(.workflow = "voyage", .id = "v-1", .store_as = "first"),
     WFS_TERMINATE(.workflow = "voyage", .id = "v-1", .store_as = "second"),
-    WFS_ASSERT(.check = is_terminated),
+    WFS_ASSERT(.check = is_terminated, .label = "it is terminated"),
 
     /* A new run starts from nothing: it needs papers of its own. */
     WFS_RESTART(.workflow = "voyage", .id = "v-1"),
@@ -112,7 +112,8 @@ static const wfs_scenario_step steps[] = {
                       .max_ticks = 1),
     WFS_ADVANCE_AND_RUN(.workflow = "voyage", .id = "v-1",
                         .duration = "3 days"),
-    WFS_ASSERT(.check = both_runs_are_kept),
+    WFS_ASSERT(.check = both_runs_are_kept,
+               .label = "each run has its history"),
     WFS_HISTORY(.workflow = "voyage", .id = "v-1"),
     {0},
 };
