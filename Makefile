@@ -34,7 +34,7 @@ CONFORMANCE := $(patsubst tests/conformance/%.c,conformance-%, \
     $(wildcard tests/conformance/*.c))
 EXAMPLES := $(patsubst examples/%.c,%,$(wildcard examples/*.c))
 PROGRAMS = $(TESTS) $(CONFORMANCE) $(EXAMPLES)
-SUITE = examples readme mutations $(CONFORMANCE) $(TESTS)
+SUITE = examples readme mutations determinism $(CONFORMANCE) $(TESTS)
 COUNTS = $(SUITE:%=$(OUT)/%.count)
 
 # As many jobs as there are processors, unless told otherwise.
@@ -154,6 +154,9 @@ count = rm -f $(1); $(MAKE) --no-print-directory -k $(1); \
 
 $(OUT)/mutations.count: $(OUT)/conformance-fragno FORCE
 	@tests/run.sh $(@:.count=) tests/conformance/test_mutations.sh $<
+
+$(OUT)/determinism.count: tests/determinism.sh stb_ds.h $(OUT)/flags FORCE
+	@tests/run.sh $(@:.count=) $< $(@:.count=)
 
 $(OUT)/examples.count $(OUT)/readme.count: $(OUT)/%.count: tests/%.sh \
     stb_ds.h $(OUT)/flags FORCE

@@ -70,7 +70,8 @@ static wfs_harness *fresh(wfs_function code)
 {
     wfs_harness *harness = open_world(code, false);
 
-    ok(harness, wfs_create(harness, "orders", "o-1", "{\"sku\":\"cup\"}", NULL));
+    ok(harness,
+       wfs_create(harness, "orders", "o-1", "{\"sku\":\"cup\"}", NULL));
     return harness;
 }
 
@@ -1222,6 +1223,14 @@ static wfs_status return_error(wfs_run *run, void *user)
     return WFS_ERR_CURSOR;
 }
 
+/* Not the same as a tick that loses. */
+static wfs_status return_conflict(wfs_run *run, void *user)
+{
+    (void)run;
+    (void)user;
+    return WFS_ERR_CONFLICT;
+}
+
 static wfs_status null_ignored(wfs_run *run, void *user)
 {
     null_do(run, user);
@@ -1268,6 +1277,7 @@ static const misuse misuses[] = {
     {return_suspended, WFS_ERR_MISUSE, "returned SUSPENDED although no step"},
     {return_done, WFS_ERR_MISUSE, "returned DONE"},
     {return_error, WFS_ERR_CURSOR, "returned CURSOR_INVALID"},
+    {return_conflict, WFS_ERR_CONFLICT, "returned CONFLICT"},
     {null_ignored, WFS_ERR_ARGUMENT, "name of a do step is NULL"},
     {now_outside, WFS_ERR_MISUSE, "orders: wfs_now"},
     {random_outside, WFS_ERR_MISUSE, "orders: wfs_run_random"},
@@ -3730,6 +3740,125 @@ static void test_transactions_in_a_handler(void **state)
     close_harness(harness);
 }
 
+/* The transaction of who calls the tick is not the body's to end: the instance
+ * itself may be new in it. */
+static wfs_status end_then_read(wfs_run *run, void *user)
+{
+    wfs_status status = end_of_others(wfs_run_harness(run));
+
+    (void)user;
+    calls++;
+    seen_params = first_char(wfs_params(run));
+    return status;
+}
+
+static wfs_status run_end_then_read(wfs_run *run, void *user)
+{
+    return wfs_do(run, "inside", end_then_read, user, NULL, NULL);
+}
+
+static void test_transactions_around_a_tick(void **state)
+{
+    wfs_harness *harness = open_world(run_end_then_read, false);
+    char *params = large_json('p');
+    before then = remember(harness);
+
+    (void)state;
+    ok(harness, wfs_begin(wfs_harness_store(harness)));
+    ok(harness, wfs_create(harness, "orders", "o-1", params, NULL));
+    assert_int_equal(tick(harness, "orders", "o-1", WFS_REASON_CREATE), 1);
+    assert_int_equal(seen_params, 'p');
+    ok(harness, wfs_rollback(wfs_harness_store(harness)));
+    unchanged(harness, then);
+    free(params);
+    close_harness(harness);
+}
+
+/* A transaction that a body begins and does not end: a mistake, whoever calls
+ * the tick, and none is left open. */
+static wfs_status begin_only(wfs_harness *harness)
+{
+    WFS_TRY(wfs_begin(wfs_harness_store(harness)));
+    WFS_TRY(wfs_begin(wfs_harness_store(harness)));
+    return wfs_insert(wfs_harness_store(harness), "stock", cup(), NULL);
+}
+
+static void test_transactions_that_are_left_open(void **state)
+{
+    wfs_harness *harness;
+    wfs_payload payload;
+    wfs_status status;
+    wfs_open_tick *open;
+    before then;
+    int how;
+
+    (void)state;
+    for (how = 0; how < 4; how++) {
+        harness = open_world(inside_step, how == 3);
+        inside = begin_only;
+        ok(harness, wfs_create(harness, "orders", "o-1", NULL, NULL));
+        payload = payload_of(harness, "orders", "o-1", WFS_REASON_CREATE);
+        then = remember(harness);
+        if (how == 0) {
+            status = wfs_tick(harness, &payload, NULL);
+        } else if (how == 1) {
+            status = wfs_run_until_idle(harness, &payload, 1, NULL);
+        } else if (how == 2) {
+            ok(harness, wfs_tick_retrieve(harness, &payload, &open));
+            status = wfs_tick_plan(open);
+            wfs_tick_discard(open);
+        } else {
+            status = wfs_process_hooks(harness, NULL);
+        }
+        assert_int_equal(status, WFS_ERR_MISUSE);
+        assert_contains(wfs_harness_error(harness)->message, "transaction");
+        assert_settled(harness);
+        unchanged(harness, then);
+        close_harness(harness);
+    }
+}
+
+/* A handler takes hold of what it has written, and then refuses. */
+static wfs_open_tick *kept;
+static wfs_status kept_status;
+
+static wfs_status keep_then_refuse(wfs_harness *harness, const wfs_hook *hook)
+{
+    char *params = large_json('h');
+    wfs_payload payload;
+
+    (void)hook;
+    ok(harness, wfs_create(harness, "orders", "h-1", params, NULL));
+    free(params);
+    payload = payload_of(harness, "orders", "h-1", WFS_REASON_CREATE);
+    kept_status = wfs_tick_retrieve(harness, &payload, &kept);
+    return WFS_ERR_HOOK;
+}
+
+static void test_a_snapshot_of_what_a_handler_takes_back(void **state)
+{
+    wfs_harness *harness = open_hook(0);
+
+    (void)state;
+    handler = keep_then_refuse;
+    process(harness);
+    program = run_end_then_read;
+    seen_params = '?';
+    /* A row that looks like the one that was taken back, at its place. */
+    ok(harness, wfs_create(harness, "orders", "o-2", "\"other\"", NULL));
+    if (kept_status == WFS_OK) {
+        ok(harness, wfs_tick_plan(kept));
+        assert_true(seen_params == 'h' || seen_params == '?');
+        assert_int_equal(commit(harness, kept), 0);
+        assert_state(harness, "orders", "o-2", WFS_INSTANCE_QUEUED);
+    } else {
+        assert_int_equal(kept_status, WFS_ERR_MISUSE);
+        assert_null(kept);
+    }
+    assert_settled(harness);
+    close_harness(harness);
+}
+
 static wfs_status tick_next(wfs_run *run, void *user)
 {
     wfs_harness *harness = wfs_run_harness(run);
@@ -3897,6 +4026,9 @@ int main(void)
         cmocka_unit_test(test_ids_drawn_inside),
         cmocka_unit_test(test_transactions_inside),
         cmocka_unit_test(test_transactions_in_a_handler),
+        cmocka_unit_test(test_transactions_around_a_tick),
+        cmocka_unit_test(test_transactions_that_are_left_open),
+        cmocka_unit_test(test_a_snapshot_of_what_a_handler_takes_back),
         cmocka_unit_test(test_ticks_within_ticks),
         cmocka_unit_test(test_work_of_a_tick),
     };

@@ -306,7 +306,8 @@ static void test_names_that_are_not_there(void **state)
         const char *name = names[i];
         const char *culprit = name != NULL ? name : "WORKFLOW_NOT_FOUND";
 
-#define NOT_FOUND(call) refused(harness, WFS_ERR_WORKFLOW_NOT_FOUND, culprit, call)
+#define NOT_FOUND(call)                                                       \
+    refused(harness, WFS_ERR_WORKFLOW_NOT_FOUND, culprit, call)
         NOT_FOUND(wfs_create(harness, name, "a", NULL, NULL));
         NOT_FOUND(wfs_create_batch(harness, name, items, NULL, NULL));
         NOT_FOUND(wfs_send_event(harness, name, "a", "x", NULL, NULL));
@@ -346,7 +347,8 @@ static void test_instances_that_are_not_there(void **state)
         const char *id = ids[i];
         const char *culprit = id != NULL ? id : "Instance not found";
 
-#define NOT_FOUND(call) refused(harness, WFS_ERR_INSTANCE_NOT_FOUND, culprit, call)
+#define NOT_FOUND(call)                                                       \
+    refused(harness, WFS_ERR_INSTANCE_NOT_FOUND, culprit, call)
         NOT_FOUND(wfs_send_event(harness, "nap", id, "x", NULL, NULL));
         NOT_FOUND(wfs_pause(harness, "nap", id));
         NOT_FOUND(wfs_resume(harness, "nap", id));
@@ -1774,8 +1776,9 @@ static void test_names_out_of_range(void **state)
         assert_string_equal(wfs_reason_name((wfs_reason)past), "");
         assert_string_equal(wfs_hook_status_name((wfs_hook_status)past), "");
     }
-    assert_string_equal(wfs_instance_status_name(WFS_INSTANCE_WAITING_FOR_PAUSE),
-                        "waitingForPause");
+    assert_string_equal(
+        wfs_instance_status_name(WFS_INSTANCE_WAITING_FOR_PAUSE),
+        "waitingForPause");
     assert_string_equal(wfs_step_type_name(WFS_STEP_WAIT_FOR_EVENT),
                         "waitForEvent");
 }
