@@ -21,6 +21,19 @@ skip() # WHAT WHY
     echo "$1 skipped: $2"
 }
 
+# All of it was printed: of each scenario tables and a report.
+expect_all()
+{
+    tables=$(grep -c '"workflow_instance":\[' "$directory/$first.out")
+    reports=$(grep -c '^TAP version 14$' "$directory/$first.out")
+    if [ "$tables" -gt 1 ] && [ "$tables" -eq "$reports" ]; then
+        passed=$((passed + 1))
+    else
+        echo "failed: $first prints $tables tables and $reports reports"
+        failed=$((failed + 1))
+    fi
+}
+
 # run NAME PROGRAM ARGUMENT...: the bytes have to be those of the first.
 run()
 {
@@ -32,7 +45,7 @@ run()
         failed=$((failed + 1))
     elif [ -z "$first" ]; then
         first=$name
-        passed=$((passed + 1))
+        expect_all
     elif cmp "$directory/$first.out" "$directory/$name.out"; then
         passed=$((passed + 1))
     else
