@@ -73,7 +73,8 @@ help:
 	@echo 'CC=gcc STD=c99 OPT="-O1 -g" SANITIZE=address,undefined'
 	@echo 'CXX=g++ CXXSTD=c++17'
 	@echo 'STANDARDS="c99 c11" for the examples and the code in README.md'
-	@echo 'SUITE="NAME ..."   test only these'
+	@echo 'SUITE="NAME ..."   test only these; ONCE= leaves out what is the same'
+	@echo '                   in every variant'
 	@echo 'RUNNER=COMMAND     put before each test program, such as valgrind'
 	@echo 'STB_DS=PATH        stb_ds.h, where Debian has no package for it'
 	@echo 'CMOCKA=PREFIX      has include/cmocka.h and lib/, likewise'
@@ -157,6 +158,10 @@ $(OUT)/mutations.count: $(OUT)/conformance-fragno FORCE
 
 $(OUT)/determinism.count: tests/determinism.sh stb_ds.h $(OUT)/flags FORCE
 	@tests/run.sh $(@:.count=) $< $(@:.count=)
+
+# Builds with every compiler that is there, whatever CC is.
+$(OUT)/determinism.count: stb_ds.h $(OUT)/flags FORCE
+	@tests/run.sh $(@:.count=) tests/determinism.sh $(@:.count=)
 
 $(OUT)/examples.count $(OUT)/readme.count: $(OUT)/%.count: tests/%.sh \
     stb_ds.h $(OUT)/flags FORCE

@@ -1291,8 +1291,7 @@ WFSDEF wfs_status wfs_run_until_idle(wfs_harness *harness,
  * instance, its steps and its events; plan runs the workflow function; commit
  * checks that nothing of what was read has changed, and writes. A tick that
  * lost changes nothing and reports 0. Each retrieve needs a commit or a
- * discard, before the harness is freed or forked, and none is made inside of
- * a transaction of the user's (MISUSE). Errors as wfs_tick's. */
+ * discard, before the harness is freed or forked. Errors as wfs_tick's. */
 typedef struct wfs_open_tick wfs_open_tick;
 WFSDEF wfs_status wfs_tick_retrieve(wfs_harness *harness,
                                     const wfs_payload *payload,
@@ -5525,6 +5524,15 @@ typedef struct wfsi_savepoint {
     size_t freed_count;
 } wfsi_savepoint;
 
+/* Somebody who goes on reading what he found, whatever is written meanwhile:
+ * texts are not freed under him, and he is told when the transaction in which
+ * he read was rolled back. */
+typedef struct wfsi_reader {
+    struct wfsi_reader *next, *prev;
+    size_t depth;               /* transactions that are open around it */
+    bool stale;
+} wfsi_reader;
+
 struct wfs_store {
     wfs_allocator allocator;
     wfsi_heap heap;
@@ -5532,9 +5540,10 @@ struct wfs_store {
     wfsi_table *tables;         /* array */
     char *undo;                 /* array */
     wfsi_savepoint *savepoints; /* array: one an open transaction */
+    size_t deletes;             /* records of deletes in the undo log */
     wfsi_handle *freed;         /* array: texts to free at commit */
     size_t floor;               /* transactions that are not the user's */
-    uint32_t pins;              /* readers of texts that a commit may free */
+    struct wfsi_reader *readers;    /* that hold on to what they read */
     uint64_t changes;           /* counts writes, for cursors */
     wfs_error error;
 };
@@ -6892,6 +6901,7 @@ static void wfsi_undo_push(wfs_store *store, wfsi_undo_kind kind,
     wfsi_undo record;
     size_t at = wfsi_array_count(store->undo);
 
+    store->deletes += kind == WFSI_UNDO_DELETE;
     record.kind = (uint32_t)kind;
     record.table = table;
     record.id = id;
@@ -6923,7 +6933,7 @@ static const char *wfsi_undo_row(const wfs_store *store,
  * there is no memory to remember it, it stays until the store is freed.) */
 static void wfsi_text_discard(wfs_store *store, wfsi_handle handle)
 {
-    if (store->pins == 0)
+    if (store->readers == NULL)
         wfsi_text_free(store, handle);
     else if (wfsi_array_reserve(&store->allocator, store->freed, 1))
         wfsi_array_push(store->freed, handle);
@@ -7029,6 +7039,7 @@ static void wfsi_undo_to(wfs_store *store, size_t size)
             wfsi_undo_update(store, table, record.id, before);
         else
             wfsi_undo_delete(store, table, record.id, before);
+        store->deletes -= record.kind == WFSI_UNDO_DELETE;
         wfsi_array_shrink(store->undo, wfsi_array_count(store->undo) -
                                            sizeof record - record.size);
         store->changes++;
@@ -7042,12 +7053,13 @@ static void wfsi_commit_deletes(wfs_store *store)
     wfsi_table *table;
     uint32_t chunk;
 
-    while (wfsi_array_count(store->undo) != 0) {
+    while (store->deletes != 0) {
         record = wfsi_undo_last(store);
         wfsi_array_shrink(store->undo, wfsi_array_count(store->undo) -
                                            sizeof record - record.size);
         if (record.kind != WFSI_UNDO_DELETE)
             continue;
+        store->deletes--;
         table = &store->tables[record.table];
         chunk = (record.id - 1) >> WFSI_ROWS_BITS;
         if (table->live[chunk] != 0 || table->chunks[chunk] == NULL ||
@@ -7063,20 +7075,59 @@ static void wfsi_free_pending(wfs_store *store)
 {
     size_t i;
 
-    if (store->pins != 0 || wfsi_array_count(store->savepoints) != 0)
+    if (store->readers != NULL || wfsi_array_count(store->freed) == 0 ||
+        wfsi_array_count(store->savepoints) != 0)
         return;
     for (i = 0; i < wfsi_array_count(store->freed); i++)
         wfsi_text_free(store, store->freed[i]);
     wfsi_array_shrink(store->freed, 0);
 }
 
+static void wfsi_reader_open(wfs_store *store, wfsi_reader *reader)
+{
+    reader->depth = wfsi_array_count(store->savepoints);
+    reader->stale = false;
+    reader->prev = NULL;
+    reader->next = store->readers;
+    if (reader->next != NULL)
+        reader->next->prev = reader;
+    store->readers = reader;
+}
+
+static void wfsi_reader_close(wfs_store *store, wfsi_reader *reader)
+{
+    if (reader->next != NULL)
+        reader->next->prev = reader->prev;
+    if (reader->prev != NULL)
+        reader->prev->next = reader->next;
+    else
+        store->readers = reader->next;
+    wfsi_free_pending(store);
+}
+
+/* A transaction has ended: what was read in it stands, or not. */
+static void wfsi_readers_tell(wfs_store *store, bool rolled_back)
+{
+    size_t depth = wfsi_array_count(store->savepoints);
+    wfsi_reader *reader;
+
+    for (reader = store->readers; reader != NULL; reader = reader->next) {
+        if (reader->depth <= depth)
+            continue;
+        reader->depth = depth;
+        reader->stale = reader->stale || rolled_back;
+    }
+}
+
 static void wfsi_commit(wfs_store *store)
 {
     wfsi_array_shrink(store->savepoints,
                       wfsi_array_count(store->savepoints) - 1);
+    wfsi_readers_tell(store, false);
     if (wfsi_array_count(store->savepoints) != 0)
         return;
     wfsi_commit_deletes(store);
+    wfsi_array_shrink(store->undo, 0);
     wfsi_free_pending(store);
 }
 
@@ -7087,6 +7138,7 @@ static void wfsi_rollback(wfs_store *store)
     wfsi_array_shrink(store->freed, store->savepoints[top].freed_count);
     wfsi_undo_to(store, store->savepoints[top].undo_size);
     wfsi_array_shrink(store->savepoints, top);
+    wfsi_readers_tell(store, true);
     wfsi_free_pending(store);
 }
 
@@ -8190,29 +8242,28 @@ static wfs_status wfsi_close(wfs_store *store, wfs_status status)
     return status;
 }
 
-/* A transaction around code of the user's, who can end only those that he
- * began in it himself. *floor: for wfsi_leave. */
-static bool wfsi_enter(wfs_store *store, size_t *floor)
+/* Code of the user's runs: of the transactions, it may end only those that it
+ * begins itself. Returns what wfsi_unguard needs. */
+static size_t wfsi_guard(wfs_store *store)
 {
-    if (!wfsi_begin(store))
-        return false;
-    *floor = store->floor;
+    size_t floor = store->floor;
+
     store->floor = wfsi_array_count(store->savepoints);
-    return true;
+    return floor;
 }
 
-/* End it: all or nothing. What the user left open is taken back. */
-static wfs_status wfsi_leave(wfs_store *store, size_t floor, wfs_status status)
+/* It has run. What it left open is taken back, and is a mistake. */
+static wfs_status wfsi_unguard(wfs_store *store, size_t floor,
+                               wfs_status status)
 {
-    size_t ours = store->floor;
-
-    if (wfsi_array_count(store->savepoints) > ours && status == WFS_OK)
+    if (wfsi_array_count(store->savepoints) > store->floor &&
+        status < WFS_ERR_NO_MEMORY)
         status = wfsi_error(&store->error, WFS_ERR_MISUSE,
                             "a transaction was begun and not ended");
-    while (wfsi_array_count(store->savepoints) > ours)
+    while (wfsi_array_count(store->savepoints) > store->floor)
         wfsi_rollback(store);
     store->floor = floor;
-    return wfsi_close(store, status);
+    return status;
 }
 
 wfs_status wfs_insert(wfs_store *store, const char *table,
@@ -9626,6 +9677,7 @@ typedef enum wfsi_phase {
 struct wfs_run {
     wfs_harness *harness;
     wfs_arena *arena;
+    const wfsi_reader *reader;
     wfs_reason reason;
     int64_t timestamp;                  /* of the tick, for the gate */
     const wfs_workflow *workflow;
@@ -9634,6 +9686,7 @@ struct wfs_run {
     wfs_row_id instance_ref;            /* 0: nothing to do */
     wfsi_instance_row instance;
     wfs_row_id last_event;              /* of the run, 0: none */
+    wfs_row_id next_event;              /* id of the next event of any run */
     wfsi_draft *drafts;
     uint32_t draft_count, draft_capacity;
     wfsi_inbox *inbox;                  /* by (created_at, id) */
@@ -9664,10 +9717,12 @@ struct wfs_run {
     wfsi_outcome outcome;
     int64_t due;                        /* TOO_EARLY */
     wfs_random random_before, random_after;
+    bool lost;                          /* another tick was first */
 };
 
 struct wfs_open_tick {
     wfs_run run;
+    wfsi_reader reader;
     wfs_arena arena;
     wfsi_phase phase;
     wfs_open_tick *next;
@@ -11057,6 +11112,7 @@ static bool wfsi_retrieve_events(wfs_run *run)
     wfsi_inbox *event, *room;
     const wfsi_event_row *row;
 
+    run->next_event = harness->store->tables[WFSI_EVENTS].next_id;
     if (first == 0)
         return true;
     run->last_event = wfsi_event_at(harness, first)->of_run.prev;
@@ -11118,8 +11174,9 @@ static wfs_open_tick *wfsi_tick_take(wfs_harness *harness)
     tick->run.queue_end = &tick->run.queue;
     tick->run.due = tick->run.resume_at = WFS_NO_TIME;
     tick->run.failure = wfsi_failure_unnamed();
+    tick->run.reader = &tick->reader;
+    wfsi_reader_open(harness->store, &tick->reader);
     harness->open_ticks++;
-    harness->store->pins++;
     return tick;
 }
 
@@ -11131,8 +11188,7 @@ static void wfsi_tick_give_back(wfs_open_tick *tick)
     tick->next = harness->spare;
     harness->spare = tick;
     harness->open_ticks--;
-    harness->store->pins--;
-    wfsi_free_pending(harness->store);
+    wfsi_reader_close(harness->store, &tick->reader);
 }
 
 /* Read what the tick needs. An instance that is not there, or in another run,
@@ -11209,6 +11265,7 @@ static wfs_status wfsi_check_output(wfs_run *run)
 static wfs_status wfsi_replay(wfs_run *run)
 {
     wfs_error *error = wfsi_harness_error(run->harness);
+    size_t floor = wfsi_guard(run->harness->store);
     wfs_status status;
 
     error->code = WFS_OK;
@@ -11217,6 +11274,7 @@ static wfs_status wfsi_replay(wfs_run *run)
     status = wfsi_run_returned(run, status, "workflow", run->workflow->key);
     if (status == WFS_OK)
         status = wfsi_check_output(run);
+    status = wfsi_unguard(run->harness->store, floor, status);
     run->random_after = run->harness->random;
     if (run->arena->failed)
         return wfsi_no_memory(error);
@@ -11242,7 +11300,7 @@ static wfs_status wfsi_tick_plan(wfs_run *run)
     const wfsi_names *names = &run->harness->names;
     wfsi_handle status = run->instance.status;
 
-    if (run->instance_ref == 0)
+    if (run->instance_ref == 0 || run->reader->stale)
         return WFS_OK;
     if (wfsi_status_is_terminal(names, status) ||
         status == names->instance_status[WFS_INSTANCE_PAUSED]) {
@@ -11272,8 +11330,11 @@ static bool wfsi_tick_is_current(const wfs_run *run)
                                     run->instance_ref);
     wfs_row_id first, last = 0;
 
-    if (row == NULL || wfsi_row_version(row) != run->instance.version)
+    if (run->reader->stale || row == NULL ||
+        wfsi_row_version(row) != run->instance.version)
         return false;
+    if (harness->store->tables[WFSI_EVENTS].next_id == run->next_event)
+        return true;
     first = wfsi_run_first(harness, WFSI_EVENTS, run->instance_ref,
                            run->instance.run_number);
     if (first != 0)
@@ -11514,7 +11575,6 @@ static void wfsi_random_restore(wfs_run *run)
         run->harness->random = run->random_before;
 }
 
-/* WFS_ERR_CONFLICT when another one was first. */
 static wfs_status wfsi_tick_commit(wfs_run *run, int *processed)
 {
     wfs_store *store = run->harness->store;
@@ -11534,18 +11594,20 @@ static wfs_status wfsi_tick_commit(wfs_run *run, int *processed)
         return WFS_OK;
     }
     wfsi_random_restore(run);
-    return status;
+    run->lost = status == WFS_ERR_CONFLICT;
+    return run->lost ? WFS_OK : status;
 }
 
-/* All three phases at once. WFS_ERR_CONFLICT when another one was first. */
+/* All three phases at once. *lost: another one was first. */
 static wfs_status wfsi_tick(wfs_harness *harness, wfs_row_id ref,
                             int64_t run_number, wfs_reason reason,
-                            int64_t timestamp, int *processed)
+                            int64_t timestamp, int *processed, bool *lost)
 {
     wfs_open_tick *tick;
     wfs_status status;
 
     *processed = 0;
+    *lost = false;
     WFS_TRY(wfsi_tick_retrieve(harness, ref, run_number, reason, timestamp,
                                &tick));
     status = wfsi_tick_plan(&tick->run);
@@ -11553,6 +11615,7 @@ static wfs_status wfsi_tick(wfs_harness *harness, wfs_row_id ref,
         status = wfsi_tick_commit(&tick->run, processed);
     else
         wfsi_random_restore(&tick->run);
+    *lost = tick->run.lost;
     wfsi_tick_give_back(tick);
     return status;
 }
@@ -11760,6 +11823,13 @@ const wfs_error *wfs_harness_error(const wfs_harness *harness)
 
 /* --- finding workflows and instances */
 
+/* Interned texts stay where they are. */
+static const char *wfsi_result_symbol(const wfs_harness *harness,
+                                      wfsi_handle handle)
+{
+    return wfsi_text(harness->store, handle, NULL);
+}
+
 /* The number of a workflow in the registry: by key, then by name. */
 static wfs_status wfsi_workflow_find(wfs_harness *harness, const char *given,
                                      size_t *number)
@@ -11781,23 +11851,30 @@ static wfs_status wfsi_workflow_find(wfs_harness *harness, const char *given,
                       "WORKFLOW_NOT_FOUND: %s", given);
 }
 
+/* The row of an instance whose id is interned, or 0. */
+static wfs_row_id wfsi_instance_row_of(const wfs_harness *harness,
+                                       wfsi_handle workflow, wfsi_handle id)
+{
+    const wfsi_table *table = &harness->store->tables[WFSI_INSTANCES];
+    uint64_t words[2];
+
+    words[0] = workflow;
+    words[1] = id;
+    return wfsi_key_find(harness->store, table,
+                         &table->indexes[WFSI_INSTANCE_BY_ID], words);
+}
+
 /* The row of an instance, or 0. */
 static wfs_row_id wfsi_instance_lookup(const wfs_harness *harness,
                                        wfsi_handle workflow, const char *id)
 {
-    const wfsi_table *table = &harness->store->tables[WFSI_INSTANCES];
     size_t size = id != NULL ? strlen(id) : 0;
-    uint64_t words[2];
+    wfsi_handle handle = 0;
 
-    words[0] = workflow;
-    words[1] = size == 0
-                   ? 0
-                   : wfsi_symbol_find(harness->store,
-                                      wfsi_symbol_hash(id, size), id, size);
-    if (words[1] == 0)
-        return 0;
-    return wfsi_key_find(harness->store, table,
-                         &table->indexes[WFSI_INSTANCE_BY_ID], words);
+    if (size != 0)
+        handle = wfsi_symbol_find(harness->store, wfsi_symbol_hash(id, size),
+                                  id, size);
+    return handle != 0 ? wfsi_instance_row_of(harness, workflow, handle) : 0;
 }
 
 static wfs_status wfsi_instance_find(wfs_harness *harness, const char *workflow,
@@ -11934,7 +12011,7 @@ static wfs_status wfsi_params_span(wfs_harness *harness,
 
 /* Add an instance's row and its first hook. */
 static wfs_status wfsi_instance_insert(wfs_harness *harness,
-                                       wfsi_handle workflow, const char *id,
+                                       wfsi_handle workflow, wfsi_handle id,
                                        wfsi_span params)
 {
     wfs_store *store = harness->store;
@@ -11945,12 +12022,10 @@ static wfs_status wfsi_instance_insert(wfs_harness *harness,
 
     if (row == NULL)
         return wfsi_no_memory(&store->error);
-    row->instance_id = wfsi_symbol(store, id, strlen(id));
     row->params = wfsi_text_keep(store, params.data, params.size);
-    if (row->instance_id == 0 || row->params == 0) {
-        wfsi_row_abandon(store, table, (char *)row);
+    if (row->params == 0)
         return wfsi_no_memory(&store->error);
-    }
+    row->instance_id = id;
     row->workflow_name = workflow;
     row->status = harness->names.instance_status[WFS_INSTANCE_QUEUED];
     row->created_at = row->updated_at = harness->clock.now;
@@ -11980,7 +12055,7 @@ static wfs_status wfsi_create(wfs_harness *harness, const char *workflow,
 {
     wfs_store *store = harness->store;
     char drawn[WFS_RANDOM_ID_SIZE];
-    wfsi_handle name;
+    wfsi_handle name, handle;
     wfsi_span span;
     size_t number;
 
@@ -11995,18 +12070,16 @@ static wfs_status wfsi_create(wfs_harness *harness, const char *workflow,
     }
     WFS_TRY(wfsi_params_span(harness, &harness->workflows[number], params,
                              false, &span));
-    if (wfsi_instance_lookup(harness, name, id) != 0)
+    handle = wfsi_symbol(store, id, strlen(id));
+    if (handle != 0 && wfsi_instance_row_of(harness, name, handle) != 0)
         return wfsi_error(&store->error, WFS_ERR_INSTANCE_ID_ALREADY_EXISTS,
                           "Instance already exists: %s", id);
-    if (!wfsi_begin(store))
+    if (handle == 0 || !wfsi_begin(store))
         return wfsi_no_memory(&store->error);
-    WFS_TRY(wfsi_close(store, wfsi_instance_insert(harness, name, id, span)));
+    WFS_TRY(
+        wfsi_close(store, wfsi_instance_insert(harness, name, handle, span)));
     if (id_out != NULL)
-        *id_out = wfsi_text(
-            store,
-            wfsi_symbol_find(store, wfsi_symbol_hash(id, strlen(id)), id,
-                             strlen(id)),
-            NULL);
+        *id_out = wfsi_result_symbol(harness, handle);
     return WFS_OK;
 }
 
@@ -12043,21 +12116,20 @@ static wfs_status wfsi_batch_insert(wfs_harness *harness, size_t number,
                                     size_t item_count, const char **ids,
                                     size_t *count)
 {
-    wfsi_handle name = harness->workflow_names[number];
-    wfs_row_id ref;
+    wfsi_handle name = harness->workflow_names[number], id;
     wfsi_span span;
     size_t i;
 
     for (i = 0; i < item_count; i++) {
         WFS_TRY(wfsi_params_span(harness, &harness->workflows[number],
                                  items[i].params, true, &span));
-        if (wfsi_instance_lookup(harness, name, items[i].id) != 0)
+        id = wfsi_symbol(harness->store, items[i].id, strlen(items[i].id));
+        if (id == 0)
+            return wfsi_harness_no_memory(harness);
+        if (wfsi_instance_row_of(harness, name, id) != 0)
             continue;
-        WFS_TRY(wfsi_instance_insert(harness, name, items[i].id, span));
-        ref = wfsi_instance_lookup(harness, name, items[i].id);
-        ids[(*count)++] =
-            wfsi_text(harness->store,
-                      wfsi_instance_at(harness, ref)->instance_id, NULL);
+        WFS_TRY(wfsi_instance_insert(harness, name, id, span));
+        ids[(*count)++] = wfsi_result_symbol(harness, id);
     }
     return WFS_OK;
 }
@@ -12288,34 +12360,28 @@ static wfs_status wfsi_check_payload(wfs_harness *harness,
     return wfsi_workflow_find(harness, payload->workflow, &number);
 }
 
-/* A tick that lost against another one is no error: it processed nothing. */
-static wfs_status wfsi_unless_lost(wfs_status status)
-{
-    return status == WFS_ERR_CONFLICT ? WFS_OK : status;
-}
-
 wfs_status wfs_tick(wfs_harness *harness, const wfs_payload *payload,
                     int *processed)
 {
     int count = 0;
     wfs_status status;
+    bool lost;
 
     WFS_TRY(wfsi_check_payload(harness, payload));
     status = wfsi_tick(harness, payload->instance_ref, payload->run_number,
-                       payload->reason, harness->clock.now, &count);
+                       payload->reason, harness->clock.now, &count, &lost);
     if (processed != NULL)
         *processed = count;
-    return wfsi_unless_lost(status);
+    return status;
 }
 
 /* A call of several ticks is one transaction too. */
-static wfs_status wfsi_leave_call(wfs_harness *harness, size_t floor,
-                                  wfs_random before, wfs_status status)
+static wfs_status wfsi_close_call(wfs_harness *harness, wfs_random before,
+                                  wfs_status status)
 {
-    status = wfsi_leave(harness->store, floor, status);
     if (status != WFS_OK)
         harness->random = before;
-    return status;
+    return wfsi_close(harness->store, status);
 }
 
 wfs_status wfs_run_until_idle(wfs_harness *harness, const wfs_payload *payload,
@@ -12325,11 +12391,10 @@ wfs_status wfs_run_until_idle(wfs_harness *harness, const wfs_payload *payload,
     wfs_idle sum = {0, 0};
     int processed = 1;
     wfs_status status = WFS_OK;
-    size_t floor;
 
     if (max_ticks <= 0)
         max_ticks = 25;
-    if (!wfsi_enter(harness->store, &floor))
+    if (!wfsi_begin(harness->store))
         return wfsi_harness_no_memory(harness);
     while (status == WFS_OK && processed != 0 && sum.ticks < max_ticks) {
         status = wfs_tick(harness, payload, &processed);
@@ -12338,7 +12403,7 @@ wfs_status wfs_run_until_idle(wfs_harness *harness, const wfs_payload *payload,
     }
     if (idle != NULL)
         *idle = sum;
-    return wfsi_leave_call(harness, floor, before, status);
+    return wfsi_close_call(harness, before, status);
 }
 
 wfs_status wfs_tick_retrieve(wfs_harness *harness, const wfs_payload *payload,
@@ -12346,10 +12411,6 @@ wfs_status wfs_tick_retrieve(wfs_harness *harness, const wfs_payload *payload,
 {
     *tick = NULL;
     WFS_TRY(wfsi_check_payload(harness, payload));
-    if (wfsi_array_count(harness->store->savepoints) > harness->store->floor)
-        return wfsi_error(wfsi_harness_error(harness), WFS_ERR_MISUSE,
-                          "a tick is not retrieved inside of a transaction, "
-                          "which could be rolled back under it");
     return wfsi_tick_retrieve(harness, payload->instance_ref,
                               payload->run_number, payload->reason,
                               harness->clock.now, tick);
@@ -12375,7 +12436,7 @@ wfs_status wfs_tick_commit(wfs_open_tick *tick, int *processed)
     int count = 0;
 
     if (tick->phase == WFSI_PHASE_PLANNED)
-        status = wfsi_unless_lost(wfsi_tick_commit(&tick->run, &count));
+        status = wfsi_tick_commit(&tick->run, &count);
     else
         status = wfsi_error(wfsi_harness_error(tick->run.harness),
                             WFS_ERR_MISUSE,
@@ -12419,13 +12480,6 @@ static const char *wfsi_result_text(wfs_harness *harness, wfsi_handle handle,
 
     return text != NULL ? wfsi_arena_text(&harness->results, text, *size)
                         : NULL;
-}
-
-/* Interned texts stay where they are. */
-static const char *wfsi_result_symbol(const wfs_harness *harness,
-                                      wfsi_handle handle)
-{
-    return wfsi_text(harness->store, handle, NULL);
 }
 
 static void wfsi_read_hook(wfs_harness *harness, wfs_row_id id, wfs_hook *hook)
@@ -12530,10 +12584,11 @@ static wfs_status wfsi_hook_handle(wfs_harness *harness, wfs_row_id id)
         return wfsi_hook_end(harness, id, WFS_HOOK_COMPLETED);
     wfsi_error(&store->error, WFS_ERR_HOOK, "hook %s was refused",
                hook.hook_name);
-    if (!wfsi_enter(store, &floor))
+    if (!wfsi_begin(store))
         return wfsi_no_memory(&store->error);
+    floor = wfsi_guard(store);
     status = handler->handle(harness, &hook, handler->user);
-    status = wfsi_leave(store, floor, status);
+    status = wfsi_close(store, wfsi_unguard(store, floor, status));
     if (status == WFS_ERR_NO_MEMORY)
         return wfsi_no_memory(&store->error);
     if (status != WFS_OK)
@@ -12547,18 +12602,16 @@ static wfs_status wfsi_hook_tick(wfs_harness *harness, wfs_row_id id)
 {
     const wfsi_hook_row *row = wfsi_hook_at(harness, id);
     int64_t at = WFSI_GET_TIME(hook, row, next_retry_at);
-    wfs_status status = WFS_OK;
     int processed;
+    bool lost = false;
 
     if (harness->auto_tick)
-        status = wfsi_tick(
+        WFS_TRY(wfsi_tick(
             harness, row->instance_ref, row->run_number,
             (wfs_reason)wfsi_enum(&harness->names, reason, row->reason),
-            at != WFS_NO_TIME ? at : row->created_at, &processed);
-    if (status == WFS_ERR_CONFLICT)
-        return wfsi_hook_failed(harness, id, "another tick was first");
-    return status == WFS_OK ? wfsi_hook_end(harness, id, WFS_HOOK_COMPLETED)
-                            : status;
+            at != WFS_NO_TIME ? at : row->created_at, &processed, &lost));
+    return lost ? wfsi_hook_failed(harness, id, "another tick was first")
+                : wfsi_hook_end(harness, id, WFS_HOOK_COMPLETED);
 }
 
 static wfs_status wfsi_hook_process(wfs_harness *harness, wfs_row_id id)
@@ -12655,10 +12708,10 @@ static wfs_status wfsi_hooks_round(wfs_harness *harness, size_t *processed)
 wfs_status wfs_process_hooks(wfs_harness *harness, size_t *processed)
 {
     wfs_random before = harness->random;
-    size_t sum = 0, count = 1, rounds = 0, floor;
+    size_t sum = 0, count = 1, rounds = 0;
     wfs_status status = WFS_OK;
 
-    if (!wfsi_enter(harness->store, &floor))
+    if (!wfsi_begin(harness->store))
         return wfsi_harness_no_memory(harness);
     while (status == WFS_OK && count != 0) {
         if (rounds++ == harness->limits.hook_rounds)
@@ -12671,7 +12724,7 @@ wfs_status wfs_process_hooks(wfs_harness *harness, size_t *processed)
     }
     if (processed != NULL)
         *processed = status == WFS_OK ? sum : 0;
-    return wfsi_leave_call(harness, floor, before, status);
+    return wfsi_close_call(harness, before, status);
 }
 
 /* --- reading: rows as the user sees them, in the results' arena */
@@ -14429,8 +14482,9 @@ static wfs_status wfsi_runner_step(wfs_runner *runner, wfs_step_result *result)
     wfs_status status;
     wfsi_turn turn;
 
-    if (!wfsi_enter(store, &before.floor))
+    if (!wfsi_begin(store))
         return WFS_ERR_NO_MEMORY;
+    before.floor = wfsi_guard(store);
     wfsi_turn_open(&turn, runner);
     status = wfsi_turn_play(&turn, &before, result);
     if (status == WFS_ERR_NO_MEMORY)

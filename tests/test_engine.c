@@ -315,7 +315,7 @@ static int commit(wfs_harness *harness, wfs_open_tick *open)
 static void assert_settled(const wfs_harness *harness)
 {
     assert_int_equal(harness->open_ticks, 0);
-    assert_true(harness->store->pins == 0);
+    assert_null(harness->store->readers);
     assert_int_equal(wfsi_array_count(harness->store->freed), 0);
     assert_int_equal(wfsi_array_count(harness->store->savepoints), 0);
 }
