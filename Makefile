@@ -34,7 +34,8 @@ CONFORMANCE := $(patsubst tests/conformance/%.c,conformance-%, \
     $(wildcard tests/conformance/*.c))
 EXAMPLES := $(patsubst examples/%.c,%,$(wildcard examples/*.c))
 PROGRAMS = $(TESTS) $(CONFORMANCE) $(EXAMPLES)
-SUITE = examples readme mutations determinism $(CONFORMANCE) $(TESTS)
+SUITE = examples readme mutations $(if $(SANITIZE),,determinism) \
+    $(CONFORMANCE) $(TESTS)
 COUNTS = $(SUITE:%=$(OUT)/%.count)
 
 # As many jobs as there are processors, unless told otherwise.

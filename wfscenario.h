@@ -720,9 +720,9 @@ typedef struct wfs_column {
 } wfs_column;
 
 /* An index over one or more columns, named with commas between: "sku, day".
- * Rows with a null in a unique index never clash. An ordered index (not
- * unique, or unique with ordered set) is built when it is first scanned and
- * kept from then on; nulls come first. */
+ * A row with a null is not in a unique index and never clashes. An ordered
+ * index (not unique, or unique with ordered set) is built when it is first
+ * scanned and kept from then on; nulls come first. */
 typedef struct wfs_index {
     const char *name;
     const char *columns;
@@ -782,7 +782,8 @@ WFSDEF wfs_status wfs_update(wfs_store *store, const char *table,
                              wfs_row_id id, uint32_t version,
                              const wfs_field *fields);
 
-/* Remove a row. Errors as above; REFERENCE while another row refers to it. */
+/* Remove a row. Errors as above; REFERENCE while another row refers to it,
+ * for which the tables that may are searched. */
 WFSDEF wfs_status wfs_delete(wfs_store *store, const char *table,
                              wfs_row_id id, uint32_t version);
 
@@ -792,7 +793,8 @@ WFSDEF wfs_status wfs_get(wfs_store *store, const char *table, wfs_row_id id,
 
 /* The row with a key, found in a unique index ("primary" for the primary
  * key); `key` has a value for each of its columns, in their order. Errors:
- * TABLE_NOT_FOUND, INDEX_NOT_FOUND, TYPE_MISMATCH, ROW_NOT_FOUND. */
+ * TABLE_NOT_FOUND, INDEX_NOT_FOUND, TYPE_MISMATCH, ARGUMENT_INVALID (not
+ * unique, or not a value for each column), ROW_NOT_FOUND. */
 WFSDEF wfs_status wfs_find(wfs_store *store, const char *table,
                            const char *index, const wfs_value *key,
                            size_t key_count, wfs_row *row);
@@ -823,7 +825,7 @@ typedef struct wfs_query {
     size_t equal_count;
     const wfs_value *from;      /* then bounds on the next column, inclusive; */
     const wfs_value *to;        /* NULL: none */
-    const char *starts_with;    /* or a prefix of that column's text */
+    const char *starts_with;    /* and a prefix of that column's text */
     bool descending;
     size_t page_size;           /* 0: all */
     const char *cursor;         /* go on after this place; NULL: at the start */
@@ -835,20 +837,22 @@ typedef struct wfs_query {
 typedef struct wfs_cursor wfs_cursor;
 
 /* Start a walk; free it with wfs_cursor_close. What the query points to is
- * copied. Errors: TABLE_NOT_FOUND, INDEX_NOT_FOUND, TYPE_MISMATCH, CURSOR,
- * NO_MEMORY. */
+ * copied. Errors: TABLE_NOT_FOUND, INDEX_NOT_FOUND, TYPE_MISMATCH,
+ * ARGUMENT_INVALID (bounds without an index; an index that is not ordered; a
+ * list without a value for each column), CURSOR_INVALID, NO_MEMORY. */
 WFSDEF wfs_status wfs_cursor_open(wfs_store *store, const wfs_query *query,
                                   wfs_cursor **cursor);
 
 /* The next row: WFS_OK, WFS_DONE at the end of the page, or NO_MEMORY. */
 WFSDEF wfs_status wfs_cursor_next(wfs_cursor *cursor, wfs_row *row);
 
-/* Whether rows follow after the page. */
+/* Whether rows follow after the page; true also when there is no memory to
+ * find out. */
 WFSDEF bool wfs_cursor_has_more(wfs_cursor *cursor);
 
-/* The place after the last row given, as opaque printable text for
- * query.cursor, in either direction; NULL before the first row and without
- * memory. Lives until the next call on this cursor. */
+/* The place after the last row given (or that of query.cursor), as opaque
+ * printable text for query.cursor, in either direction; NULL before the first
+ * row and without memory. Lives until the next call on this cursor. */
 WFSDEF const char *wfs_cursor_text(wfs_cursor *cursor);
 WFSDEF void wfs_cursor_close(wfs_cursor *cursor);
 
@@ -2296,23 +2300,47 @@ static void wfsi_message_format(wfsi_message *message, const char *format,
     }
 }
 
+static void wfsi_error_fill(wfs_error *error, wfs_status code,
+                            const char *format, va_list arguments)
+{
+    wfsi_message message;
+
+    error->code = code;
+    error->offset = error->line = error->column = 0;
+    wfsi_message_open(&message, error->message, sizeof error->message);
+    wfsi_message_format(&message, format, arguments);
+    wfsi_message_end(&message);
+}
+
 /* Fill in an error (which may be NULL); returns the code. */
 static wfs_status wfsi_error(wfs_error *error, wfs_status code,
                              const char *format, ...)
 {
-    wfsi_message message;
     va_list arguments;
 
     if (error == NULL)
         return code;
-    error->code = code;
-    error->offset = error->line = error->column = 0;
-    wfsi_message_open(&message, error->message, sizeof error->message);
     va_start(arguments, format);
-    wfsi_message_format(&message, format, arguments);
+    wfsi_error_fill(error, code, format, arguments);
     va_end(arguments);
-    wfsi_message_end(&message);
     return code;
+}
+
+/* The same for an error in parsed text, whose code and position it keeps. */
+static wfs_status wfsi_error_in(wfs_error *error, const wfs_error *why,
+                                const char *format, ...)
+{
+    va_list arguments;
+
+    if (error == NULL)
+        return why->code;
+    va_start(arguments, format);
+    wfsi_error_fill(error, why->code, format, arguments);
+    va_end(arguments);
+    error->offset = why->offset;
+    error->line = why->line;
+    error->column = why->column;
+    return why->code;
 }
 
 static wfs_status wfsi_no_memory(wfs_error *error)
@@ -7286,7 +7314,7 @@ static wfs_status wfsi_row_insert(wfs_store *store, uint32_t number,
     wfsi_table *table = &store->tables[number];
     wfs_row_id id = table->next_id;
     char *row = wfsi_row_at(table, id);
-    uint32_t hashes[WFSI_INDEXES], version = 1;
+    uint32_t hashes[WFSI_INDEXES] = {0}, version = 1;
     wfs_status status =
         wfsi_indexes_prepare(store, table, id, WFSI_ALL_INDEXES, hashes);
     size_t i;
@@ -7363,7 +7391,8 @@ static wfs_status wfsi_row_changed(wfs_store *store, uint32_t number,
     char *row = wfsi_row_at(table, id);
     wfsi_undo record = wfsi_undo_last(store);
     const char *before = wfsi_undo_row(store, &record);
-    uint32_t hashes[WFSI_INDEXES], version = wfsi_row_version(before) + 1;
+    uint32_t hashes[WFSI_INDEXES] = {0};
+    uint32_t version = wfsi_row_version(before) + 1;
     uint32_t i, moved = wfsi_indexes_moved(table, before, row);
     wfs_status status = WFS_OK;
 
@@ -7635,6 +7664,7 @@ static wfs_status wfsi_declare_index(wfs_store *store, wfsi_table *table,
 {
     wfsi_index index;
     const wfsi_column *first;
+    const char *why = NULL;
     uint32_t i;
 
     memset(&index, 0, sizeof index);
@@ -7642,13 +7672,19 @@ static wfs_status wfsi_declare_index(wfs_store *store, wfsi_table *table,
     if (index.name == 0 ||
         !wfsi_array_reserve(&store->allocator, table->indexes, 1))
         return wfsi_no_memory(&store->error);
-    if (wfsi_index_find(store, table, given->name) != NULL ||
-        wfsi_text_empty(given->columns) || (given->list && given->unique) ||
-        wfsi_array_count(table->indexes) == WFSI_INDEXES)
+    if (wfsi_index_find(store, table, given->name) != NULL)
+        why = "is declared twice";
+    else if (wfsi_text_empty(given->columns))
+        why = "has no columns";
+    else if (given->list && given->unique)
+        why = "is a list and unique";
+    else if (wfsi_array_count(table->indexes) == WFSI_INDEXES)
+        why = "is one more than 32";
+    if (why != NULL)
         return wfsi_error(&store->error, WFS_ERR_SCHEMA,
-                          "table %s, index %s: declared twice, without "
-                          "columns, as a list and unique, or the 33rd",
-                          wfsi_text(store, table->name, NULL), given->name);
+                          "table %s: index %s %s",
+                          wfsi_text(store, table->name, NULL), given->name,
+                          why);
     index.unique = given->unique;
     index.list = given->list;
     index.sparse = given->sparse;
@@ -8058,9 +8094,10 @@ static wfs_status wfsi_check_value(wfs_store *store, const wfsi_table *table,
                           wfsi_type_name(value->type));
     if (value->type == WFS_JSON &&
         !wfsi_json_check(value->text, value->size, &limits, &why))
-        return wfsi_error(&store->error, why.code, "table %s: column %s: %s",
-                          wfsi_text(store, table->name, NULL),
-                          wfsi_text(store, column->name, NULL), why.message);
+        return wfsi_error_in(&store->error, &why, "table %s: column %s: %s",
+                             wfsi_text(store, table->name, NULL),
+                             wfsi_text(store, column->name, NULL),
+                             why.message);
     return WFS_OK;
 }
 
@@ -8070,7 +8107,8 @@ static bool wfsi_cell_write(wfs_store *store, const wfsi_table *table,
 {
     const wfsi_column *column = &table->columns[number];
     char *cell = row + column->offset;
-    double real = value->real + 0.0;    /* no -0.0 */
+    double real = value->real + 0.0;    /* no -0.0, and only one NaN */
+    uint64_t not_a_number = UINT64_C(0x7FF8000000000000);
     wfs_row_id reference = (wfs_row_id)value->integer;
     wfsi_handle handle = 0;
 
@@ -8080,7 +8118,8 @@ static bool wfsi_cell_write(wfs_store *store, const wfsi_table *table,
     case WFS_NULL:
         break;
     case WFS_REAL:
-        memcpy(cell, &real, sizeof real);
+        memcpy(cell, real == real ? (const void *)&real : &not_a_number,
+               sizeof real);
         break;
     case WFS_BOOL:
         *cell = value->integer != 0;
@@ -9890,10 +9929,11 @@ static bool wfsi_run_may(wfs_run *run, const char *call, wfsi_span name)
         return true;
     if (run->sticky == WFS_SUSPENDED && wfsi_run_misused(run))
         wfsi_error(run->misuse, WFS_ERR_MISUSE,
-                   "workflow %s: %s \"%n\" was called although step \"%s\" had "
+                   "workflow %s: %s%s%n%s was called although step \"%s\" had "
                    "suspended the run; hand back what a step call returns "
                    "(WFS_TRY does)",
-                   run->workflow->key, call, name.data, name.size,
+                   run->workflow->key, call, name.size != 0 ? " \"" : "",
+                   name.data, name.size, name.size != 0 ? "\"" : "",
                    run->suspended_at);
     return false;
 }
@@ -10585,8 +10625,8 @@ wfs_status wfs_sleep(wfs_run *run, const char *name, const char *duration)
     wfs_sleep_options options;
 
     memset(&options, 0, sizeof options);
-    options.duration = duration != NULL ? duration : "";
-    return wfs_sleep_with(run, name, &options);
+    options.duration = duration;
+    return wfs_sleep_with(run, name, duration != NULL ? &options : NULL);
 }
 
 wfs_status wfs_sleep_ms(wfs_run *run, const char *name, double ms)
@@ -10752,10 +10792,11 @@ static bool wfsi_json_text_is_null(const char *text)
     return text[strspn(text, " \t\r\n")] == 'n';
 }
 
-/* Checked JSON text as a span; null gives none. what: for the message. */
+/* Checked JSON text as a span; null gives none. whose, what: "workflow order:
+ * wfs_return_text", for the message. */
 static wfs_status wfsi_json_span(const char *text, const wfs_limits *limits,
-                                 const char *what, wfsi_span *span,
-                                 wfs_error *error)
+                                 const char *whose, const char *what,
+                                 wfsi_span *span, wfs_error *error)
 {
     wfs_error why;
 
@@ -10763,15 +10804,9 @@ static wfs_status wfsi_json_span(const char *text, const wfs_limits *limits,
     span->size = text != NULL ? strlen(text) : 0;
     if (text == NULL)
         return WFS_OK;
-    if (!wfsi_json_check(text, span->size, limits, &why)) {
-        wfsi_error(error, why.code, "%s: %s", what, why.message);
-        if (error != NULL) {
-            error->offset = why.offset;
-            error->line = why.line;
-            error->column = why.column;
-        }
-        return why.code;
-    }
+    if (!wfsi_json_check(text, span->size, limits, &why))
+        return wfsi_error_in(error, &why, "%s: %s: %s", whose, what,
+                             why.message);
     if (!wfsi_json_text_is_null(text))
         span->data = text;
     return WFS_OK;
@@ -10813,8 +10848,9 @@ wfs_status wfs_return_text(wfs_run *run, const char *json)
 
     if (!wfsi_run_may(run, "wfs_return_text", wfsi_span_of("", 0)))
         return run->sticky;
-    status = wfsi_json_span(json, &run->harness->limits, "wfs_return_text",
-                            &run->value, wfsi_harness_error(run->harness));
+    status = wfsi_json_span(json, &run->harness->limits, run->workflow->key,
+                            "wfs_return_text", &run->value,
+                            wfsi_harness_error(run->harness));
     if (status != WFS_OK)
         return wfsi_run_abort(run, status);
     if (run->value.data != NULL)
@@ -11971,7 +12007,8 @@ static bool wfsi_params_are_empty(wfs_arena *scratch, const char *params)
 /* What the workflow says of its params. */
 static wfs_status wfsi_params_validate(wfs_harness *harness,
                                        const wfs_workflow *workflow,
-                                       wfs_arena *scratch, wfsi_span params)
+                                       const char *id, wfs_arena *scratch,
+                                       wfsi_span params)
 {
     const char *reason = workflow->validate_params(
         wfsi_json_raw(scratch, params.data, params.size), workflow->user);
@@ -11980,21 +12017,22 @@ static wfs_status wfsi_params_validate(wfs_harness *harness,
                ? WFS_OK
                : wfsi_error(wfsi_harness_error(harness),
                             WFS_ERR_WORKFLOW_PARAMS_INVALID,
-                            "WORKFLOW_PARAMS_INVALID: %s: %s", workflow->key,
-                            reason);
+                            "WORKFLOW_PARAMS_INVALID: %s %s: %s",
+                            workflow->key, id, reason);
 }
 
 /* Params checked; {} for none. In a batch only null is none. */
 static wfs_status wfsi_params_span(wfs_harness *harness,
                                    const wfs_workflow *workflow,
-                                   const char *params, bool in_batch,
-                                   wfsi_span *span)
+                                   const char *id, const char *params,
+                                   bool in_batch, wfsi_span *span)
 {
     wfs_error *error = wfsi_harness_error(harness);
     wfs_status status = WFS_OK;
     wfs_arena scratch;
 
-    WFS_TRY(wfsi_json_span(params, &harness->limits, "params", span, error));
+    WFS_TRY(wfsi_json_span(params, &harness->limits, id, "params", span,
+                           error));
     wfsi_arena_open(&scratch, &harness->allocator);
     if (span->data == NULL ||
         (!in_batch && wfsi_params_are_empty(&scratch, span->data))) {
@@ -12002,7 +12040,7 @@ static wfs_status wfsi_params_span(wfs_harness *harness,
         span->size = 2;
     }
     if (workflow->validate_params != NULL)
-        status = wfsi_params_validate(harness, workflow, &scratch, *span);
+        status = wfsi_params_validate(harness, workflow, id, &scratch, *span);
     if (scratch.failed)
         status = wfsi_no_memory(error);
     wfsi_arena_close(&scratch);
@@ -12068,7 +12106,7 @@ static wfs_status wfsi_create(wfs_harness *harness, const char *workflow,
             id = wfs_random_id(&harness->random, drawn);
         while (wfsi_instance_lookup(harness, name, id) != 0);
     }
-    WFS_TRY(wfsi_params_span(harness, &harness->workflows[number], params,
+    WFS_TRY(wfsi_params_span(harness, &harness->workflows[number], id, params,
                              false, &span));
     handle = wfsi_symbol(store, id, strlen(id));
     if (handle != 0 && wfsi_instance_row_of(harness, name, handle) != 0)
@@ -12122,7 +12160,7 @@ static wfs_status wfsi_batch_insert(wfs_harness *harness, size_t number,
 
     for (i = 0; i < item_count; i++) {
         WFS_TRY(wfsi_params_span(harness, &harness->workflows[number],
-                                 items[i].params, true, &span));
+                                 items[i].id, items[i].params, true, &span));
         id = wfsi_symbol(harness->store, items[i].id, strlen(items[i].id));
         if (id == 0)
             return wfsi_harness_no_memory(harness);
@@ -12205,7 +12243,7 @@ wfs_status wfs_send_event(wfs_harness *harness, const char *workflow,
 
     WFS_TRY(wfsi_instance_find(harness, workflow, id, &ref));
     WFS_TRY(wfsi_check_id(harness, "an event type", type));
-    WFS_TRY(wfsi_json_span(payload, &harness->limits, "payload", &span,
+    WFS_TRY(wfsi_json_span(payload, &harness->limits, id, "payload", &span,
                            &store->error));
     if (wfsi_instance_is_terminal(harness, ref))
         return wfsi_terminal_error(harness, id);
@@ -12401,9 +12439,12 @@ wfs_status wfs_run_until_idle(wfs_harness *harness, const wfs_payload *payload,
         sum.processed += processed;
         sum.ticks++;
     }
+    status = wfsi_close_call(harness, before, status);
+    if (status != WFS_OK)
+        sum.processed = sum.ticks = 0;
     if (idle != NULL)
         *idle = sum;
-    return wfsi_close_call(harness, before, status);
+    return status;
 }
 
 wfs_status wfs_tick_retrieve(wfs_harness *harness, const wfs_payload *payload,

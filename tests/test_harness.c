@@ -472,7 +472,7 @@ static void test_validators(void **state)
 
     (void)state;
     refused(harness, WFS_ERR_WORKFLOW_PARAMS_INVALID,
-            "WORKFLOW_PARAMS_INVALID: picky: the shop: a sku is missing",
+            "WORKFLOW_PARAMS_INVALID: picky p-1: the shop: a sku is missing",
             wfs_create(harness, "picky", "p-1", NULL, NULL));
     refused(harness, WFS_ERR_WORKFLOW_PARAMS_INVALID, "the shop",
             wfs_create(harness, "picky", "p-1", "[1]", NULL));

@@ -428,7 +428,7 @@ static void test_duration_of_a_workflow(void **state)
     expect_duration_error("5 parsecs",
                           "\"Unsupported duration unit: parsecs\"");
     expect_duration_error("soon", "\"Invalid duration: soon\"");
-    expect_duration_error(NULL, "\"Invalid duration\"");
+    expect_duration_error("", "\"Invalid duration\"");
 }
 
 /* --- writes that the store refuses: nothing of the tick is left */
