@@ -34,8 +34,8 @@ CONFORMANCE := $(patsubst tests/conformance/%.c,conformance-%, \
     $(wildcard tests/conformance/*.c))
 EXAMPLES := $(patsubst examples/%.c,%,$(wildcard examples/*.c))
 PROGRAMS = $(TESTS) $(CONFORMANCE) $(EXAMPLES)
-SUITE = examples readme mutations $(if $(SANITIZE),,determinism) \
-    $(CONFORMANCE) $(TESTS)
+ONCE = mutations determinism
+SUITE = examples readme $(ONCE) $(CONFORMANCE) $(TESTS)
 COUNTS = $(SUITE:%=$(OUT)/%.count)
 
 # As many jobs as there are processors, unless told otherwise.
@@ -157,12 +157,9 @@ count = rm -f $(1); $(MAKE) --no-print-directory -k $(1); \
 $(OUT)/mutations.count: $(OUT)/conformance-fragno FORCE
 	@tests/run.sh $(@:.count=) tests/conformance/test_mutations.sh $<
 
+# Builds with every compiler that is there, whatever CC is.
 $(OUT)/determinism.count: tests/determinism.sh stb_ds.h $(OUT)/flags FORCE
 	@tests/run.sh $(@:.count=) $< $(@:.count=)
-
-# Builds with every compiler that is there, whatever CC is.
-$(OUT)/determinism.count: stb_ds.h $(OUT)/flags FORCE
-	@tests/run.sh $(@:.count=) tests/determinism.sh $(@:.count=)
 
 $(OUT)/examples.count $(OUT)/readme.count: $(OUT)/%.count: tests/%.sh \
     stb_ds.h $(OUT)/flags FORCE

@@ -634,10 +634,11 @@ typedef struct wfs_clock {
 
 WFSDEF int64_t wfs_clock_now(const wfs_clock *clock);
 
-/* Set the clock, backwards too. */
+/* Set the clock, backwards too; WFS_NO_TIME is no time, and becomes the one
+ * after it. */
 WFSDEF void wfs_clock_set(wfs_clock *clock, int64_t now);
 
-/* Move the clock by that many ms; it stops at the ends of int64_t. */
+/* Move the clock by that many ms; it stops at the ends of what is a time. */
 WFSDEF void wfs_clock_advance(wfs_clock *clock, int64_t ms);
 
 /* Move the clock by a duration in text. Returns WFS_OK or
@@ -5356,12 +5357,12 @@ int64_t wfs_clock_now(const wfs_clock *clock)
 
 void wfs_clock_set(wfs_clock *clock, int64_t now)
 {
-    clock->now = now;
+    clock->now = now != WFS_NO_TIME ? now : WFS_NO_TIME + 1;
 }
 
 void wfs_clock_advance(wfs_clock *clock, int64_t ms)
 {
-    clock->now = wfsi_add_saturating(clock->now, ms, INT64_MIN);
+    clock->now = wfsi_add_saturating(clock->now, ms, WFS_NO_TIME + 1);
 }
 
 wfs_status wfs_clock_advance_by(wfs_clock *clock, const char *duration,
@@ -5453,6 +5454,7 @@ typedef struct wfsi_heap {
     uint32_t top_chunk;         /* where new texts go: this chunk ... */
     uint32_t top_unit;          /* ... from this unit on */
     wfsi_handle free_lists[WFSI_TEXT_CLASSES];
+    uint32_t free_chunk;        /* of a large text; chained through units */
 } wfsi_heap;
 
 /* --- interned texts: an open-addressing set of handles */
@@ -5570,6 +5572,8 @@ struct wfs_store {
     wfsi_savepoint *savepoints; /* array: one an open transaction */
     size_t deletes;             /* records of deletes in the undo log */
     wfsi_handle *freed;         /* array: texts to free at commit */
+    uint32_t reserved;          /* the first tables: not the user's to write */
+    wfs_limits limits;          /* resolved */
     size_t floor;               /* transactions that are not the user's */
     struct wfsi_reader *readers;    /* that hold on to what they read */
     uint64_t changes;           /* counts writes, for cursors */
@@ -5663,23 +5667,24 @@ static bool wfsi_heap_extend(wfs_store *store, uint32_t needed)
 static wfsi_handle wfsi_heap_large(wfs_store *store, uint32_t units)
 {
     wfsi_heap *heap = &store->heap;
-    uint32_t i, count = (uint32_t)wfsi_array_count(heap->chunks);
+    uint32_t number = heap->free_chunk;
+    char *data;
 
-    if (count == 0 && !wfsi_heap_extend(store, 1))
+    if (wfsi_array_count(heap->chunks) == 0 && !wfsi_heap_extend(store, 1))
         return 0;
-    for (i = 1; i < count; i++) {
-        if (heap->chunks[i].data != NULL)
-            continue;
-        heap->chunks[i].data =
-            (char *)wfsi_allocate(&store->allocator, units * WFSI_UNIT);
-        if (heap->chunks[i].data == NULL)
+    if (number == 0) {
+        if (!wfsi_heap_add_chunk(store, units))
             return 0;
-        heap->chunks[i].units = units;
-        return i << WFSI_CHUNK_BITS;
+        number = (uint32_t)wfsi_array_count(heap->chunks) - 1;
+        return number << WFSI_CHUNK_BITS;
     }
-    if (!wfsi_heap_add_chunk(store, units))
+    data = (char *)wfsi_allocate(&store->allocator, units * WFSI_UNIT);
+    if (data == NULL)
         return 0;
-    return (uint32_t)(wfsi_array_count(heap->chunks) - 1) << WFSI_CHUNK_BITS;
+    heap->free_chunk = heap->chunks[number].units;
+    heap->chunks[number].data = data;
+    heap->chunks[number].units = units;
+    return number << WFSI_CHUNK_BITS;
 }
 
 static wfsi_handle wfsi_heap_take(wfs_store *store, uint32_t units)
@@ -5740,7 +5745,8 @@ static void wfsi_text_free(wfs_store *store, wfsi_handle handle)
         chunk = &store->heap.chunks[handle >> WFSI_CHUNK_BITS];
         wfsi_release(&store->allocator, chunk->data, chunk->units * WFSI_UNIT);
         chunk->data = NULL;
-        chunk->units = 0;
+        chunk->units = store->heap.free_chunk;
+        store->heap.free_chunk = handle >> WFSI_CHUNK_BITS;
         return;
     }
     list = wfsi_text_class(&units);
@@ -7547,7 +7553,6 @@ static wfs_status wfsi_declare_default(wfs_store *store, const char *table,
                                        wfsi_column *column)
 {
     const wfs_value *value = &given->default_value;
-    wfs_limits limits = wfsi_limits(NULL);
     size_t size = value->size;
 
     if (value->type == WFS_NULL)
@@ -7566,7 +7571,7 @@ static wfs_status wfsi_declare_default(wfs_store *store, const char *table,
         size = strlen(value->text);
     if (value->text == NULL ||
         (value->type == WFS_JSON &&
-         !wfsi_json_check(value->text, size, &limits, NULL)))
+         !wfsi_json_check(value->text, size, &store->limits, NULL)))
         return wfsi_error(&store->error, WFS_ERR_SCHEMA,
                           "table %s: the default of column %s has no text, or "
                           "no JSON",
@@ -7753,6 +7758,11 @@ static wfs_status wfsi_declare_table(wfs_store *store, const wfs_table *given)
         primary.columns = given->primary_key;
         primary.unique = primary.ordered = true;
         WFS_TRY(wfsi_declare_index(store, table, &primary));
+        if (table->indexes[0].partial)
+            return wfsi_error(&store->error, WFS_ERR_SCHEMA,
+                              "table %s: a column of the primary key is "
+                              "nullable",
+                              given->name);
     }
     for (index = given->indexes; index != NULL && index->name != NULL; index++)
         WFS_TRY(wfsi_declare_index(store, table, index));
@@ -7775,8 +7785,10 @@ static wfs_store *wfsi_store_new(const wfs_allocator *allocator)
     wfs_store *store =
         (wfs_store *)wfsi_allocate_zeroed(&used, sizeof *store);
 
-    if (store != NULL)
-        store->allocator = used;
+    if (store == NULL)
+        return NULL;
+    store->allocator = used;
+    store->limits = wfsi_limits(NULL);
     return store;
 }
 
@@ -7921,6 +7933,8 @@ static bool wfsi_store_copy(wfs_store *copy, const wfs_store *store)
 
     memset(&blank, 0, sizeof blank);
     copy->changes = store->changes;
+    copy->reserved = store->reserved;
+    copy->limits = store->limits;
     if (!wfsi_heap_copy(allocator, &copy->heap, &store->heap) ||
         !wfsi_map_copy(allocator, &copy->symbols, &store->symbols) ||
         !wfsi_array_reserve(allocator, copy->tables,
@@ -7996,7 +8010,8 @@ size_t wfs_store_memory(const wfs_store *store)
                    store->symbols.capacity * sizeof *store->symbols.slots;
 
     for (i = 0; i < wfsi_array_count(store->heap.chunks); i++)
-        bytes += store->heap.chunks[i].units * WFSI_UNIT;
+        if (store->heap.chunks[i].data != NULL)
+            bytes += store->heap.chunks[i].units * WFSI_UNIT;
     for (i = 0; i < wfsi_array_count(store->tables); i++)
         bytes += wfsi_table_memory(&store->tables[i]);
     return bytes;
@@ -8082,7 +8097,6 @@ static wfs_status wfsi_check_value(wfs_store *store, const wfsi_table *table,
                                    const wfsi_column *column,
                                    const wfs_value *value)
 {
-    wfs_limits limits = wfsi_limits(NULL);
     wfs_error why;
 
     if (value->type != WFS_NULL && value->type != column->type)
@@ -8093,7 +8107,7 @@ static wfs_status wfsi_check_value(wfs_store *store, const wfsi_table *table,
                           wfsi_type_name(column->type),
                           wfsi_type_name(value->type));
     if (value->type == WFS_JSON &&
-        !wfsi_json_check(value->text, value->size, &limits, &why))
+        !wfsi_json_check(value->text, value->size, &store->limits, &why))
         return wfsi_error_in(&store->error, &why, "table %s: column %s: %s",
                              wfsi_text(store, table->name, NULL),
                              wfsi_text(store, column->name, NULL),
@@ -8209,6 +8223,17 @@ static wfs_status wfsi_table_of(wfs_store *store, const char *name,
                             "there is no table %s", name);
 }
 
+/* The same for a table that the user may write. */
+static wfs_status wfsi_table_to_write(wfs_store *store, const char *name,
+                                      uint32_t *number)
+{
+    WFS_TRY(wfsi_table_of(store, name, number));
+    return *number >= store->reserved
+               ? WFS_OK
+               : wfsi_error(&store->error, WFS_ERR_ARGUMENT,
+                            "table %s belongs to the engine", name);
+}
+
 /* The row to change or read, in the version that is asked for (0: any). */
 static wfs_status wfsi_row_of(wfs_store *store, uint32_t number, wfs_row_id id,
                               uint32_t version)
@@ -8310,7 +8335,7 @@ wfs_status wfs_insert(wfs_store *store, const char *table,
 {
     uint32_t number;
 
-    WFS_TRY(wfsi_table_of(store, table, &number));
+    WFS_TRY(wfsi_table_to_write(store, table, &number));
     if (!wfsi_begin(store))
         return wfsi_no_memory(&store->error);
     return wfsi_close(store, wfsi_insert(store, number, fields, id));
@@ -8321,7 +8346,7 @@ wfs_status wfs_update(wfs_store *store, const char *table, wfs_row_id id,
 {
     uint32_t number;
 
-    WFS_TRY(wfsi_table_of(store, table, &number));
+    WFS_TRY(wfsi_table_to_write(store, table, &number));
     WFS_TRY(wfsi_row_of(store, number, id, version));
     if (!wfsi_begin(store))
         return wfsi_no_memory(&store->error);
@@ -8333,7 +8358,7 @@ wfs_status wfs_delete(wfs_store *store, const char *table, wfs_row_id id,
 {
     uint32_t number;
 
-    WFS_TRY(wfsi_table_of(store, table, &number));
+    WFS_TRY(wfsi_table_to_write(store, table, &number));
     WFS_TRY(wfsi_row_of(store, number, id, version));
     if (!wfsi_begin(store))
         return wfsi_no_memory(&store->error);
@@ -8777,8 +8802,8 @@ static wfs_row_id wfsi_cursor_list(const wfs_cursor *cursor)
     if (slot == NULL)
         return 0;
     first = slot->value;
-    if (cursor->started && cursor->changes == cursor->store->changes &&
-        wfsi_row_find(table, cursor->last) != NULL) {
+    if (cursor->started && wfsi_row_find(table, cursor->last) != NULL &&
+        wfsi_cursor_side(cursor, cursor->last) == 0) {
         if (!cursor->descending)
             return wfsi_row_link(table, index, cursor->last)->next;
         return cursor->last == first
@@ -10448,12 +10473,11 @@ static wfs_status wfsi_do_suspended(wfs_run *run, wfsi_draft *draft)
     return WFS_SUSPENDED;
 }
 
-/* Drop what bodies of this step have queued. */
-static void wfsi_queue_drop(wfs_run *run, uint32_t owner)
+/* Drop what the body of a step has queued; what steps in it have queued stays.
+ * queued: the first entry since it was called. */
+static void wfsi_queue_drop(wfsi_queued *queued, uint32_t owner)
 {
-    wfsi_queued *queued;
-
-    for (queued = run->queue; queued != NULL; queued = queued->next)
+    for (; queued != NULL; queued = queued->next)
         if (queued->owner == owner)
             queued->dropped = true;
 }
@@ -10517,6 +10541,7 @@ static wfs_status wfsi_do_attempt(wfs_run *run, uint32_t number,
                                   const wfs_json **result)
 {
     wfsi_draft *draft = &run->drafts[number];
+    wfsi_queued **queued = run->queue_end;
     wfsi_span value = {NULL, 0};
     wfs_status status;
 
@@ -10526,7 +10551,7 @@ static wfs_status wfsi_do_attempt(wfs_run *run, uint32_t number,
     status = wfsi_body_call(run, number, body, user, &value);
     draft = &run->drafts[number];
     if (status != WFS_OK)
-        wfsi_queue_drop(run, number);
+        wfsi_queue_drop(*queued, number);
     if (status == WFS_SUSPENDED)
         return wfsi_do_suspended(run, draft);
     if (status == WFS_FAILED)
@@ -10581,7 +10606,7 @@ static wfs_status wfsi_sleep_end(wfs_run *run, const wfs_sleep_options *options,
 {
     double ms;
 
-    *end = options->until;
+    *end = options->until != WFS_NO_TIME ? options->until : WFS_NO_TIME + 1;
     if (options->has_until)
         return WFS_OK;
     WFS_TRY(wfsi_run_duration(run, options->duration, options->ms, &ms));
@@ -11016,11 +11041,9 @@ static wfs_status wfsi_queue_write(wfs_run *run, wfsi_queued_kind kind,
 {
     wfsi_queued *queued;
     uint32_t number;
-    wfs_status status = wfsi_table_of(run->harness->store, table, &number);
+    wfs_status status =
+        wfsi_table_to_write(run->harness->store, table, &number);
 
-    if (status == WFS_OK && number < WFSI_TABLES)
-        status = wfsi_error(wfsi_harness_error(run->harness), WFS_ERR_ARGUMENT,
-                            "table %s belongs to the engine", table);
     if (status != WFS_OK)
         return wfsi_run_abort(run, status);
     WFS_TRY(wfsi_queue_add(run, kind, &queued));
@@ -11478,11 +11501,25 @@ static wfs_status wfsi_commit_events(wfs_run *run, wfsi_handle pauses)
     return WFS_OK;
 }
 
+/* The rows that queued writes are for are in the versions that were read;
+ * asked before any is written, because several may be for one row. */
+static wfs_status wfsi_check_queue(wfs_run *run)
+{
+    const wfsi_queued *queued;
+
+    for (queued = run->queue; queued != NULL; queued = queued->next)
+        if (!queued->dropped && queued->version != 0)
+            WFS_TRY(wfsi_row_of(run->harness->store, queued->table, queued->id,
+                                queued->version));
+    return WFS_OK;
+}
+
 static wfs_status wfsi_commit_queue(wfs_run *run)
 {
     wfs_store *store = run->harness->store;
     const wfsi_queued *queued;
 
+    WFS_TRY(wfsi_check_queue(run));
     for (queued = run->queue; queued != NULL; queued = queued->next) {
         if (queued->dropped)
             continue;
@@ -11495,8 +11532,7 @@ static wfs_status wfsi_commit_queue(wfs_run *run)
             WFS_TRY(wfsi_insert(store, queued->table, queued->fields, NULL));
             continue;
         }
-        WFS_TRY(wfsi_row_of(store, queued->table, queued->id,
-                            queued->version));
+        WFS_TRY(wfsi_row_of(store, queued->table, queued->id, 0));
         WFS_TRY(queued->kind == WFSI_QUEUED_UPDATE
                     ? wfsi_update(store, queued->table, queued->id,
                                   queued->fields)
@@ -11746,7 +11782,9 @@ static wfs_status wfsi_harness_open(wfs_harness *harness,
     harness->auto_tick = options->auto_tick;
     if (!wfsi_names_declare(store, &harness->names))
         return wfsi_no_memory(&store->error);
+    store->limits = harness->limits;
     WFS_TRY(wfsi_schema_declare(store));
+    store->reserved = WFSI_TABLES;
     WFS_TRY(wfsi_declare(store, options->tables));
     return wfsi_register(harness);
 }
@@ -12010,9 +12048,11 @@ static wfs_status wfsi_params_validate(wfs_harness *harness,
                                        const char *id, wfs_arena *scratch,
                                        wfsi_span params)
 {
+    size_t floor = wfsi_guard(harness->store);
     const char *reason = workflow->validate_params(
         wfsi_json_raw(scratch, params.data, params.size), workflow->user);
 
+    WFS_TRY(wfsi_unguard(harness->store, floor, WFS_OK));
     return reason == NULL
                ? WFS_OK
                : wfsi_error(wfsi_harness_error(harness),
@@ -12132,12 +12172,18 @@ wfs_status wfs_create(wfs_harness *harness, const char *workflow,
     return status;
 }
 
+/* The zero entry; without its id, an item that has params is a mistake. */
+static bool wfsi_batch_ends(const wfs_batch_item *item)
+{
+    return item->id == NULL && item->params == NULL;
+}
+
 static wfs_status wfsi_batch_check(wfs_harness *harness,
                                    const wfs_batch_item *items, size_t *count)
 {
     size_t i;
 
-    for (i = 0; items != NULL && items[i].id != NULL; i++)
+    for (i = 0; items != NULL && !wfsi_batch_ends(&items[i]); i++)
         if (i == harness->limits.batch_size)
             return wfsi_error(wfsi_harness_error(harness), WFS_ERR_LIMIT,
                               "a batch has more than %i instances",
@@ -12398,28 +12444,31 @@ static wfs_status wfsi_check_payload(wfs_harness *harness,
     return wfsi_workflow_find(harness, payload->workflow, &number);
 }
 
-wfs_status wfs_tick(wfs_harness *harness, const wfs_payload *payload,
-                    int *processed)
-{
-    int count = 0;
-    wfs_status status;
-    bool lost;
-
-    WFS_TRY(wfsi_check_payload(harness, payload));
-    status = wfsi_tick(harness, payload->instance_ref, payload->run_number,
-                       payload->reason, harness->clock.now, &count, &lost);
-    if (processed != NULL)
-        *processed = count;
-    return status;
-}
-
-/* A call of several ticks is one transaction too. */
+/* End a call that ran code of the user's, and was one transaction. */
 static wfs_status wfsi_close_call(wfs_harness *harness, wfs_random before,
                                   wfs_status status)
 {
     if (status != WFS_OK)
         harness->random = before;
     return wfsi_close(harness->store, status);
+}
+
+wfs_status wfs_tick(wfs_harness *harness, const wfs_payload *payload,
+                    int *processed)
+{
+    wfs_random before = harness->random;
+    int count = 0;
+    wfs_status status;
+    bool lost;
+
+    WFS_TRY(wfsi_check_payload(harness, payload));
+    if (!wfsi_begin(harness->store))
+        return wfsi_harness_no_memory(harness);
+    status = wfsi_tick(harness, payload->instance_ref, payload->run_number,
+                       payload->reason, harness->clock.now, &count, &lost);
+    if (processed != NULL)
+        *processed = count;
+    return wfsi_close_call(harness, before, status);
 }
 
 wfs_status wfs_run_until_idle(wfs_harness *harness, const wfs_payload *payload,
@@ -12622,9 +12671,8 @@ static wfs_status wfsi_hook_handle(wfs_harness *harness, wfs_row_id id)
         return wfsi_no_memory(&store->error);
     handler = wfsi_hook_handler_of(harness, hook.hook_name);
     if (handler == NULL)
-        return wfsi_hook_end(harness, id, WFS_HOOK_COMPLETED);
-    wfsi_error(&store->error, WFS_ERR_HOOK, "hook %s was refused",
-               hook.hook_name);
+        return wfsi_hook_failed(harness, id, "there is no handler for it");
+    store->error.code = WFS_OK;
     if (!wfsi_begin(store))
         return wfsi_no_memory(&store->error);
     floor = wfsi_guard(store);
@@ -12632,6 +12680,9 @@ static wfs_status wfsi_hook_handle(wfs_harness *harness, wfs_row_id id)
     status = wfsi_close(store, wfsi_unguard(store, floor, status));
     if (status == WFS_ERR_NO_MEMORY)
         return wfsi_no_memory(&store->error);
+    if (status != WFS_OK && store->error.code != status)
+        wfsi_error(&store->error, status, "hook %s was refused: %s",
+                   hook.hook_name, wfs_status_name(status));
     if (status != WFS_OK)
         return wfsi_hook_failed(harness, id, store->error.message);
     return wfsi_hook_end(harness, id, WFS_HOOK_COMPLETED);
@@ -14040,7 +14091,7 @@ static size_t wfsi_batch_count(const wfs_batch_item *items)
     size_t count = 0;
 
     if (items != NULL)
-        while (items[count].id != NULL)
+        while (!wfsi_batch_ends(&items[count]))
             count++;
     return count;
 }
@@ -14492,7 +14543,7 @@ static wfs_status wfsi_turn_balance(wfsi_turn *turn, const wfsi_before *before,
         status = wfsi_error(&turn->error, WFS_ERR_MISUSE,
                             "the step left a transaction open");
     for (; open > expected; open--)
-        wfsi_commit(wfs_harness_store(turn->runner->harness));
+        wfsi_rollback(wfs_harness_store(turn->runner->harness));
     return status;
 }
 

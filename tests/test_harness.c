@@ -1512,9 +1512,9 @@ static void test_values_outlive_their_rows(void **state)
     instance = instance_of(harness, "nap", "n-1");
     params = instance.params;
     ok(harness, wfs_get_events(harness, "nap", "n-1", NULL, &events, &count));
-    ok(harness, wfs_update(wfs_harness_store(harness), "workflow_instance", 1,
-                           0, WFS_FIELDS({"params", wfs_json_text("0")})));
-    ok(harness, wfs_delete(wfs_harness_store(harness), "workflow_event", 1, 0));
+    ok(harness, engine_write(harness, "workflow_instance", 1,
+                             WFS_FIELDS({"params", wfs_json_text("0")})));
+    ok(harness, engine_write(harness, "workflow_event", 1, NULL));
     assert_json(harness, params, "{\"a\":[1,2]}");
     assert_json(harness, events[0].payload, "[3]");
     assert_string_equal(events[0].type, "x");
@@ -1652,7 +1652,14 @@ static void test_tables_beside_the_engine_s(void **state)
                        WFS_FIELDS({"instance", wfs_reference(2)},
                                   {"text", wfs_text("b")}), NULL));
     refused(harness, WFS_ERR_REFERENCE, "workflow_instance",
+            engine_write(harness, "workflow_instance", 1, NULL));
+    refused(harness, WFS_ERR_ARGUMENT, "workflow_instance",
             wfs_delete(store, "workflow_instance", 1, 0));
+    refused(harness, WFS_ERR_ARGUMENT, "workflow_step",
+            wfs_insert(store, "workflow_step", NULL, NULL));
+    refused(harness, WFS_ERR_ARGUMENT, "workflow_hook",
+            wfs_update(store, "workflow_hook", 1, 0,
+                       WFS_FIELDS({"status", wfs_text("odd")})));
     assert_int_equal(tick(harness, "nap", "n-1", WFS_REASON_CREATE), 1);
     assert_int_equal(wfs_count(store, "note"), 1);
     close_harness(harness);
