@@ -82,8 +82,9 @@
  *      }
  *
  * WFS_TRY hands back every status but WFS_OK. A step call that suspended the
- * run gives WFS_SUSPENDED, and so do all later ones: a forgotten check writes
- * nothing. One that failed for good gives WFS_FAILED, which may be handled:
+ * run gives WFS_SUSPENDED, and so do all later ones: going on after that fails
+ * the tick with WFS_ERR_MISUSE and writes nothing. One that failed for good
+ * gives WFS_FAILED, which may be handled, so look at every status:
  * wfs_run_error says what it was. A workflow must be deterministic: it may look
  * at its params and at results of steps; time, randomness and the world belong
  * into a body. Two steps may have the same name; they are told apart by their
@@ -140,8 +141,9 @@
  * THE STORE
  *
  * Tables are declared as data. Yours lie in the same store as the engine's
- * (workflow_instance, workflow_step, workflow_event, hooks), and a step's body
- * can queue writes that are committed with the step's result or not at all.
+ * (workflow_instance, workflow_step, workflow_event, workflow_hook), and a
+ * step's body can queue writes that are committed with the step's result or
+ * not at all.
  *
  *      static const wfs_column stock_columns[] = {
  *          {.name = "sku", .type = WFS_TEXT},
@@ -632,6 +634,7 @@ typedef struct wfs_clock {
     int64_t now;
 } wfs_clock;
 
+/* The time it shows, in ms. */
 WFSDEF int64_t wfs_clock_now(const wfs_clock *clock);
 
 /* Set the clock, backwards too; WFS_NO_TIME is no time, and becomes the one
@@ -652,6 +655,7 @@ typedef struct wfs_random {
     uint64_t state;
 } wfs_random;
 
+/* Start over from a seed; the next number, any of 64 bits. */
 WFSDEF void wfs_random_seed(wfs_random *random, uint64_t seed);
 WFSDEF uint64_t wfs_random_next(wfs_random *random);
 
@@ -670,9 +674,10 @@ WFSDEF char *wfs_random_id(wfs_random *random, char *buffer);
 /* ------------------------------------------------------------------------
  * >>store-api  public: tables, rows, transactions, cursors
  *
- * A row has an id, from 1 on in order of creation and never used again, and a
- * version, 1 at first and one more at each update. Text in a value that comes
- * out of the store points into it and is good until that row changes.
+ * A row has an id, from 1 on in order of creation and not used again once it
+ * was committed, and a version, 1 at first and one more at each update. Text
+ * in a value that comes out of the store points into it and is good until that
+ * row changes.
  * --------------------------------------------------------------------- */
 
 typedef struct wfs_store wfs_store;
@@ -698,6 +703,7 @@ typedef struct wfs_value {
     size_t size;            /* TEXT, JSON: bytes without the NUL */
 } wfs_value;
 
+/* Values; texts are not copied. */
 WFSDEF wfs_value wfs_null(void);
 WFSDEF wfs_value wfs_integer(int64_t value);
 WFSDEF wfs_value wfs_real(double value);
@@ -720,7 +726,8 @@ typedef struct wfs_column {
     wfs_value default_value;    /* type WFS_NULL: none */
 } wfs_column;
 
-/* An index over one or more columns, named with commas between: "sku, day".
+/* An index over up to 8 columns, named with commas between: "sku, day"; up to
+ * 32 a table.
  * A row with a null is not in a unique index and never clashes. An ordered
  * index (not unique, or unique with ordered set) is built when it is first
  * scanned and kept from then on; nulls come first. */
@@ -943,7 +950,8 @@ WFSDEF wfs_status wfs_do(wfs_run *run, const char *name, wfs_function body,
                          const wfs_json **result);
 
 /* Sleep for a duration, for ms, or until a time. WFS_SUSPENDED until a tick
- * for reason wake comes at or after that time. */
+ * for reason wake comes at or after that time; WFS_FAILED for a text that is
+ * no duration. */
 WFSDEF wfs_status wfs_sleep(wfs_run *run, const char *name,
                             const char *duration);
 WFSDEF wfs_status wfs_sleep_ms(wfs_run *run, const char *name, double ms);
@@ -994,6 +1002,7 @@ WFSDEF int64_t wfs_attempt(const wfs_run *run);     /* in a body: from 1 */
 WFSDEF int64_t wfs_now(wfs_run *run);               /* only in a body */
 WFSDEF wfs_random *wfs_run_random(wfs_run *run);    /* only in a body */
 WFSDEF wfs_arena *wfs_run_arena(wfs_run *run);      /* lives as this tick */
+/* A call on it in a workflow is part of the tick: undone when that fails. */
 WFSDEF wfs_harness *wfs_run_harness(wfs_run *run);
 
 /* In a body: queue a write to the user's own tables, or a hook of the user's.
@@ -1208,6 +1217,9 @@ WFSDEF wfs_status wfs_harness_fork(wfs_harness *harness, wfs_harness **copy);
 /* Free the rows and values that calls gave so far. */
 WFSDEF void wfs_harness_release(wfs_harness *harness);
 
+/* Parts of the harness, which it owns. Its store has the tables
+ * workflow_instance, workflow_step, workflow_event, workflow_hook (to read;
+ * writing gives ARGUMENT_INVALID), then the user's. */
 WFSDEF wfs_store *wfs_harness_store(wfs_harness *harness);
 WFSDEF wfs_clock *wfs_harness_clock(wfs_harness *harness);
 WFSDEF wfs_random *wfs_harness_random(wfs_harness *harness);
@@ -1287,7 +1299,7 @@ typedef struct wfs_idle {
 } wfs_idle;
 
 /* The same tick again until one processes nothing, or max_ticks are done (0:
- * 25). */
+ * 25). idle may be NULL. Errors as wfs_tick's; then none of them was done. */
 WFSDEF wfs_status wfs_run_until_idle(wfs_harness *harness,
                                      const wfs_payload *payload, int max_ticks,
                                      wfs_idle *idle);
@@ -1296,7 +1308,10 @@ WFSDEF wfs_status wfs_run_until_idle(wfs_harness *harness,
  * instance, its steps and its events; plan runs the workflow function; commit
  * checks that nothing of what was read has changed, and writes. A tick that
  * lost changes nothing and reports 0. Each retrieve needs a commit or a
- * discard, before the harness is freed or forked. Errors as wfs_tick's. */
+ * discard, before the harness is freed or forked; either ends the tick,
+ * whatever it returns, and it must not be used again. After a plan that failed
+ * only a discard has a meaning. What a body writes to the store directly is no
+ * part of such a tick. Errors as wfs_tick's. */
 typedef struct wfs_open_tick wfs_open_tick;
 WFSDEF wfs_status wfs_tick_retrieve(wfs_harness *harness,
                                     const wfs_payload *payload,
@@ -1307,7 +1322,11 @@ WFSDEF void wfs_tick_discard(wfs_open_tick *tick);
 
 /* Process every hook that is due, in order of id, and those that become due
  * meanwhile. Without auto_tick an engine's hook is only marked; with it, it
- * runs its tick. *processed (may be NULL) counts hooks. */
+ * runs its tick. *processed (may be NULL) counts hooks. All or nothing: when a
+ * tick fails, no hook of this call is processed, and its own stays due;
+ * wfs_harness_error names the instance, and terminating that goes on. (A
+ * handler that refuses fails its own hook only.) Errors: those of a tick;
+ * LIMIT_EXCEEDED when hooks add hooks without end. */
 WFSDEF wfs_status wfs_process_hooks(wfs_harness *harness, size_t *processed);
 
 /* An instance's status, error and output. Errors: WORKFLOW_NOT_FOUND,
@@ -1445,6 +1464,7 @@ typedef enum wfs_scenario_kind {
 } wfs_scenario_kind;
 #undef WFSI_ENUMERATOR
 
+/* The name of a kind of step, as in the list. Static text. */
 WFSDEF const char *wfs_scenario_kind_name(wfs_scenario_kind kind);
 
 typedef struct wfs_scenario wfs_scenario;
@@ -1632,6 +1652,7 @@ WFSDEF wfs_status wfs_runner_create(const wfs_scenario *scenario,
  * called again. *step (may be NULL) lives as long as the runner. */
 WFSDEF wfs_status wfs_runner_next(wfs_runner *runner,
                                   const wfs_step_result **step);
+/* Its harness, which it owns. */
 WFSDEF wfs_harness *wfs_runner_harness(wfs_runner *runner);
 
 /* What came of it so far; lives as long as the runner. */
@@ -1643,7 +1664,8 @@ WFSDEF wfs_status wfs_runner_fork(wfs_runner *runner, wfs_runner **copy);
 WFSDEF void wfs_runner_free(wfs_runner *runner);
 
 /* Utilities for callbacks. They return NULL and fill context->error when they
- * fail; require_instance fails when there is no such instance. */
+ * fail; require_instance fails when there is no such instance. Rows live as
+ * long as the runner. */
 WFSDEF const wfs_instance *wfs_context_instance(wfs_context *context,
                                                 const char *workflow,
                                                 const char *id);
@@ -1658,6 +1680,7 @@ WFSDEF const wfs_event *wfs_context_events(wfs_context *context,
                                            const char *workflow, const char *id,
                                            const wfs_read_options *options,
                                            size_t *count);
+/* Internal rows, see wfs_get_hooks. */
 WFSDEF const wfs_hook *wfs_context_hooks(wfs_context *context,
                                          const wfs_hook_filter *filter,
                                          size_t *count);
@@ -1708,6 +1731,8 @@ typedef struct wfs_report_options {
     wfs_verbosity verbosity;
     bool color;                     /* say so only for a terminal */
     int width;                      /* columns, for the timeline; 0: 80 */
+    wfs_allocator allocator;        /* for wfs_report_step; else as the
+                                       scenario's or the harness's */
 } wfs_report_options;
 
 /* Run a scenario and print TAP version 14 while it runs: a line a step and,
@@ -9914,6 +9939,19 @@ static wfs_status wfsi_hook_trigger(wfs_harness *harness, wfsi_span name,
 
 /* --- the run: what sticks, and errors */
 
+/* Put before an error's message where it happened. */
+static wfs_status wfsi_run_blame(const wfs_run *run, wfs_status status,
+                                 const char *what, const char *name)
+{
+    wfs_error *error = wfsi_harness_error(run->harness);
+    wfs_error why = *error;
+
+    if (status == WFS_OK || status == WFS_ERR_NO_MEMORY ||
+        status == WFS_ERR_CONFLICT || why.code != status)
+        return status;
+    return wfsi_error_in(error, &why, "%s \"%s\": %s", what, name, why.message);
+}
+
 /* End the run with an infrastructure error. */
 static wfs_status wfsi_run_abort(wfs_run *run, wfs_status status)
 {
@@ -11376,7 +11414,8 @@ static wfs_status wfsi_tick_plan(wfs_run *run)
         run->outcome = WFSI_OUTCOME_TOO_EARLY;
         return WFS_OK;
     }
-    return wfsi_replay(run);
+    return wfsi_run_blame(run, wfsi_replay(run), "instance",
+                          wfs_instance_id(run));
 }
 
 /* --- phase 3: commit */
@@ -11514,29 +11553,35 @@ static wfs_status wfsi_check_queue(wfs_run *run)
     return WFS_OK;
 }
 
+static wfs_status wfsi_commit_queued(wfs_harness *harness,
+                                     const wfsi_queued *queued)
+{
+    wfs_store *store = harness->store;
+
+    if (queued->kind == WFSI_QUEUED_HOOK)
+        return wfsi_hook_trigger(harness, queued->hook_name, queued->payload);
+    if (queued->kind == WFSI_QUEUED_INSERT)
+        return wfsi_insert(store, queued->table, queued->fields, NULL);
+    WFS_TRY(wfsi_row_of(store, queued->table, queued->id, 0));
+    return queued->kind == WFSI_QUEUED_UPDATE
+               ? wfsi_update(store, queued->table, queued->id, queued->fields)
+               : wfsi_row_delete(store, queued->table, queued->id);
+}
+
 static wfs_status wfsi_commit_queue(wfs_run *run)
 {
-    wfs_store *store = run->harness->store;
     const wfsi_queued *queued;
+    wfs_status status;
 
     WFS_TRY(wfsi_check_queue(run));
     for (queued = run->queue; queued != NULL; queued = queued->next) {
         if (queued->dropped)
             continue;
-        if (queued->kind == WFSI_QUEUED_HOOK) {
-            WFS_TRY(wfsi_hook_trigger(run->harness, queued->hook_name,
-                                      queued->payload));
-            continue;
-        }
-        if (queued->kind == WFSI_QUEUED_INSERT) {
-            WFS_TRY(wfsi_insert(store, queued->table, queued->fields, NULL));
-            continue;
-        }
-        WFS_TRY(wfsi_row_of(store, queued->table, queued->id, 0));
-        WFS_TRY(queued->kind == WFSI_QUEUED_UPDATE
-                    ? wfsi_update(store, queued->table, queued->id,
-                                  queued->fields)
-                    : wfsi_row_delete(store, queued->table, queued->id));
+        status = wfsi_commit_queued(run->harness, queued);
+        if (status != WFS_OK)
+            return wfsi_run_blame(
+                run, status, "step",
+                wfsi_draft_name(run, &run->drafts[queued->owner]));
     }
     return WFS_OK;
 }
@@ -11667,7 +11712,9 @@ static wfs_status wfsi_tick_commit(wfs_run *run, int *processed)
     }
     wfsi_random_restore(run);
     run->lost = status == WFS_ERR_CONFLICT;
-    return run->lost ? WFS_OK : status;
+    return run->lost ? WFS_OK
+                     : wfsi_run_blame(run, status, "instance",
+                                      wfs_instance_id(run));
 }
 
 /* All three phases at once. *lost: another one was first. */
@@ -14170,9 +14217,11 @@ static void wfsi_state_failure(wfsi_buffer *state, const char *before,
     wfsi_buffer_text(state, message);
 }
 
-static void wfsi_state_do(wfsi_buffer *state, const wfs_step *step)
+static void wfsi_state_do(wfsi_buffer *state, const wfs_step *step, bool over)
 {
-    if (step->next_retry_at != WFS_NO_TIME)
+    if (over)
+        wfsi_buffer_text(state, " was left waiting");
+    else if (step->next_retry_at != WFS_NO_TIME)
         wfsi_state_time(state, " retries at ", step->next_retry_at);
     else
         wfsi_buffer_text(state, " waits for a step in it");
@@ -14185,7 +14234,8 @@ static void wfsi_state_do(wfsi_buffer *state, const wfs_step *step)
     wfsi_buffer_char(state, ')');
 }
 
-static void wfsi_state_step(wfsi_buffer *state, const wfs_step *step)
+/* over: the instance has ended. */
+static void wfsi_state_step(wfsi_buffer *state, const wfs_step *step, bool over)
 {
     wfsi_state_quoted(state, "step ", step->step_key);
     if (step->type == WFS_STEP_WAIT_FOR_EVENT) {
@@ -14194,7 +14244,7 @@ static void wfsi_state_step(wfsi_buffer *state, const wfs_step *step)
     } else if (step->type == WFS_STEP_SLEEP) {
         wfsi_state_time(state, " sleeps until ", step->wake_at);
     } else {
-        wfsi_state_do(state, step);
+        wfsi_state_do(state, step, over);
     }
 }
 
@@ -14225,7 +14275,8 @@ static wfs_status wfsi_state_steps(wfsi_buffer *state, wfs_harness *harness,
         if (steps[i].status != WFS_STEP_WAITING)
             continue;
         wfsi_buffer_text(state, before);
-        wfsi_state_step(state, &steps[i]);
+        wfsi_state_step(state, &steps[i],
+                        instance->completed_at != WFS_NO_TIME);
         before = ", ";
     }
     return WFS_OK;
@@ -14277,6 +14328,11 @@ static wfs_status wfsi_state(wfsi_turn *turn, const char **text)
         return status == WFS_ERR_NO_MEMORY ? status : WFS_OK;
     wfsi_buffer_open(&state, turn->arena);
     wfsi_state_instance(&state, instance);
+    if (instance->status == WFS_INSTANCE_QUEUED &&
+        instance->started_at == WFS_NO_TIME &&
+        !turn->runner->scenario->auto_tick)
+        wfsi_buffer_text(&state, " and was never ticked: set auto_tick, or add "
+                                 "a step that ticks it");
     WFS_TRY(wfsi_state_steps(&state, harness, instance));
     WFS_TRY(wfsi_state_hooks(&state, harness, instance));
     *text = wfsi_buffer_finish(&state);
@@ -15064,6 +15120,8 @@ static wfsi_report wfsi_report_open(const wfs_report_options *options,
     report.allocator = wfsi_allocator(allocator);
     if (options == NULL)
         return report;
+    if (allocator == NULL)
+        report.allocator = wfsi_allocator(&options->allocator);
     if (options->writer.write != NULL)
         report.writer = options->writer;
     report.verbosity = options->verbosity;
@@ -15397,6 +15455,28 @@ static void wfsi_tap_plan(const wfsi_report *report,
     wfsi_print(report, "\n");
 }
 
+/* A refused pause, resume, terminate or restart is no failure, but told. */
+static void wfsi_tap_refusal(const wfsi_report *report,
+                             const wfs_step_result *step)
+{
+    const char *code = wfs_json_string(
+        wfs_json_path(step->value, step->kind == WFS_SCENARIO_RESUME_AND_RUN
+                                       ? "value.error.code"
+                                       : "error.code"),
+        NULL);
+    bool action = step->kind == WFS_SCENARIO_PAUSE ||
+                  step->kind == WFS_SCENARIO_RESUME ||
+                  step->kind == WFS_SCENARIO_TERMINATE ||
+                  step->kind == WFS_SCENARIO_RESTART ||
+                  step->kind == WFS_SCENARIO_RESUME_AND_RUN;
+
+    if (!action || code == NULL)
+        return;
+    wfsi_print(report, " (refused: ");
+    wfsi_print(report, code);
+    wfsi_print(report, ")");
+}
+
 static void wfsi_tap_step(const wfsi_report *report,
                           const wfs_step_result *step)
 {
@@ -15406,6 +15486,7 @@ static void wfsi_tap_step(const wfsi_report *report,
     if (ok && quiet)
         return;
     wfsi_tap_test(report, ok, quiet ? 1 : step->index + 1, step->label);
+    wfsi_tap_refusal(report, step);
     wfsi_print(report, "\n");
     if (!ok)
         wfsi_yaml_failure(report, step);

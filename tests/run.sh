@@ -17,8 +17,10 @@ limit=
 if command -v timeout >/dev/null; then
     limit="timeout ${TEST_SECONDS:-600}"
 fi
+start=$(date +%s)
 $limit "$@" >"$output.log" 2>&1 </dev/null
 status=$?
+seconds=$(($(date +%s) - start))
 
 awk -v status="$status" '
     /^\[  PASSED  \] [0-9]+ test/ { passed += $4 }
@@ -42,5 +44,5 @@ if [ "$failed" -ne 0 ]; then
 fi
 [ "$skipped" -ne 0 ] && grep -i 'skipped' "$output.log" |
     grep -vi '[0-9] test\|, [0-9]* skipped$' | sort -u | sed "s/^/$name: /"
-echo "$name: $passed passed, $failed failed, $skipped skipped" |
-    sed -e 's/, 0 failed//' -e 's/, 0 skipped//'
+echo "$name: $passed passed, $failed failed, $skipped skipped, $seconds s" |
+    sed -e 's/, 0 failed//' -e 's/, 0 skipped//' -e 's/, 0 s$//'

@@ -203,7 +203,8 @@ static void test_normal(void **state)
                   "  expected: 'complete'\n"
                   "  actual: 'queued'\n"
                   "  state: 'instance \"o-1\" of \"order-workflow\" is queued "
-                  "(run 0)'\n"
+                  "(run 0) and was never ticked: set auto_tick, or "
+                  "add a step that ticks it'\n"
                   "  clock: 1970-01-01T00:00:00.000Z\n"
                   "  ...\n"
                   "ok 3 # SKIP step 2 failed\n"
@@ -240,7 +241,8 @@ static void test_quiet(void **state)
                   "  expected: 'complete'\n"
                   "  actual: 'queued'\n"
                   "  state: 'instance \"o-1\" of \"order-workflow\" is queued "
-                  "(run 0)'\n"
+                  "(run 0) and was never ticked: set auto_tick, or "
+                  "add a step that ticks it'\n"
                   "  clock: 1970-01-01T00:00:00.000Z\n"
                   "  ...\n");
 }

@@ -979,6 +979,9 @@ static void test_callbacks_that_misbehave(void **state)
 
 /* --- expectations, and what is said of the instance */
 
+#define NEVER_TICKED                                                          \
+    " and was never ticked: set auto_tick, or add a step that ticks it"
+
 static wfs_status wrong_integer(wfs_context *context)
 {
     return wfs_expect_integer(context, "total", 3, INT64_MIN);
@@ -1101,7 +1104,8 @@ static void test_states(void **state)
     expect_state((const wfs_scenario_step[]){
         WFS_CREATE(.workflow = "order", .id = "o-1"),
         WFS_ASSERT(.check = wrong_status), {0}},
-        "queued", "instance \"o-1\" of \"order-workflow\" is queued (run 0)");
+        "queued", "instance \"o-1\" of \"order-workflow\" is queued (run 0)"
+                  NEVER_TICKED);
     expect_state((const wfs_scenario_step[]){
         WFS_INITIALIZE_AND_RUN(.workflow = "order", .id = "o-1"),
         WFS_ASSERT(.check = wrong_status), {0}},
@@ -1614,7 +1618,8 @@ static void test_fork_after_failure(void **state)
     assert_string_equal(failed->actual, "queued");
     assert_string_equal(
         failed->state,
-        "instance \"o-1\" of \"order-workflow\" is queued (run 0)");
+        "instance \"o-1\" of \"order-workflow\" is queued (run 0)"
+        NEVER_TICKED);
     assert_null(failed->value);
     assert_int_equal(wfs_runner_next(copy, NULL), WFS_DONE);
     wfs_runner_free(copy);
