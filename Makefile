@@ -39,7 +39,7 @@ SUITE = examples readme $(ONCE) $(CONFORMANCE) $(TESTS)
 COUNTS = $(SUITE:%=$(OUT)/%.count)
 
 # As many jobs as there are processors, unless told otherwise.
-ifeq ($(filter -j%,$(MAKEFLAGS)),)
+ifeq ($(MAKELEVEL)$(filter -j%,$(MAKEFLAGS)),0)
 MAKEFLAGS += -j$(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 endif
 
@@ -53,10 +53,10 @@ demo: $(OUT)/all_features
 	@$(OUT)/all_features
 
 test:
-	@$(call count,$(COUNTS))
+	+@$(call count,$(COUNTS))
 
 test-cpp:
-	@$(call count,$(CXX_OUT)/test_cpp.count)
+	+@$(call count,$(CXX_OUT)/test_cpp.count)
 
 examples: $(EXAMPLES:%=build/%)
 
