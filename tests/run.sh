@@ -43,6 +43,6 @@ if [ "$failed" -ne 0 ]; then
     echo "$name: exit status $status; all of it is in $output.log"
 fi
 [ "$skipped" -ne 0 ] && grep -i 'skipped' "$output.log" |
-    grep -vi '[0-9] test\|, [0-9]* skipped$' | sort -u | sed "s/^/$name: /"
+    grep -vi 'test(s)\|, [0-9]* skipped$' | sort -u | sed "s/^/$name: /"
 echo "$name: $passed passed, $failed failed, $skipped skipped, $seconds s" |
     sed -e 's/, 0 failed//' -e 's/, 0 skipped//' -e 's/, 0 s$//'
