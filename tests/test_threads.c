@@ -20,11 +20,11 @@
 #include "suite.h"
 
 /* Fewer where every round is slow: TEST_ROUNDS=5. */
-static int rounds(void)
+static size_t rounds(void)
 {
     const char *told = getenv("TEST_ROUNDS");
 
-    return told != NULL && atoi(told) > 0 ? atoi(told) : 50;
+    return told != NULL && atoi(told) > 0 ? (size_t)atoi(told) : 50;
 }
 #define MOST_THREADS 4
 
