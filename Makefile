@@ -44,7 +44,7 @@ MAKEFLAGS += -j$(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 endif
 
 .DELETE_ON_ERROR:
-.SECONDARY:
+.SECONDARY: $(PROGRAMS:%=$(OUT)/%) $(CXX_OUT)/test_cpp
 .PHONY: all demo test test-cpp examples clean help FORCE
 
 all: examples
@@ -104,7 +104,8 @@ CMOCKA_LIBS = -lcmocka -lm
 else
 CMOCKA_HEADER = build/debian/include/cmocka.h
 CMOCKA_CFLAGS = -isystem build/debian/include
-CMOCKA_LIBS = -Lbuild/debian/lib -Wl,-rpath,$(CURDIR)/build/debian/lib -lcmocka -lm
+CMOCKA_LIBS = -Lbuild/debian/lib -Wl,-rpath,$(CURDIR)/build/debian/lib \
+    -lcmocka -lm
 $(CMOCKA_HEADER): | stb_ds.h
 	@tests/fetch.sh libcmocka-dev libcmocka0 || { echo 'Give the place' \
 	    'where cmocka is installed: make test CMOCKA=PREFIX'; exit 1; } >&2
