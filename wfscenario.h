@@ -14569,7 +14569,7 @@ static wfsi_before wfsi_runner_remember(const wfs_runner *runner)
     before.clock = *wfs_harness_clock(runner->harness);
     before.random = *wfs_harness_random(runner->harness);
     before.transactions = wfsi_runner_transactions(runner);
-    before.floor = wfs_harness_store(runner->harness)->floor;
+    before.floor = 0;                   /* of the guard, not up yet */
     return before;
 }
 
@@ -14592,15 +14592,13 @@ static wfs_status wfsi_runner_undo(wfs_runner *runner,
 static wfs_status wfsi_turn_balance(wfsi_turn *turn, const wfsi_before *before,
                                     wfs_status status)
 {
-    size_t open = wfsi_runner_transactions(turn->runner);
-    size_t expected = before->transactions + 1;
+    wfs_status balanced = wfsi_unguard(
+        wfs_harness_store(turn->runner->harness), before->floor, status);
 
-    if (open > expected && status == WFS_OK)
-        status = wfsi_error(&turn->error, WFS_ERR_MISUSE,
+    return balanced == status
+               ? status
+               : wfsi_error(&turn->error, balanced,
                             "the step left a transaction open");
-    for (; open > expected; open--)
-        wfsi_rollback(wfs_harness_store(turn->runner->harness));
-    return status;
 }
 
 /* The step, the hooks that are due, what is told of it, its variables: these
@@ -14637,7 +14635,6 @@ static wfs_status wfsi_runner_step(wfs_runner *runner, wfs_step_result *result)
     status = wfsi_turn_play(&turn, &before, result);
     if (status == WFS_ERR_NO_MEMORY)
         return wfsi_runner_undo(runner, &before);
-    store->floor = before.floor;
     wfsi_commit(store);
     return status;
 }
