@@ -1861,8 +1861,11 @@ static void wfsi_release(const wfs_allocator *allocator, void *pointer,
 
 static void *wfsi_allocate_zeroed(const wfs_allocator *allocator, size_t size)
 {
-    void *pointer = wfsi_allocate(allocator, size);
+    void *pointer;
 
+    if (allocator->resize == wfsi_default_resize)
+        return calloc(1, size);         /* large blocks come zeroed */
+    pointer = wfsi_allocate(allocator, size);
     if (pointer != NULL)
         memset(pointer, 0, size);
     return pointer;
@@ -1932,7 +1935,8 @@ static void wfsi_array_release(const wfs_allocator *allocator, void *slot,
      wfsi_array_grow((allocator), &(array), sizeof *(array), (size_t)(extra)))
 #define wfsi_array_count(array) stbds_arrlenu(array)
 /* After a reserve. */
-#define wfsi_array_push(array, item) (void)stbds_arrput(array, item)
+#define wfsi_array_push(array, item)                                          \
+    (void)((array)[stbds_header(array)->length++] = (item))
 #define wfsi_array_shrink(array, count)                                       \
     (void)((array) != NULL ? stbds_header(array)->length = (count) : 0)
 #define wfsi_array_free(allocator, array)                                     \
@@ -2073,7 +2077,22 @@ static char *wfsi_arena_text(wfs_arena *arena, const char *text, size_t size)
 
 /* --- hashing: the same on every platform */
 
-static uint64_t wfsi_load64(const char *bytes)
+static inline uint32_t wfsi_load32(const char *bytes)
+{
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    uint32_t word;
+
+    memcpy(&word, bytes, sizeof word);
+    return word;
+#else
+    const unsigned char *at = (const unsigned char *)bytes;
+
+    return (uint32_t)at[3] << 24 | (uint32_t)at[2] << 16 |
+           (uint32_t)at[1] << 8 | at[0];
+#endif
+}
+
+static inline uint64_t wfsi_load64(const char *bytes)
 {
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
     uint64_t word;
@@ -2081,32 +2100,63 @@ static uint64_t wfsi_load64(const char *bytes)
     memcpy(&word, bytes, sizeof word);
     return word;
 #else
-    uint64_t word = 0;
-    int i;
-
-    for (i = 7; i >= 0; i--)
-        word = word << 8 | (unsigned char)bytes[i];
-    return word;
+    return (uint64_t)wfsi_load32(bytes + 4) << 32 | wfsi_load32(bytes);
 #endif
 }
 
-static uint64_t wfsi_mix(uint64_t hash, uint64_t word)
+/* Take the lowest bit out of a set that has one; returns its number. */
+static inline uint32_t wfsi_next_bit(uint32_t *bits)
+{
+    uint32_t number = 0;
+
+#if defined(__GNUC__)
+    number = (uint32_t)__builtin_ctz(*bits);
+#else
+    while ((*bits >> number & 1) == 0)
+        number++;
+#endif
+    *bits &= *bits - 1;
+    return number;
+}
+
+static inline uint64_t wfsi_mix(uint64_t hash, uint64_t word)
 {
     hash = (hash ^ word) * UINT64_C(0x9E3779B97F4A7C15);
     return hash ^ hash >> 32;
 }
 
-static uint64_t wfsi_hash_bytes(uint64_t hash, const char *bytes, size_t size)
+/* Up to 8 bytes as a word in which every one of them counts. */
+static inline uint64_t wfsi_load_few(const char *bytes, size_t size)
 {
-    char tail[8] = {0};
+    const unsigned char *at = (const unsigned char *)bytes;
 
+    if (size == 8)
+        return wfsi_load64(bytes);
+    if (size >= 4)
+        return (uint64_t)wfsi_load32(bytes) << 32 |
+               wfsi_load32(bytes + size - 4);
+    return size == 0 ? 0
+                     : (uint64_t)at[0] << 16 | (uint64_t)at[size / 2] << 8 |
+                           at[size - 1];
+}
+
+static inline uint64_t wfsi_hash_bytes(uint64_t hash, const char *bytes,
+                                       size_t size)
+{
     hash = wfsi_mix(hash, size);
-    for (; size >= 8; bytes += 8, size -= 8)
+    for (; size > 8; bytes += 8, size -= 8)
         hash = wfsi_mix(hash, wfsi_load64(bytes));
-    if (size == 0)
-        return hash;
-    memcpy(tail, bytes, size);
-    return wfsi_mix(hash, wfsi_load64(tail));
+    return wfsi_mix(hash, wfsi_load_few(bytes, size));
+}
+
+/* memcmp(left, right, size) == 0, for texts that are mostly short. */
+static inline bool wfsi_bytes_equal(const char *left, const char *right,
+                                    size_t size)
+{
+    for (; size > 8; left += 8, right += 8, size -= 8)
+        if (wfsi_load64(left) != wfsi_load64(right))
+            return false;
+    return wfsi_load_few(left, size) == wfsi_load_few(right, size);
 }
 
 /* --- text */
@@ -5118,18 +5168,34 @@ static double wfsi_add_exact(int64_t time, double value)
 
 typedef struct wfsi_unit {
     const char *name;
+    size_t size;
     uint32_t ms;
 } wfsi_unit;
 
+#define WFSI_UNIT_OF_TIME(name, ms) {name, sizeof name - 1, ms}
 static const wfsi_unit wfsi_units[] = {
-    {"ms", 1},         {"millisecond", 1}, {"milliseconds", 1},
-    {"s", 1000},       {"sec", 1000},      {"secs", 1000},
-    {"second", 1000},  {"seconds", 1000},  {"m", 60000},
-    {"min", 60000},    {"mins", 60000},    {"minute", 60000},
-    {"minutes", 60000},
-    {"h", 3600000},    {"hr", 3600000},    {"hrs", 3600000},
-    {"hour", 3600000}, {"hours", 3600000}, {"d", 86400000},
-    {"day", 86400000}, {"days", 86400000}};
+    WFSI_UNIT_OF_TIME("ms", 1),
+    WFSI_UNIT_OF_TIME("millisecond", 1),
+    WFSI_UNIT_OF_TIME("milliseconds", 1),
+    WFSI_UNIT_OF_TIME("s", 1000),
+    WFSI_UNIT_OF_TIME("sec", 1000),
+    WFSI_UNIT_OF_TIME("secs", 1000),
+    WFSI_UNIT_OF_TIME("second", 1000),
+    WFSI_UNIT_OF_TIME("seconds", 1000),
+    WFSI_UNIT_OF_TIME("m", 60000),
+    WFSI_UNIT_OF_TIME("min", 60000),
+    WFSI_UNIT_OF_TIME("mins", 60000),
+    WFSI_UNIT_OF_TIME("minute", 60000),
+    WFSI_UNIT_OF_TIME("minutes", 60000),
+    WFSI_UNIT_OF_TIME("h", 3600000),
+    WFSI_UNIT_OF_TIME("hr", 3600000),
+    WFSI_UNIT_OF_TIME("hrs", 3600000),
+    WFSI_UNIT_OF_TIME("hour", 3600000),
+    WFSI_UNIT_OF_TIME("hours", 3600000),
+    WFSI_UNIT_OF_TIME("d", 86400000),
+    WFSI_UNIT_OF_TIME("day", 86400000),
+    WFSI_UNIT_OF_TIME("days", 86400000)};
+#undef WFSI_UNIT_OF_TIME
 
 /* Bytes of the blank that starts here, as JavaScript's \s and trim have it;
  * 0 when there is none. */
@@ -5137,7 +5203,9 @@ static size_t wfsi_blank_size(const char *at, const char *end)
 {
     const unsigned char *c = (const unsigned char *)at;
 
-    if (at < end && (*c == ' ' || (*c >= '\t' && *c <= '\r')))
+    if (at >= end || (*c > ' ' && *c < 0x80))
+        return 0;
+    if (*c == ' ' || (*c >= '\t' && *c <= '\r'))
         return 1;
     if (end - at >= 2 && c[0] == 0xC2 && c[1] == 0xA0)
         return 2;               /* U+00A0 */
@@ -5193,21 +5261,21 @@ static bool wfsi_is_word_character(char c)
            ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
 }
 
-static uint32_t wfsi_unit_ms(const char *lower)
+static uint32_t wfsi_unit_ms(const char *lower, size_t size)
 {
     size_t i;
 
-    for (i = 0; i < WFSI_COUNT(wfsi_units); i++) {
-        if (strcmp(wfsi_units[i].name, lower) == 0)
+    for (i = 0; i < WFSI_COUNT(wfsi_units); i++)
+        if (wfsi_units[i].size == size &&
+            wfsi_bytes_equal(wfsi_units[i].name, lower, size))
             return wfsi_units[i].ms;
-    }
     return 0;
 }
 
 /* Letters of a unit in lower case; one too long for the buffer is cut, and
- * no unit then anyway. */
-static void wfsi_lower(char *buffer, size_t room, const char *text,
-                       size_t size)
+ * no unit then anyway. Returns how many. */
+static size_t wfsi_lower(char *buffer, size_t room, const char *text,
+                         size_t size)
 {
     size_t i;
 
@@ -5215,12 +5283,17 @@ static void wfsi_lower(char *buffer, size_t room, const char *text,
         buffer[i] = (char)(text[i] >= 'A' && text[i] <= 'Z' ? text[i] | 0x20
                                                             : text[i]);
     buffer[i] = '\0';
+    return i;
 }
 
 static double wfsi_duration(const char *text, size_t size, uint32_t factor)
 {
-    double value = wfsi_parse_decimal(text, size);
+    int64_t whole;
+    double value;
 
+    if (size < 8 && wfsi_parse_integer(text, text + size, false, &whole))
+        return (double)(whole * factor);    /* below 2^53 */
+    value = wfsi_parse_decimal(text, size);
     if (WFSI_DOUBLES_ROUND_ONCE || !wfsi_double_is_finite(value))
         return value * factor;
     return wfsi_multiply_exact(value, factor);
@@ -5231,8 +5304,8 @@ static wfs_status wfsi_parse_duration(const char *text, double *ms,
 {
     const char *end = text + strlen(text);
     const char *start = wfsi_skip_blanks(text, end), *at, *unit;
-    char lower[2 * WFSI_CULPRIT_SIZE] = "ms";
-    size_t digits;
+    char lower[2 * WFSI_CULPRIT_SIZE];
+    size_t digits, size;
     uint32_t factor;
 
     end = wfsi_trim_end(start, end);
@@ -5248,9 +5321,10 @@ static wfs_status wfsi_parse_duration(const char *text, double *ms,
     if (digits == 0 || at != end)
         return wfsi_error(error, WFS_ERR_DURATION, "Invalid duration: %s",
                           text);
-    if (unit != end)
-        wfsi_lower(lower, sizeof lower, unit, (size_t)(end - unit));
-    factor = wfsi_unit_ms(lower);
+    size = unit != end ? wfsi_lower(lower, sizeof lower, unit,
+                                    (size_t)(end - unit))
+                       : wfsi_lower(lower, sizeof lower, "ms", 2);
+    factor = wfsi_unit_ms(lower, size);
     if (factor == 0)
         return wfsi_error(error, WFS_ERR_DURATION,
                           "Unsupported duration unit: %s", lower);
@@ -5524,12 +5598,20 @@ typedef struct wfsi_tree {
     char **chunks;              /* array */
 } wfsi_tree;
 
+/* A column of an index: where its cell is, without a way through the table. */
+typedef struct wfsi_part {
+    uint32_t column;            /* number */
+    uint32_t offset, size;
+    bool nullable, owns;
+} wfsi_part;
+
 typedef struct wfsi_index {
     wfsi_handle name;
-    uint32_t columns[WFSI_INDEX_COLUMNS];
+    wfsi_part parts[WFSI_INDEX_COLUMNS];
     uint32_t column_count;
     bool unique, list, tree, sparse;
     bool partial;               /* rows may be left out, for a null */
+    bool words_decide;          /* equal words mean equal columns */
     bool prefix_decides;        /* equal prefixes mean equal columns */
     uint32_t link_offset;       /* list: of {next, prev} in a row */
     wfsi_map map;               /* unique: rows; list: first rows */
@@ -5550,7 +5632,9 @@ typedef struct wfsi_table {
     wfsi_handle name;
     wfsi_column *columns;       /* array */
     wfsi_index *indexes;        /* array */
-    uint32_t *owners;           /* array: numbers of columns that own texts */
+    uint32_t mapped;            /* bits: indexes with a map, */
+    uint32_t kept;              /* and those that writes keep up to date */
+    uint32_t *owners;           /* array: offsets of texts that a row owns */
     uint32_t row_size;
     wfs_row_id next_id;
     uint32_t count;
@@ -5816,6 +5900,15 @@ static bool wfsi_map_reserve(const wfs_allocator *allocator, wfsi_map *map)
            wfsi_map_grow(allocator, map);
 }
 
+/* Fill an empty slot that a probe from the hash has led to. */
+static inline void wfsi_map_fill(wfsi_map *map, uint32_t at, uint32_t hash,
+                                 uint32_t value)
+{
+    map->slots[at].hash = hash;
+    map->slots[at].value = value;
+    map->count++;
+}
+
 /* After a reserve. The caller has seen that it is not there. */
 static void wfsi_map_add(wfsi_map *map, uint32_t hash, uint32_t value)
 {
@@ -5823,9 +5916,7 @@ static void wfsi_map_add(wfsi_map *map, uint32_t hash, uint32_t value)
 
     while (map->slots[at].value != 0)
         at = (at + 1) & (map->capacity - 1);
-    map->slots[at].hash = hash;
-    map->slots[at].value = value;
-    map->count++;
+    wfsi_map_fill(map, at, hash, value);
 }
 
 static wfsi_slot *wfsi_map_slot(const wfsi_map *map, uint32_t hash,
@@ -5908,7 +5999,7 @@ static wfsi_handle wfsi_symbol_find(const wfs_store *store, uint32_t hash,
         if (map->slots[at].hash != hash)
             continue;
         known = wfsi_text(store, map->slots[at].value, &known_size);
-        if (known_size == size && memcmp(known, text, size) == 0)
+        if (known_size == size && wfsi_bytes_equal(known, text, size))
             return map->slots[at].value;
     }
     return 0;
@@ -5974,12 +6065,18 @@ static void wfsi_cell_set_null(char *row, uint32_t column, bool is_null)
     memcpy(at, &word, sizeof word);
 }
 
-static wfsi_handle wfsi_cell_handle(const wfsi_column *column, const char *row)
+/* The handle that stands at an offset. */
+static wfsi_handle wfsi_handle_at(const char *row, uint32_t offset)
 {
     wfsi_handle handle;
 
-    memcpy(&handle, row + column->offset, sizeof handle);
+    memcpy(&handle, row + offset, sizeof handle);
     return handle;
+}
+
+static wfsi_handle wfsi_cell_handle(const wfsi_column *column, const char *row)
+{
+    return wfsi_handle_at(row, column->offset);
 }
 
 static bool wfsi_column_is_text(const wfsi_column *column)
@@ -6043,6 +6140,11 @@ static int wfsi_value_compare(const wfs_value *left, const wfs_value *right)
                       : (left->size > right->size) - (left->size < right->size);
 }
 
+static inline uint64_t wfsi_integer_prefix(int64_t value)
+{
+    return (uint64_t)value ^ UINT64_C(1) << 63;
+}
+
 /* 64 bits whose order never contradicts that of the values. */
 static uint64_t wfsi_value_prefix(const wfs_value *value)
 {
@@ -6065,34 +6167,40 @@ static uint64_t wfsi_value_prefix(const wfs_value *value)
                    (i < value->size ? (unsigned char)value->text[i] : 0);
         return bits;
     default:
-        return (uint64_t)value->integer ^ UINT64_C(1) << 63;
+        return wfsi_integer_prefix(value->integer);
     }
 }
 
 /* --- keys of unique and list indexes: a word a column */
 
+/* The bytes of a cell as a word. */
+static inline uint64_t wfsi_part_bytes(const wfsi_part *part, const char *row)
+{
+    uint64_t word;
+    uint32_t half;
+
+    if (part->size == sizeof word) {
+        memcpy(&word, row + part->offset, sizeof word);
+        return word;
+    }
+    if (part->size == 1)
+        return (unsigned char)row[part->offset];
+    memcpy(&half, row + part->offset, sizeof half);
+    return half;
+}
+
 /* The word of a cell: itself, the handle of an interned text, or the hash of
  * another text. */
-static uint64_t wfsi_cell_word(const wfs_store *store,
-                               const wfsi_column *column, const char *row)
+static inline uint64_t wfsi_part_word(const wfs_store *store,
+                                      const wfsi_part *part, const char *row)
 {
-    uint64_t word = 0;
-    uint32_t half;
     const char *text;
     size_t size;
 
-    if (column->owns) {
-        text = wfsi_text(store, wfsi_cell_handle(column, row), &size);
-        return wfsi_hash_bytes(0, text, size);
-    }
-    if (column->size == sizeof half) {
-        memcpy(&half, row + column->offset, sizeof half);
-        return half;
-    }
-    if (column->size == 1)
-        return (unsigned char)row[column->offset];
-    memcpy(&word, row + column->offset, sizeof word);
-    return word;
+    if (!part->owns)
+        return wfsi_part_bytes(part, row);
+    text = wfsi_text(store, wfsi_handle_at(row, part->offset), &size);
+    return wfsi_hash_bytes(0, text, size);
 }
 
 /* The same for a value; false when no row can have it. */
@@ -6116,7 +6224,7 @@ static bool wfsi_value_word(const wfs_store *store, const wfsi_column *column,
     return *word != 0 || !column->interned || value->type == WFS_NULL;
 }
 
-static uint32_t wfsi_key_hash(const uint64_t *words, size_t count)
+static inline uint32_t wfsi_key_hash(const uint64_t *words, size_t count)
 {
     uint64_t hash = 0;
     size_t i;
@@ -6127,27 +6235,27 @@ static uint32_t wfsi_key_hash(const uint64_t *words, size_t count)
 }
 
 /* A row's key in an index. */
-static uint32_t wfsi_row_key(const wfs_store *store, const wfsi_table *table,
-                             const wfsi_index *index, const char *row,
-                             uint64_t *words)
+static inline uint32_t wfsi_row_key(const wfs_store *store,
+                                    const wfsi_index *index, const char *row,
+                                    uint64_t *words)
 {
     uint32_t i;
 
     for (i = 0; i < index->column_count; i++)
-        words[i] = wfsi_cell_word(store, &table->columns[index->columns[i]],
-                                  row);
+        words[i] = wfsi_part_word(store, &index->parts[i], row);
     return wfsi_key_hash(words, index->column_count);
 }
 
 /* Rows with a null in a unique index, or in a sparse one, are not in it. */
-static bool wfsi_row_is_indexed(const wfsi_index *index, const char *row)
+static inline bool wfsi_row_is_indexed(const wfsi_index *index, const char *row)
 {
     uint32_t i;
 
     if (!index->partial)
         return true;
     for (i = 0; i < index->column_count; i++)
-        if (wfsi_cell_is_null(row, index->columns[i]))
+        if (index->parts[i].nullable &&
+            wfsi_cell_is_null(row, index->parts[i].column))
             return false;
     return true;
 }
@@ -6166,59 +6274,94 @@ static bool wfsi_cell_matches(const wfs_store *store, const wfsi_table *table,
     return wfsi_value_compare(&left, &right) == 0;
 }
 
-/* Whether a row has that key. */
-static bool wfsi_row_has_key(const wfs_store *store, const wfsi_table *table,
-                             const wfsi_index *index, const char *row,
-                             const uint64_t *words, const char *twin,
-                             const wfs_value *values)
+/* Where words do not decide: whether a row has the nulls and texts of a key,
+ * too. */
+static bool wfsi_row_has_values(const wfs_store *store, const wfsi_table *table,
+                                const wfsi_index *index, const char *row,
+                                const char *twin, const wfs_value *values)
 {
-    const wfsi_column *column;
     uint32_t i;
 
-    for (i = 0; i < index->column_count; i++) {
-        column = &table->columns[index->columns[i]];
-        if (wfsi_cell_word(store, column, row) != words[i] ||
-            ((column->nullable || column->owns) &&
-             !wfsi_cell_matches(store, table, row, index->columns[i], twin,
-                                values != NULL ? &values[i] : NULL)))
+    for (i = 0; i < index->column_count; i++)
+        if ((index->parts[i].nullable || index->parts[i].owns) &&
+            !wfsi_cell_matches(store, table, row, index->parts[i].column, twin,
+                               values != NULL ? &values[i] : NULL))
             return false;
-    }
     return true;
 }
 
-/* The slot of a key in an index's map, or NULL. The key is given by words and
- * either a row that has it or its values. A row that stands in the map under
- * its former key is passed over: `except`, or 0. */
-static wfsi_slot *wfsi_key_slot(const wfs_store *store, const wfsi_table *table,
-                                const wfsi_index *index, uint32_t hash,
-                                const uint64_t *words, const char *twin,
-                                const wfs_value *values, wfs_row_id except)
+/* Whether a row has that key. */
+static inline bool wfsi_row_has_key(const wfs_store *store,
+                                    const wfsi_table *table,
+                                    const wfsi_index *index, const char *row,
+                                    const uint64_t *words, const char *twin,
+                                    const wfs_value *values)
+{
+    uint32_t i;
+
+    for (i = 0; i < index->column_count; i++)
+        if (wfsi_part_word(store, &index->parts[i], row) != words[i])
+            return false;
+    return index->words_decide ||
+           wfsi_row_has_values(store, table, index, row, twin, values);
+}
+
+/* Where a key stands in an index's map, or else the empty slot where it would
+ * stand. The key is given by words and either a row that has it or its values.
+ * A row that stands in the map under its former key is passed over: `except`,
+ * or 0. The map has a slot at least. */
+static inline uint32_t wfsi_key_at(const wfs_store *store,
+                                   const wfsi_table *table,
+                                   const wfsi_index *index, uint32_t hash,
+                                   const uint64_t *words, const char *twin,
+                                   const wfs_value *values, wfs_row_id except)
 {
     const wfsi_map *map = &index->map;
     uint32_t at, mask = map->capacity - 1;
 
-    if (map->capacity == 0)
-        return NULL;
     for (at = hash & mask; map->slots[at].value != 0; at = (at + 1) & mask)
         if (map->slots[at].hash == hash && map->slots[at].value != except &&
             wfsi_row_has_key(store, table, index,
                              wfsi_row_at(table, map->slots[at].value), words,
                              twin, values))
-            return &map->slots[at];
-    return NULL;
+            break;
+    return at;
 }
 
-/* The row (unique) or first row (list) with these words, or 0. For keys
- * without owned texts. */
+/* The row (unique) or first row (list) with a key, or 0. values: NULL for keys
+ * whose words decide. */
 static wfs_row_id wfsi_key_find(const wfs_store *store, const wfsi_table *table,
-                                const wfsi_index *index, const uint64_t *words)
+                                const wfsi_index *index, const uint64_t *words,
+                                const wfs_value *values)
 {
-    wfsi_slot *slot =
-        wfsi_key_slot(store, table, index,
-                      wfsi_key_hash(words, index->column_count), words, NULL,
-                      NULL, 0);
+    uint32_t hash = wfsi_key_hash(words, index->column_count);
 
-    return slot != NULL ? slot->value : 0;
+    if (index->map.capacity == 0)
+        return 0;
+    return index->map
+        .slots[wfsi_key_at(store, table, index, hash, words, NULL, values, 0)]
+        .value;
+}
+
+/* The place that a row's key has in an index's map. */
+typedef struct wfsi_home {
+    uint32_t hash;
+    uint32_t at;                /* of the key, or of an empty slot for it */
+} wfsi_home;
+
+/* After a map reserve, for a row that is indexed; good until the map changes.
+ */
+static inline wfsi_home wfsi_row_home(const wfs_store *store,
+                                      const wfsi_table *table,
+                                      const wfsi_index *index, wfs_row_id id)
+{
+    uint64_t words[WFSI_INDEX_COLUMNS];
+    const char *row = wfsi_row_at(table, id);
+    wfsi_home home;
+
+    home.hash = wfsi_row_key(store, index, row, words);
+    home.at = wfsi_key_at(store, table, index, home.hash, words, row, NULL, id);
+    return home;
 }
 
 /* --- list indexes */
@@ -6229,22 +6372,17 @@ static wfsi_link *wfsi_row_link(const wfsi_table *table,
     return (wfsi_link *)(void *)(wfsi_row_at(table, id) + index->link_offset);
 }
 
-/* After a map reserve. */
-static void wfsi_list_insert(wfs_store *store, wfsi_table *table,
-                             wfsi_index *index, wfs_row_id id)
+static void wfsi_list_insert(wfsi_table *table, wfsi_index *index,
+                             wfs_row_id id, wfsi_home home)
 {
-    uint64_t words[WFSI_INDEX_COLUMNS];
-    char *row = wfsi_row_at(table, id);
-    uint32_t hash = wfsi_row_key(store, table, index, row, words);
-    wfsi_slot *slot =
-        wfsi_key_slot(store, table, index, hash, words, row, NULL, 0);
+    wfsi_slot *slot = &index->map.slots[home.at];
     wfsi_link *link = wfsi_row_link(table, index, id), *first;
     wfs_row_id before;
 
     link->next = 0;
     link->prev = id;
-    if (slot == NULL) {
-        wfsi_map_add(&index->map, hash, id);
+    if (slot->value == 0) {
+        wfsi_map_fill(&index->map, home.at, home.hash, id);
         return;
     }
     first = wfsi_row_link(table, index, slot->value);
@@ -6271,7 +6409,7 @@ static void wfsi_list_remove(wfs_store *store, wfsi_table *table,
                              wfsi_index *index, wfs_row_id id, const char *row)
 {
     uint64_t words[WFSI_INDEX_COLUMNS];
-    uint32_t hash = wfsi_row_key(store, table, index, row, words);
+    uint32_t hash = wfsi_row_key(store, index, row, words);
     wfsi_link link = *wfsi_row_link(table, index, id);
     uint32_t at, mask = index->map.capacity - 1;
     wfs_row_id first = 0;
@@ -6405,14 +6543,20 @@ static wfsi_probe wfsi_row_probe(const wfs_store *store,
                                  const wfsi_index *index, const char *row,
                                  wfs_row_id id)
 {
-    wfs_value first = wfsi_cell(store, table, row, index->columns[0]);
     wfsi_probe probe;
+    wfs_value first;
 
     probe.row = row;
     probe.values = NULL;
     probe.count = index->column_count;
-    probe.prefix = wfsi_value_prefix(&first);
     probe.id = id;
+    if (index->prefix_decides) {
+        probe.prefix = wfsi_integer_prefix(
+            (int64_t)wfsi_part_bytes(&index->parts[0], row));
+        return probe;
+    }
+    first = wfsi_cell(store, table, row, index->parts[0].column);
+    probe.prefix = wfsi_value_prefix(&first);
     return probe;
 }
 
@@ -6436,15 +6580,17 @@ static int wfsi_entry_columns(const wfs_store *store, const wfsi_table *table,
 {
     const char *row = wfsi_row_at(table, id);
     wfs_value left, right;
+    uint32_t column;
     size_t i;
     int order;
 
     if (probe->row != NULL && id == probe->id)
         return 0;   /* the entry to remove: its row may have changed already */
     for (i = 0; i < probe->count; i++) {
-        left = wfsi_cell(store, table, row, index->columns[i]);
+        column = index->parts[i].column;
+        left = wfsi_cell(store, table, row, column);
         right = probe->row != NULL
-                    ? wfsi_cell(store, table, probe->row, index->columns[i])
+                    ? wfsi_cell(store, table, probe->row, column)
                     : probe->values[i];
         order = wfsi_value_compare(&left, &right);
         if (order != 0)
@@ -6454,16 +6600,20 @@ static int wfsi_entry_columns(const wfs_store *store, const wfsi_table *table,
 }
 
 /* The order of an entry and the probe: negative, 0 or positive. */
-static int wfsi_entry_order(const wfs_store *store, const wfsi_table *table,
-                            const wfsi_index *index, const wfsi_entry *entry,
-                            const wfsi_probe *probe)
+static inline int wfsi_entry_order(const wfs_store *store,
+                                   const wfsi_table *table,
+                                   const wfsi_index *index,
+                                   const wfsi_entry *entry,
+                                   const wfsi_probe *probe)
 {
     int order;
 
-    if (probe->count != 0 && entry->prefix != probe->prefix)
-        return entry->prefix < probe->prefix ? -1 : 1;
-    if (probe->count != 0 && !(index->prefix_decides && probe->count == 1)) {
-        order = wfsi_entry_columns(store, table, index, entry->id, probe);
+    if (probe->count != 0) {
+        if (entry->prefix != probe->prefix)
+            return entry->prefix < probe->prefix ? -1 : 1;
+        order = index->prefix_decides
+                    ? 0
+                    : wfsi_entry_columns(store, table, index, entry->id, probe);
         if (order != 0)
             return order;
     }
@@ -6472,10 +6622,11 @@ static int wfsi_entry_order(const wfs_store *store, const wfsi_table *table,
 
 /* How many entries of a node come before the probe; in an inner node, also
  * one that equals it, because it stands for the first entry of its child. */
-static uint32_t wfsi_node_search(const wfs_store *store,
-                                 const wfsi_table *table,
-                                 const wfsi_index *index, const wfsi_node *node,
-                                 const wfsi_probe *probe)
+static inline uint32_t wfsi_node_search(const wfs_store *store,
+                                        const wfsi_table *table,
+                                        const wfsi_index *index,
+                                        const wfsi_node *node,
+                                        const wfsi_probe *probe)
 {
     uint32_t low = 0, high = node->count, middle;
     int limit = node->leaf ? 0 : 1;
@@ -6622,6 +6773,16 @@ static bool wfsi_tree_put(wfs_store *store, wfsi_tree *tree, wfsi_path *path,
     }
 }
 
+/* There is no memory for the tree: it is built again when it is asked for. */
+static void wfsi_tree_lose(wfs_store *store, wfsi_table *table,
+                           wfsi_index *index)
+{
+    uint32_t bit = (uint32_t)1 << (index - table->indexes);
+
+    wfsi_tree_drop(&store->allocator, &index->ordered);
+    table->kept &= ~bit | table->mapped;
+}
+
 /* Only for a tree that is built; dropped when there is no memory. */
 static void wfsi_tree_insert(wfs_store *store, wfsi_table *table,
                              wfsi_index *index, wfs_row_id id)
@@ -6638,7 +6799,7 @@ static void wfsi_tree_insert(wfs_store *store, wfsi_table *table,
     if (tree->root == 0) {
         tree->root = wfsi_node_new(store, tree, true);
         if (tree->root == 0) {
-            wfsi_tree_drop(&store->allocator, tree);
+            wfsi_tree_lose(store, table, index);
             return;
         }
     }
@@ -6646,7 +6807,7 @@ static void wfsi_tree_insert(wfs_store *store, wfsi_table *table,
     if (path.steps[path.depth].at == 0)
         wfsi_tree_refresh(tree, &path, path.depth, &entry);
     if (!wfsi_tree_put(store, tree, &path, entry))
-        wfsi_tree_drop(&store->allocator, tree);
+        wfsi_tree_lose(store, table, index);
 }
 
 static void wfsi_leaf_unlink(wfsi_tree *tree, const wfsi_node *leaf)
@@ -6736,6 +6897,7 @@ static bool wfsi_tree_build(wfs_store *store, wfsi_table *table,
     if (index->ordered.built)
         return true;
     index->ordered.built = true;
+    table->kept |= (uint32_t)1 << (index - table->indexes);
     for (id = 1; id < table->next_id && index->ordered.built; id++) {
         row = wfsi_row_find(table, id);
         if (row != NULL && wfsi_row_is_indexed(index, row))
@@ -6826,48 +6988,35 @@ static wfsi_place wfsi_tree_seek_back(const wfs_store *store,
 
 /* --- all indexes of a row */
 
-/* Another row with this row's key in a unique index, or 0. *hash is the key's,
- * for wfsi_index_insert. */
-static wfs_row_id wfsi_unique_clash(const wfs_store *store,
-                                    const wfsi_table *table,
-                                    const wfsi_index *index, wfs_row_id id,
-                                    uint32_t *hash)
-{
-    uint64_t words[WFSI_INDEX_COLUMNS];
-    const char *row = wfsi_row_at(table, id);
-    wfsi_slot *slot;
-
-    if (!wfsi_row_is_indexed(index, row))
-        return 0;
-    *hash = wfsi_row_key(store, table, index, row, words);
-    slot = wfsi_key_slot(store, table, index, *hash, words, row, NULL, id);
-    return slot != NULL ? slot->value : 0;
-}
-
-/* After a map reserve. hash: of the key in a unique index. */
-static void wfsi_index_insert(wfs_store *store, wfsi_table *table,
-                              wfsi_index *index, wfs_row_id id, uint32_t hash)
+/* After a map reserve. home: of the row, in an index with a map. */
+static inline void wfsi_index_insert(wfs_store *store, wfsi_table *table,
+                                     wfsi_index *index, wfs_row_id id,
+                                     wfsi_home home)
 {
     if (!wfsi_row_is_indexed(index, wfsi_row_at(table, id)))
         return;
     if (index->list)
-        wfsi_list_insert(store, table, index, id);
-    if (index->unique)
-        wfsi_map_add(&index->map, hash, id);
+        wfsi_list_insert(table, index, id, home);
+    else if (index->unique)
+        wfsi_map_fill(&index->map, home.at, home.hash, id);
     if (index->ordered.built)
         wfsi_tree_insert(store, table, index, id);
 }
 
-/* Put a row back under the key that it had. */
-static void wfsi_index_restore(wfs_store *store, wfsi_table *table,
-                               wfsi_index *index, wfs_row_id id)
+/* Put a row under its key in the indexes of a bit set, for which there is
+ * room. */
+static void wfsi_indexes_enter(wfs_store *store, wfsi_table *table,
+                               wfs_row_id id, uint32_t which)
 {
-    uint64_t words[WFSI_INDEX_COLUMNS];
-    uint32_t hash = 0;
+    wfsi_home home = {0, 0};
+    wfsi_index *index;
 
-    if (index->unique)
-        hash = wfsi_row_key(store, table, index, wfsi_row_at(table, id), words);
-    wfsi_index_insert(store, table, index, id, hash);
+    while (which != 0) {
+        index = &table->indexes[wfsi_next_bit(&which)];
+        if (index->list || index->unique)
+            home = wfsi_row_home(store, table, index, id);
+        wfsi_index_insert(store, table, index, id, home);
+    }
 }
 
 static void wfsi_index_remove(wfs_store *store, wfsi_table *table,
@@ -6881,45 +7030,33 @@ static void wfsi_index_remove(wfs_store *store, wfsi_table *table,
     if (index->list)
         wfsi_list_remove(store, table, index, id, row);
     if (index->unique)
-        wfsi_map_remove(&index->map,
-                        wfsi_row_key(store, table, index, row, words), id);
+        wfsi_map_remove(&index->map, wfsi_row_key(store, index, row, words),
+                        id);
     if (index->ordered.built)
         wfsi_tree_remove(store, table, index, id, row);
 }
 
-static bool wfsi_cell_differs(const wfsi_column *column, const char *left,
-                              const char *right)
+/* Take a row out of the indexes of a bit set, where it is under the key that
+ * these bytes have. */
+static void wfsi_indexes_leave(wfs_store *store, wfsi_table *table,
+                               wfs_row_id id, const char *row, uint32_t which)
 {
-    uint64_t words[2];
-    uint32_t halves[2];
-
-    left += column->offset;
-    right += column->offset;
-    if (column->size == sizeof words[0]) {
-        memcpy(&words[0], left, sizeof words[0]);
-        memcpy(&words[1], right, sizeof words[0]);
-        return words[0] != words[1];
-    }
-    if (column->size == 1)
-        return *left != *right;
-    memcpy(&halves[0], left, sizeof halves[0]);
-    memcpy(&halves[1], right, sizeof halves[0]);
-    return halves[0] != halves[1];
+    while (which != 0)
+        wfsi_index_remove(store, table,
+                          &table->indexes[wfsi_next_bit(&which)], id, row);
 }
 
 /* Whether two states of a row differ in a column of the index. */
-static bool wfsi_index_moves(const wfsi_table *table, const wfsi_index *index,
-                             const char *before, const char *after)
+static inline bool wfsi_index_moves(const wfsi_index *index, const char *before,
+                                    const char *after)
 {
-    uint32_t i, number;
+    const wfsi_part *part = index->parts, *end = part + index->column_count;
 
-    for (i = 0; i < index->column_count; i++) {
-        number = index->columns[i];
-        if (wfsi_cell_differs(&table->columns[number], before, after) ||
-            wfsi_cell_is_null(before, number) !=
-                wfsi_cell_is_null(after, number))
+    for (; part < end; part++)
+        if (wfsi_part_bytes(part, before) != wfsi_part_bytes(part, after) ||
+            (part->nullable && wfsi_cell_is_null(before, part->column) !=
+                                   wfsi_cell_is_null(after, part->column)))
             return true;
-    }
     return false;
 }
 
@@ -6927,14 +7064,12 @@ static bool wfsi_index_moves(const wfsi_table *table, const wfsi_index *index,
 static uint32_t wfsi_indexes_moved(const wfsi_table *table, const char *before,
                                    const char *after)
 {
-    const wfsi_index *index;
-    uint32_t i, moved = 0;
+    uint32_t number, left = table->kept, moved = 0;
 
-    for (i = 0; i < wfsi_array_count(table->indexes); i++) {
-        index = &table->indexes[i];
-        if ((index->unique || index->list || index->ordered.built) &&
-            wfsi_index_moves(table, index, before, after))
-            moved |= (uint32_t)1 << i;
+    while (left != 0) {
+        number = wfsi_next_bit(&left);
+        if (wfsi_index_moves(&table->indexes[number], before, after))
+            moved |= (uint32_t)1 << number;
     }
     return moved;
 }
@@ -7002,35 +7137,23 @@ static void wfsi_text_discard(wfs_store *store, wfsi_handle handle)
 static void wfsi_row_free_texts(wfs_store *store, const wfsi_table *table,
                                 const char *row, const char *other)
 {
-    const wfsi_column *column;
     wfsi_handle handle;
     size_t i;
 
     for (i = 0; i < wfsi_array_count(table->owners); i++) {
-        column = &table->columns[table->owners[i]];
-        handle = wfsi_cell_handle(column, row);
-        if (handle != 0 &&
-            (other == NULL || wfsi_cell_handle(column, other) != handle))
+        handle = wfsi_handle_at(row, table->owners[i]);
+        if (handle != 0 && (other == NULL ||
+                            wfsi_handle_at(other, table->owners[i]) != handle))
             wfsi_text_discard(store, handle);
     }
-}
-
-/* Give up a row that was not inserted: the bytes of the next one are zero. */
-static void wfsi_row_abandon(wfs_store *store, const wfsi_table *table,
-                             char *row)
-{
-    wfsi_row_free_texts(store, table, row, NULL);
-    memset(row, 0, table->row_size);
 }
 
 static void wfsi_undo_insert(wfs_store *store, wfsi_table *table, wfs_row_id id)
 {
     char *row = wfsi_row_at(table, id);
-    size_t i;
 
-    for (i = 0; i < wfsi_array_count(table->indexes); i++)
-        wfsi_index_remove(store, table, &table->indexes[i], id, row);
-    wfsi_row_abandon(store, table, row);
+    wfsi_indexes_leave(store, table, id, row, table->kept);
+    wfsi_row_free_texts(store, table, row, NULL);
     table->next_id--;
     table->count--;
     table->live[(id - 1) >> WFSI_ROWS_BITS]--;
@@ -7057,28 +7180,20 @@ static void wfsi_undo_update(wfs_store *store, wfsi_table *table,
 {
     char *row = wfsi_row_at(table, id);
     uint32_t moved = wfsi_indexes_moved(table, row, before);
-    size_t i, count = wfsi_array_count(table->indexes);
 
-    for (i = 0; i < count; i++)
-        if ((moved >> i & 1) != 0)
-            wfsi_index_remove(store, table, &table->indexes[i], id, row);
+    wfsi_indexes_leave(store, table, id, row, moved);
     wfsi_row_free_texts(store, table, row, before);
     wfsi_row_restore(table, row, before);
-    for (i = 0; i < count; i++)
-        if ((moved >> i & 1) != 0)
-            wfsi_index_restore(store, table, &table->indexes[i], id);
+    wfsi_indexes_enter(store, table, id, moved & table->kept);
 }
 
 static void wfsi_undo_delete(wfs_store *store, wfsi_table *table,
                              wfs_row_id id, const char *before)
 {
-    size_t i;
-
     memcpy(wfsi_row_at(table, id), before, table->row_size);
     table->count++;
     table->live[(id - 1) >> WFSI_ROWS_BITS]++;
-    for (i = 0; i < wfsi_array_count(table->indexes); i++)
-        wfsi_index_restore(store, table, &table->indexes[i], id);
+    wfsi_indexes_enter(store, table, id, table->kept);
 }
 
 /* Take writes back until the undo log has that size. Needs no memory. */
@@ -7209,26 +7324,33 @@ static bool wfsi_undo_reserve(wfs_store *store, size_t row_size)
                               row_size + sizeof(wfsi_undo));
 }
 
-/* The bytes of the row that the next insert will add, all zero; NULL without
- * memory. */
+/* Another chunk of rows; false without memory. */
+static bool wfsi_rows_extend(wfs_store *store, wfsi_table *table)
+{
+    char *rows;
+
+    if (!wfsi_array_reserve(&store->allocator, table->chunks, 1) ||
+        !wfsi_array_reserve(&store->allocator, table->live, 1))
+        return false;
+    rows = (char *)wfsi_allocate(&store->allocator,
+                                 (size_t)table->row_size << WFSI_ROWS_BITS);
+    if (rows == NULL)
+        return false;
+    wfsi_array_push(table->chunks, rows);
+    wfsi_array_push(table->live, 0);
+    return true;
+}
+
+/* The bytes of the row that the next insert will add, all of which are to be
+ * written; NULL without memory. */
 static char *wfsi_row_new(wfs_store *store, wfsi_table *table)
 {
     size_t chunk = (table->next_id - 1) >> WFSI_ROWS_BITS;
-    char *rows;
 
-    if (table->next_id == UINT32_MAX - 1)
+    if (table->next_id == UINT32_MAX - 1 ||
+        (chunk == wfsi_array_count(table->chunks) &&
+         !wfsi_rows_extend(store, table)))
         return NULL;
-    if (chunk == wfsi_array_count(table->chunks)) {
-        if (!wfsi_array_reserve(&store->allocator, table->chunks, 1) ||
-            !wfsi_array_reserve(&store->allocator, table->live, 1))
-            return NULL;
-        rows = (char *)wfsi_allocate_zeroed(
-            &store->allocator, (size_t)table->row_size << WFSI_ROWS_BITS);
-        if (rows == NULL)
-            return NULL;
-        wfsi_array_push(table->chunks, rows);
-        wfsi_array_push(table->live, 0);
-    }
     return wfsi_row_at(table, table->next_id);
 }
 
@@ -7265,8 +7387,8 @@ static wfs_status wfsi_unique_error(wfs_store *store, const wfsi_table *table,
     for (i = 0; i < index->column_count; i++) {
         if (i != 0)
             wfsi_message_put(&message, ", ", 2);
-        wfsi_message_value(&message,
-                           wfsi_cell(store, table, row, index->columns[i]));
+        wfsi_message_value(
+            &message, wfsi_cell(store, table, row, index->parts[i].column));
     }
     wfsi_message_end(&message);
     return wfsi_error(&store->error, WFS_ERR_UNIQUE,
@@ -7276,30 +7398,28 @@ static wfs_status wfsi_unique_error(wfs_store *store, const wfsi_table *table,
                       key);
 }
 
-#define WFSI_ALL_INDEXES UINT32_MAX
-
-/* Make sure that the row can enter the indexes of a bit set: no key clashes,
- * and the maps have room. hashes: of its keys, for wfsi_index_insert. */
-static wfs_status wfsi_indexes_prepare(wfs_store *store, wfsi_table *table,
-                                       wfs_row_id id, uint32_t which,
-                                       uint32_t *hashes)
+/* Make sure that the row can enter the maps of a bit set of indexes: no key
+ * clashes, and there is room. homes: of the row. */
+static wfs_status wfsi_maps_prepare(wfs_store *store, wfsi_table *table,
+                                    wfs_row_id id, uint32_t which,
+                                    wfsi_home *homes)
 {
+    const char *row = wfsi_row_at(table, id);
     wfsi_index *index;
     wfs_row_id other;
-    uint32_t i;
+    uint32_t number;
 
-    for (i = 0; i < wfsi_array_count(table->indexes); i++) {
-        index = &table->indexes[i];
-        if ((which >> i & 1) == 0 || (!index->unique && !index->list))
-            continue;
+    while (which != 0) {
+        number = wfsi_next_bit(&which);
+        index = &table->indexes[number];
         if (!wfsi_map_reserve(&store->allocator, &index->map))
             return wfsi_no_memory(&store->error);
-        if (!index->unique)
+        if (!wfsi_row_is_indexed(index, row))
             continue;
-        other = wfsi_unique_clash(store, table, index, id, &hashes[i]);
-        if (other != 0)
-            return wfsi_unique_error(store, table, index,
-                                     wfsi_row_at(table, id), other);
+        homes[number] = wfsi_row_home(store, table, index, id);
+        other = index->map.slots[homes[number].at].value;
+        if (index->unique && other != 0)
+            return wfsi_unique_error(store, table, index, row, other);
     }
     return WFS_OK;
 }
@@ -7338,30 +7458,32 @@ static wfs_status wfsi_check_columns(wfs_store *store, const wfsi_table *table,
 }
 
 /* Add the row whose bytes stand in wfsi_row_new's, checked but for its keys;
- * on an error it is abandoned. */
+ * on an error its texts are freed. */
 static wfs_status wfsi_row_insert(wfs_store *store, uint32_t number,
                                   wfs_row_id *id_out)
 {
     wfsi_table *table = &store->tables[number];
     wfs_row_id id = table->next_id;
     char *row = wfsi_row_at(table, id);
-    uint32_t hashes[WFSI_INDEXES] = {0}, version = 1;
+    wfsi_home homes[WFSI_INDEXES];
+    uint32_t version = 1, which = table->kept, i;
     wfs_status status =
-        wfsi_indexes_prepare(store, table, id, WFSI_ALL_INDEXES, hashes);
-    size_t i;
+        wfsi_maps_prepare(store, table, id, table->mapped, homes);
 
     if (status == WFS_OK && !wfsi_undo_reserve(store, 0))
         status = wfsi_no_memory(&store->error);
     if (status != WFS_OK) {
-        wfsi_row_abandon(store, table, row);
+        wfsi_row_free_texts(store, table, row, NULL);
         return status;
     }
     memcpy(row, &version, sizeof version);
     table->next_id++;
     table->count++;
     table->live[(id - 1) >> WFSI_ROWS_BITS]++;
-    for (i = 0; i < wfsi_array_count(table->indexes); i++)
-        wfsi_index_insert(store, table, &table->indexes[i], id, hashes[i]);
+    while (which != 0) {
+        i = wfsi_next_bit(&which);
+        wfsi_index_insert(store, table, &table->indexes[i], id, homes[i]);
+    }
     wfsi_undo_push(store, WFSI_UNDO_INSERT, number, id, NULL, 0);
     store->changes++;
     if (id_out != NULL)
@@ -7401,15 +7523,13 @@ static void wfsi_row_reset(wfs_store *store, wfsi_table *table, char *row)
 static void wfsi_row_drop_texts(wfs_store *store, const wfsi_table *table,
                                 const char *before, const char *after)
 {
-    const wfsi_column *column;
     wfsi_handle handle;
     size_t i;
 
     for (i = 0; i < wfsi_array_count(table->owners); i++) {
-        column = &table->columns[table->owners[i]];
-        handle = wfsi_cell_handle(column, before);
-        if (handle != 0 &&
-            (after == NULL || wfsi_cell_handle(column, after) != handle))
+        handle = wfsi_handle_at(before, table->owners[i]);
+        if (handle != 0 && (after == NULL ||
+                            wfsi_handle_at(after, table->owners[i]) != handle))
             wfsi_array_push(store->freed, handle);
     }
 }
@@ -7422,24 +7542,19 @@ static wfs_status wfsi_row_changed(wfs_store *store, uint32_t number,
     char *row = wfsi_row_at(table, id);
     wfsi_undo record = wfsi_undo_last(store);
     const char *before = wfsi_undo_row(store, &record);
-    uint32_t hashes[WFSI_INDEXES] = {0};
+    wfsi_home homes[WFSI_INDEXES];
     uint32_t version = wfsi_row_version(before) + 1;
-    uint32_t i, moved = wfsi_indexes_moved(table, before, row);
-    wfs_status status = WFS_OK;
+    uint32_t moved = wfsi_indexes_moved(table, before, row);
+    wfs_status status =
+        wfsi_maps_prepare(store, table, id, moved & table->mapped, homes);
 
-    if (moved != 0)
-        status = wfsi_indexes_prepare(store, table, id, moved, hashes);
     if (status != WFS_OK) {
         wfsi_row_reset(store, table, row);
         return status;
     }
     memcpy(row, &version, sizeof version);
-    for (i = 0; moved != 0 && i < wfsi_array_count(table->indexes); i++) {
-        if ((moved >> i & 1) == 0)
-            continue;
-        wfsi_index_remove(store, table, &table->indexes[i], id, before);
-        wfsi_index_insert(store, table, &table->indexes[i], id, hashes[i]);
-    }
+    wfsi_indexes_leave(store, table, id, before, moved);
+    wfsi_indexes_enter(store, table, id, moved & table->kept);
     wfsi_row_drop_texts(store, table, before, row);
     store->changes++;
     return WFS_OK;
@@ -7491,8 +7606,7 @@ static wfs_status wfsi_row_delete(wfs_store *store, uint32_t number,
         !wfsi_array_reserve(&store->allocator, store->freed,
                             wfsi_array_count(table->owners)))
         return wfsi_no_memory(&store->error);
-    for (i = 0; i < wfsi_array_count(table->indexes); i++)
-        wfsi_index_remove(store, table, &table->indexes[i], id, row);
+    wfsi_indexes_leave(store, table, id, row, table->kept);
     wfsi_undo_push(store, WFSI_UNDO_DELETE, number, id, row, table->row_size);
     wfsi_row_drop_texts(store, table, row, NULL);
     memset(row, 0, table->row_size);
@@ -7643,12 +7757,11 @@ static wfs_status wfsi_declare_column(wfs_store *store, wfsi_table *table,
                                                         : "nothing");
     }
     WFS_TRY(wfsi_declare_default(store, table_name, given, &column));
-    if (column.owns) {
-        if (!wfsi_array_reserve(&store->allocator, table->owners, 1))
-            return wfsi_no_memory(&store->error);
-        wfsi_array_push(table->owners,
-                        (uint32_t)wfsi_array_count(table->columns));
-    }
+    if (column.owns && !wfsi_array_reserve(&store->allocator, table->owners,
+                                           wfsi_array_count(table->owners) + 1))
+        return wfsi_no_memory(&store->error);
+    if (column.owns)
+        wfsi_array_push(table->owners, 0);  /* known when it is laid out */
     wfsi_array_push(table->columns, column);
     return WFS_OK;
 }
@@ -7674,7 +7787,10 @@ static wfs_status wfsi_declare_key(wfs_store *store, wfsi_table *table,
                               (size_t)(end - at),
                               number == UINT32_MAX ? "is not declared"
                                                    : "is one more than 8");
-        index->columns[index->column_count++] = number;
+        index->parts[index->column_count].column = number;
+        index->parts[index->column_count].owns = table->columns[number].owns;
+        index->parts[index->column_count++].nullable =
+            table->columns[number].nullable;
         while (*end == ' ')
             end++;
         if (*end != ',')
@@ -7720,17 +7836,43 @@ static wfs_status wfsi_declare_index(wfs_store *store, wfsi_table *table,
     index.sparse = given->sparse;
     index.tree = !given->list && (!given->unique || given->ordered);
     WFS_TRY(wfsi_declare_key(store, table, &index, given->columns));
-    for (i = 0; i < index.column_count; i++)
-        if ((index.unique || index.sparse) &&
-            table->columns[index.columns[i]].nullable)
+    index.words_decide = true;
+    for (i = 0; i < index.column_count; i++) {
+        if ((index.unique || index.sparse) && index.parts[i].nullable)
             index.partial = true;
-    first = &table->columns[index.columns[0]];
+        if (index.parts[i].nullable || index.parts[i].owns)
+            index.words_decide = false;
+    }
+    first = &table->columns[index.parts[0].column];
     index.prefix_decides =
         index.column_count == 1 && !wfsi_column_is_text(first) &&
         first->type != WFS_REAL &&
         (!first->nullable || index.sparse || index.unique);
+    if (index.unique || index.list)
+        table->mapped |= (uint32_t)1 << wfsi_array_count(table->indexes);
+    table->kept = table->mapped;
     wfsi_array_push(table->indexes, index);
     return WFS_OK;
+}
+
+/* Tell those who look for cells where they are. */
+static void wfsi_lay_out_parts(wfsi_table *table)
+{
+    wfsi_index *index;
+    wfsi_part *part;
+    size_t i, owners = 0;
+
+    for (i = 0; i < wfsi_array_count(table->columns); i++)
+        if (table->columns[i].owns)
+            table->owners[owners++] = table->columns[i].offset;
+    for (i = 0; i < wfsi_array_count(table->indexes); i++) {
+        index = &table->indexes[i];
+        for (part = index->parts; part < index->parts + index->column_count;
+             part++) {
+            part->offset = table->columns[part->column].offset;
+            part->size = table->columns[part->column].size;
+        }
+    }
 }
 
 /* Header, null bits, links, columns, each aligned. */
@@ -7753,6 +7895,7 @@ static void wfsi_lay_out(wfsi_table *table)
         offset += table->columns[i].size;
     }
     table->row_size = wfsi_align_up(offset, 8);
+    wfsi_lay_out_parts(table);
 }
 
 static wfs_status wfsi_declare_table(wfs_store *store, const wfs_table *given)
@@ -8289,6 +8432,7 @@ static wfs_status wfsi_insert(wfs_store *store, uint32_t number,
 
     if (row == NULL)
         return wfsi_no_memory(&store->error);
+    memset(row, 0, table->row_size);
     status = wfsi_row_defaults(store, table, row)
                  ? wfsi_row_fill(store, table, row, NULL, fields)
                  : wfsi_no_memory(&store->error);
@@ -8296,7 +8440,7 @@ static wfs_status wfsi_insert(wfs_store *store, uint32_t number,
         status = wfsi_check_columns(store, table, row);
     if (status == WFS_OK)
         return wfsi_row_insert(store, number, id);
-    wfsi_row_abandon(store, table, row);
+    wfsi_row_free_texts(store, table, row, NULL);
     return status;
 }
 
@@ -8468,32 +8612,33 @@ static wfs_status wfsi_check_key(wfs_store *store, const wfsi_table *table,
                           wfsi_text(store, table->name, NULL),
                           wfsi_text(store, index->name, NULL));
     for (i = 0; i < count; i++) {
-        column = &table->columns[index->columns[first + i]];
+        column = &table->columns[index->parts[first + i].column];
         if (values[i].type != WFS_NULL && values[i].type != column->type)
             return wfsi_check_value(store, table, column, &values[i]);
     }
     return WFS_OK;
 }
 
-/* The slot of a whole key given as values, or NULL. */
-static wfsi_slot *wfsi_values_slot(const wfs_store *store,
+/* The row (unique) or first row (list) with a whole key given as values, or
+ * 0. */
+static wfs_row_id wfsi_values_find(const wfs_store *store,
                                    const wfsi_table *table,
                                    const wfsi_index *index,
                                    const wfs_value *values)
 {
     uint64_t words[WFSI_INDEX_COLUMNS];
+    const wfsi_part *part;
     uint32_t i;
 
-    for (i = 0; i < index->column_count; i++)
+    for (i = 0; i < index->column_count; i++) {
+        part = &index->parts[i];
         if ((values[i].type == WFS_NULL &&
-             (index->partial ||
-              !table->columns[index->columns[i]].nullable)) ||
-            !wfsi_value_word(store, &table->columns[index->columns[i]],
-                             &values[i], &words[i]))
-            return NULL;
-    return wfsi_key_slot(store, table, index,
-                         wfsi_key_hash(words, index->column_count), words,
-                         NULL, values, 0);
+             (index->partial || !part->nullable)) ||
+            !wfsi_value_word(store, &table->columns[part->column], &values[i],
+                             &words[i]))
+            return 0;
+    }
+    return wfsi_key_find(store, table, index, words, values);
 }
 
 wfs_status wfs_find(wfs_store *store, const char *table, const char *index,
@@ -8501,7 +8646,7 @@ wfs_status wfs_find(wfs_store *store, const char *table, const char *index,
 {
     uint32_t number;
     wfsi_index *found;
-    wfsi_slot *slot;
+    wfs_row_id id;
 
     WFS_TRY(wfsi_table_of(store, table, &number));
     WFS_TRY(wfsi_index_of(store, number, index, &found));
@@ -8512,12 +8657,12 @@ wfs_status wfs_find(wfs_store *store, const char *table, const char *index,
                           "table %s, index %s: find needs a unique index and "
                           "a value for each of its columns",
                           table, index);
-    slot = wfsi_values_slot(store, &store->tables[number], found, key);
-    if (slot == NULL)
+    id = wfsi_values_find(store, &store->tables[number], found, key);
+    if (id == 0)
         return wfsi_error(&store->error, WFS_ERR_ROW_NOT_FOUND,
                           "table %s, index %s: no row has that key", table,
                           index);
-    *row = wfsi_row_handle(store, number, slot->value);
+    *row = wfsi_row_handle(store, number, id);
     return WFS_OK;
 }
 
@@ -8638,7 +8783,7 @@ static bool wfsi_key_save(wfs_cursor *cursor, wfs_row_id id)
     char *at;
 
     for (i = 0; i < count; i++) {
-        values[i] = wfsi_cell(cursor->store, table, row, index->columns[i]);
+        values[i] = wfsi_cell(cursor->store, table, row, index->parts[i].column);
         size += 9 + values[i].size;
     }
     if (!wfsi_array_reserve(&cursor->store->allocator, cursor->key, size))
@@ -8685,7 +8830,7 @@ static bool wfsi_key_load(const wfs_cursor *cursor, wfs_value *values,
         values[i] = wfs_null();
         values[i].type = (wfs_type)(unsigned char)*at++;
         if (values[i].type != WFS_NULL &&
-            values[i].type != table->columns[index->columns[i]].type)
+            values[i].type != table->columns[index->parts[i].column].type)
             return false;
         is_text = values[i].type == WFS_TEXT || values[i].type == WFS_JSON;
         if (!is_text && end - at < 8)
@@ -8717,14 +8862,14 @@ static int wfsi_cursor_side(const wfs_cursor *cursor, wfs_row_id id)
     int order;
 
     for (i = 0; i < cursor->equal_count; i++) {
-        value = wfsi_cell(cursor->store, table, row, index->columns[i]);
+        value = wfsi_cell(cursor->store, table, row, index->parts[i].column);
         order = wfsi_value_compare(&value, &cursor->equal[i]);
         if (order != 0)
             return order;
     }
     if (i == index->column_count)
         return 0;
-    value = wfsi_cell(cursor->store, table, row, index->columns[i]);
+    value = wfsi_cell(cursor->store, table, row, index->parts[i].column);
     if (cursor->has_low && wfsi_value_compare(&value, &cursor->low) < 0)
         return -1;
     if (cursor->has_high && wfsi_value_compare(&value, &cursor->high) > 0)
@@ -8820,13 +8965,11 @@ static wfs_row_id wfsi_cursor_list(const wfs_cursor *cursor)
 {
     const wfsi_table *table = &cursor->store->tables[cursor->table];
     const wfsi_index *index = wfsi_cursor_index(cursor);
-    wfsi_slot *slot =
-        wfsi_values_slot(cursor->store, table, index, cursor->equal);
-    wfs_row_id first, id;
+    wfs_row_id id, first = wfsi_values_find(cursor->store, table, index,
+                                            cursor->equal);
 
-    if (slot == NULL)
+    if (first == 0)
         return 0;
-    first = slot->value;
     if (cursor->started && wfsi_row_find(table, cursor->last) != NULL &&
         wfsi_cursor_side(cursor, cursor->last) == 0) {
         if (!cursor->descending)
@@ -9705,15 +9848,23 @@ static uint32_t *wfsi_tick_map_put(wfs_arena *arena, wfsi_tick_map *map,
 
 /* --- what a tick works on */
 
-/* A step as it stands in this tick: a copy of its row, or a new one. New texts
- * are kept aside until the commit. */
-typedef struct wfsi_draft {
+/* What a tick makes of a step: its row as it is to be written. New texts are
+ * kept aside until the commit. */
+typedef struct wfsi_change {
     wfsi_step_row row;
-    wfs_row_id id;                      /* 0: new */
     bool dirty;
-    bool seen;                          /* reached in this replay */
-    uint32_t next_dirty;                /* order of writing; number + 1 */
+    struct wfsi_change *next_dirty;     /* in the order of writing */
+    uint32_t number;                    /* of the draft */
     wfsi_span result, error_message;    /* to be stored; NULL: as in row */
+} wfsi_change;
+
+/* A step as it stands in this tick: its row in the store, or a copy of it when
+ * the tick is held open; or what the tick makes of it. */
+typedef struct wfsi_draft {
+    const wfsi_step_row *row;
+    wfsi_change *change;                /* NULL: none */
+    wfs_row_id id;                      /* 0: new */
+    bool seen;                          /* reached in this replay */
 } wfsi_draft;
 
 /* An event of the run that nothing has taken. */
@@ -9778,6 +9929,7 @@ struct wfs_run {
     wfs_row_id next_event;              /* id of the next event of any run */
     wfsi_draft *drafts;
     uint32_t draft_count, draft_capacity;
+    uint32_t row_count;                 /* drafts that are not new */
     wfsi_inbox *inbox;                  /* by (created_at, id) */
     uint32_t inbox_count;
     bool pause_pending;
@@ -9786,12 +9938,11 @@ struct wfs_run {
     uint32_t cursor;                    /* the draft expected next */
     bool in_order;                      /* every step so far came in turn */
     bool uses_built;
-    uint32_t uses_asked;
     wfsi_tick_map by_key;               /* key to draft number + 1 */
     wfsi_tick_map uses;                 /* key without suffix to its uses */
     wfsi_tick_map inbox_heads;          /* type to number + 1 in inbox */
     uint32_t scope;                     /* the draft whose body runs */
-    uint32_t first_dirty, last_dirty;   /* number + 1 */
+    wfsi_change *dirty, **dirty_end;
     wfs_status sticky;                  /* once not WFS_OK, no step runs */
     wfs_error *misuse;                  /* what rule was broken; or NULL */
     const char *suspended_at;           /* name of the step */
@@ -9869,7 +10020,7 @@ static wfs_row_id wfsi_run_first(const wfs_harness *harness, uint32_t table,
     words[0] = instance;
     words[1] = (uint64_t)run_number;
     return wfsi_key_find(harness->store, rows, &rows->indexes[WFSI_RUN_LIST],
-                         words);
+                         words, NULL);
 }
 
 /* --- hooks */
@@ -9943,12 +10094,12 @@ static wfs_status wfsi_hook_trigger(wfs_harness *harness, wfsi_span name,
 static wfs_status wfsi_run_blame(const wfs_run *run, wfs_status status,
                                  const char *what, const char *name)
 {
-    wfs_error *error = wfsi_harness_error(run->harness);
-    wfs_error why = *error;
+    wfs_error *error = wfsi_harness_error(run->harness), why;
 
     if (status == WFS_OK || status == WFS_ERR_NO_MEMORY ||
-        status == WFS_ERR_CONFLICT || why.code != status)
+        status == WFS_ERR_CONFLICT || error->code != status)
         return status;
+    why = *error;
     return wfsi_error_in(error, &why, "%s \"%s\": %s", what, name, why.message);
 }
 
@@ -10004,10 +10155,10 @@ static bool wfsi_run_may(wfs_run *run, const char *call, wfsi_span name)
 static wfs_status wfsi_run_suspend(wfs_run *run, const wfsi_draft *draft,
                                    int64_t resume_at, bool is_retry)
 {
-    run->suspended_at = wfsi_text(run->harness->store, draft->row.name, NULL);
+    run->suspended_at = wfsi_text(run->harness->store, draft->row->name, NULL);
     run->resume_at = resume_at;
     run->resume_is_retry = is_retry;
-    run->suspended_on = draft->row.wait_event_type;
+    run->suspended_on = draft->row->wait_event_type;
     run->sticky = WFS_SUSPENDED;
     return WFS_SUSPENDED;
 }
@@ -10071,30 +10222,37 @@ static wfsi_span wfsi_scope_key(const wfs_run *run)
     wfsi_span none = {NULL, 0};
 
     return run->scope != WFSI_NO_DRAFT
-               ? wfsi_step_span(run, run->drafts[run->scope].row.step_key)
+               ? wfsi_step_span(run, run->drafts[run->scope].row->step_key)
                : none;
+}
+
+/* Whether a step's key starts as the keys of the steps in this scope do. */
+static bool wfsi_key_in_scope(wfsi_span key, wfsi_span parent)
+{
+    return parent.data == NULL ||
+           (key.data[parent.size] == '>' &&
+            wfsi_bytes_equal(key.data, parent.data, parent.size));
 }
 
 /* The step that the history has next, if that is the one: the same type and
  * name, and a key that is just long enough for "parent>type:name". */
-static wfsi_draft *wfsi_draft_expected(wfs_run *run, wfs_step_type type,
-                                       wfsi_span name)
+static inline wfsi_draft *wfsi_draft_expected(wfs_run *run, wfs_step_type type,
+                                              wfsi_span name)
 {
     wfsi_draft *draft = &run->drafts[run->cursor];
-    wfsi_span parent = wfsi_scope_key(run), known, key;
+    wfsi_span parent, known, key;
 
     if (run->cursor >= run->draft_count ||
-        draft->row.type != run->harness->names.step_type[type])
+        draft->row->type != run->harness->names.step_type[type])
         return NULL;
-    known = wfsi_step_span(run, draft->row.name);
-    key = wfsi_step_span(run, draft->row.step_key);
+    known = wfsi_step_span(run, draft->row->name);
+    key = wfsi_step_span(run, draft->row->step_key);
+    parent = wfsi_scope_key(run);
     if (known.size != name.size ||
         key.size != parent.size + (parent.data != NULL) +
                         wfsi_step_type_sizes[type] + 1 + name.size ||
-        memcmp(known.data, name.data, name.size) != 0 ||
-        (parent.data != NULL &&
-         (key.data[parent.size] != '>' ||
-          memcmp(key.data, parent.data, parent.size) != 0)))
+        !wfsi_bytes_equal(known.data, name.data, name.size) ||
+        !wfsi_key_in_scope(key, parent))
         return NULL;
     run->cursor++;
     return draft;
@@ -10135,7 +10293,7 @@ static bool wfsi_uses_build(wfs_run *run)
         if (!run->drafts[i].seen)
             continue;
         uses = wfsi_tick_map_put(run->arena, &run->uses,
-                                 run->drafts[i].row.step_key);
+                                 run->drafts[i].row->step_key);
         if (uses == NULL)
             return false;
         *uses = 1;
@@ -10143,22 +10301,37 @@ static bool wfsi_uses_build(wfs_run *run)
     return true;
 }
 
-/* How often a key without suffix was used so far, counting this use. A tick
- * seldom has more than one step that is not expected: only the second such
- * question is worth a map. 0 without memory. */
+/* Whether no step of the run has that key, neither in a row nor new. */
+static bool wfsi_key_is_new(const wfs_run *run, wfsi_handle key)
+{
+    const wfs_store *store = run->harness->store;
+    const wfsi_table *table = &store->tables[WFSI_STEPS];
+    uint64_t words[3];
+    uint32_t i;
+
+    for (i = run->row_count; i < run->draft_count; i++)
+        if (run->drafts[i].row->step_key == key)
+            return false;
+    words[0] = run->instance_ref;
+    words[1] = (uint64_t)run->instance.run_number;
+    words[2] = key;
+    return wfsi_key_find(store, table, &table->indexes[WFSI_STEP_BY_KEY], words,
+                         NULL) == 0;
+}
+
+/* How often a key without suffix was used so far, counting this use. Most are
+ * new; a map of all is made for one that is not, or in a tick that adds more
+ * than a few steps. 0 without memory. */
 static uint32_t wfsi_uses_count(wfs_run *run, wfsi_handle base)
 {
-    uint32_t i, *uses;
+    uint32_t *uses;
 
-    if (run->uses_asked++ == 0) {
-        for (i = 0; i < run->draft_count; i++)
-            if (run->drafts[i].seen && run->drafts[i].row.step_key == base)
-                break;
-        if (i == run->draft_count)
+    if (!run->uses_built) {
+        if (run->draft_count - run->row_count < 8 && wfsi_key_is_new(run, base))
             return 1;
+        if (!wfsi_uses_build(run))
+            return 0;
     }
-    if (!run->uses_built && !wfsi_uses_build(run))
-        return 0;
     uses = wfsi_tick_map_put(run->arena, &run->uses, base);
     return uses != NULL ? ++*uses : 0;
 }
@@ -10191,7 +10364,7 @@ static bool wfsi_drafts_index(wfs_run *run)
         return true;
     for (i = 0; i < run->draft_count; i++) {
         number = wfsi_tick_map_put(run->arena, &run->by_key,
-                                   run->drafts[i].row.step_key);
+                                   run->drafts[i].row->step_key);
         if (number == NULL)
             return false;
         *number = i + 1;
@@ -10207,7 +10380,7 @@ static wfsi_draft *wfsi_draft_find(wfs_run *run, wfsi_handle key, bool *failed)
 
     *failed = false;
     if (run->cursor < run->draft_count &&
-        run->drafts[run->cursor].row.step_key == key)
+        run->drafts[run->cursor].row->step_key == key)
         return &run->drafts[run->cursor++];
     if (run->in_order && run->cursor == run->draft_count)
         return NULL;    /* all of the history was reached already */
@@ -10219,19 +10392,13 @@ static wfsi_draft *wfsi_draft_find(wfs_run *run, wfsi_handle key, bool *failed)
     return &run->drafts[*number - 1];
 }
 
-static bool wfsi_drafts_reserve(wfs_run *run, uint32_t count)
+/* Room for one more draft. */
+static bool wfsi_drafts_grow(wfs_run *run)
 {
-    uint32_t capacity = run->draft_capacity * 2;
-    wfsi_draft *drafts;
+    uint32_t capacity = run->draft_capacity == 0 ? 16 : run->draft_capacity * 2;
+    wfsi_draft *drafts = (wfsi_draft *)wfsi_arena_allocate(
+        run->arena, capacity * sizeof *drafts);
 
-    if (count <= run->draft_capacity)
-        return true;
-    if (capacity < 8)
-        capacity = 8;
-    if (capacity < count)
-        capacity = count;
-    drafts = (wfsi_draft *)wfsi_arena_allocate(run->arena,
-                                               capacity * sizeof *drafts);
     if (drafts == NULL)
         return false;
     if (run->draft_count != 0)
@@ -10241,35 +10408,58 @@ static bool wfsi_drafts_reserve(wfs_run *run, uint32_t count)
     return true;
 }
 
+/* The row of a step that was never reached before. */
+static void wfsi_step_blank(const wfs_run *run, wfs_step_type type,
+                            wfsi_step_row *row)
+{
+    memset(row, 0, sizeof *row);
+    row->instance_ref = run->instance_ref;
+    row->workflow_name = run->instance.workflow_name;
+    row->instance_id = run->instance.instance_id;
+    row->run_number = run->instance.run_number;
+    row->type = run->harness->names.step_type[type];
+    row->status = run->harness->names.step_status[WFS_STEP_WAITING];
+    row->max_attempts = 1;
+    row->nulls = (uint32_t)1 << wfsi_step_timeout_ms |
+                 (uint32_t)1 << wfsi_step_next_retry_at |
+                 (uint32_t)1 << wfsi_step_wake_at |
+                 (uint32_t)1 << wfsi_step_wait_event_type |
+                 (uint32_t)1 << wfsi_step_result |
+                 (uint32_t)1 << wfsi_step_error_name |
+                 (uint32_t)1 << wfsi_step_error_message;
+}
+
+/* A change of the draft with that number, with its row still to be filled;
+ * NULL without memory. */
+static wfsi_change *wfsi_change_new(wfs_run *run, uint32_t number)
+{
+    wfsi_change *change =
+        (wfsi_change *)wfsi_arena_allocate(run->arena, sizeof *change);
+
+    if (change == NULL)
+        return NULL;
+    change->dirty = false;
+    change->next_dirty = NULL;
+    change->number = number;
+    change->result.data = change->error_message.data = NULL;
+    return change;
+}
+
 /* A draft for a step that has no row; NULL without memory. */
 static wfsi_draft *wfsi_draft_new(wfs_run *run, wfs_step_type type,
                                   wfsi_handle key, wfsi_span name)
 {
-    const wfsi_names *names = &run->harness->names;
+    wfsi_change *change = wfsi_change_new(run, run->draft_count);
     wfsi_draft *draft;
     uint32_t *number;
 
-    if (!wfsi_drafts_reserve(run, run->draft_count + 1))
+    if (change == NULL || (run->draft_count == run->draft_capacity &&
+                           !wfsi_drafts_grow(run)))
         return NULL;
-    draft = &run->drafts[run->draft_count];
-    memset(draft, 0, sizeof *draft);
-    draft->row.instance_ref = run->instance_ref;
-    draft->row.workflow_name = run->instance.workflow_name;
-    draft->row.instance_id = run->instance.instance_id;
-    draft->row.run_number = run->instance.run_number;
-    draft->row.step_key = key;
-    draft->row.name = wfsi_symbol(run->harness->store, name.data, name.size);
-    draft->row.type = names->step_type[type];
-    draft->row.status = names->step_status[WFS_STEP_WAITING];
-    draft->row.max_attempts = 1;
-    draft->row.nulls = (uint32_t)1 << wfsi_step_timeout_ms |
-                       (uint32_t)1 << wfsi_step_next_retry_at |
-                       (uint32_t)1 << wfsi_step_wake_at |
-                       (uint32_t)1 << wfsi_step_wait_event_type |
-                       (uint32_t)1 << wfsi_step_result |
-                       (uint32_t)1 << wfsi_step_error_name |
-                       (uint32_t)1 << wfsi_step_error_message;
-    if (draft->row.name == 0)
+    wfsi_step_blank(run, type, &change->row);
+    change->row.step_key = key;
+    change->row.name = wfsi_symbol(run->harness->store, name.data, name.size);
+    if (change->row.name == 0)
         return NULL;
     if (!run->in_order) {
         number = wfsi_tick_map_put(run->arena, &run->by_key, key);
@@ -10277,23 +10467,36 @@ static wfsi_draft *wfsi_draft_new(wfs_run *run, wfs_step_type type,
             return NULL;
         *number = run->draft_count + 1;
     }
+    draft = &run->drafts[run->draft_count];
+    draft->row = &change->row;
+    draft->change = change;
+    draft->id = 0;
     run->cursor = ++run->draft_count;
     return draft;
 }
 
-/* Mark a draft as to be written, in the order of the first mark. */
-static void wfsi_draft_touch(wfs_run *run, wfsi_draft *draft)
+/* Begin to change a draft. Steps are written in the order in which this was
+ * first called for them. NULL without memory. */
+static wfsi_change *wfsi_draft_edit(wfs_run *run, wfsi_draft *draft)
 {
-    uint32_t number = (uint32_t)(draft - run->drafts) + 1;
+    wfsi_change *change = draft->change;
 
-    if (draft->dirty)
-        return;
-    draft->dirty = true;
-    if (run->last_dirty != 0)
-        run->drafts[run->last_dirty - 1].next_dirty = number;
-    else
-        run->first_dirty = number;
-    run->last_dirty = number;
+    if (change == NULL) {
+        change = wfsi_change_new(run, (uint32_t)(draft - run->drafts));
+        if (change == NULL) {
+            wfsi_run_no_memory(run);
+            return NULL;
+        }
+        change->row = *draft->row;
+        draft->change = change;
+        draft->row = &change->row;
+    }
+    if (!change->dirty) {
+        change->dirty = true;
+        *run->dirty_end = change;
+        run->dirty_end = &change->next_dirty;
+    }
+    return change;
 }
 
 static wfs_status wfsi_check_name(wfs_run *run, wfsi_span name)
@@ -10371,25 +10574,27 @@ static wfs_status wfsi_step_enter(wfs_run *run, wfs_step_type type,
 
 static const char *wfsi_draft_name(const wfs_run *run, const wfsi_draft *draft)
 {
-    return wfsi_text(run->harness->store, draft->row.name, NULL);
+    return wfsi_text(run->harness->store, draft->row->name, NULL);
 }
 
 static bool wfsi_draft_is(const wfs_run *run, const wfsi_draft *draft,
                           wfs_step_status status)
 {
-    return draft->row.status == run->harness->names.step_status[status];
+    return draft->row->status == run->harness->names.step_status[status];
 }
 
 /* The result of a completed step, read in place. */
 static void wfsi_draft_value(wfs_run *run, const wfsi_draft *draft,
                              const wfs_json **value)
 {
-    wfsi_span span = draft->result;
+    wfsi_span span = {NULL, 0};
 
     if (value == NULL)
         return;
+    if (draft->change != NULL)
+        span = draft->change->result;
     if (span.data == NULL)
-        span = wfsi_step_span(run, draft->row.result);
+        span = wfsi_step_span(run, draft->row->result);
     *value = span.data != NULL ? wfsi_json_raw(run->arena, span.data, span.size)
                                : NULL;
 }
@@ -10397,12 +10602,14 @@ static void wfsi_draft_value(wfs_run *run, const wfsi_draft *draft,
 /* Throw the error that a step has failed with. */
 static wfs_status wfsi_draft_throw(wfs_run *run, const wfsi_draft *draft)
 {
-    wfsi_span name = wfsi_step_span(run, draft->row.error_name);
-    wfsi_span message = draft->error_message;
+    wfsi_span name = wfsi_step_span(run, draft->row->error_name);
+    wfsi_span message = {NULL, 0};
     wfs_failure failure = wfsi_failure_unnamed();
 
+    if (draft->change != NULL)
+        message = draft->change->error_message;
     if (message.data == NULL)
-        message = wfsi_step_span(run, draft->row.error_message);
+        message = wfsi_step_span(run, draft->row->error_message);
     if (name.data != NULL) {
         failure.name = name.data;
         failure.name_size = name.size;
@@ -10415,9 +10622,9 @@ static wfs_status wfsi_draft_throw(wfs_run *run, const wfsi_draft *draft)
 }
 
 /* Forget all that an earlier attempt or wait left in the row. */
-static void wfsi_draft_reset(wfsi_draft *draft)
+static void wfsi_change_reset(wfsi_change *change)
 {
-    wfsi_step_row *row = &draft->row;
+    wfsi_step_row *row = &change->row;
 
     WFSI_SET_HANDLE(step, row, result, 0);
     WFSI_SET_HANDLE(step, row, error_name, 0);
@@ -10425,11 +10632,11 @@ static void wfsi_draft_reset(wfsi_draft *draft)
     WFSI_SET_HANDLE(step, row, wait_event_type, 0);
     WFSI_SET_TIME(step, row, next_retry_at, WFS_NO_TIME);
     WFSI_SET_TIME(step, row, wake_at, WFS_NO_TIME);
-    draft->error_message.data = NULL;
-    draft->result.data = NULL;
+    change->error_message.data = NULL;
+    change->result.data = NULL;
 }
 
-static bool wfsi_draft_set_error(wfs_run *run, wfsi_draft *draft)
+static bool wfsi_change_set_error(wfs_run *run, wfsi_change *change)
 {
     const wfs_failure *failure = &run->failure;
     wfsi_handle name = wfsi_symbol(run->harness->store, failure->name,
@@ -10437,9 +10644,9 @@ static bool wfsi_draft_set_error(wfs_run *run, wfsi_draft *draft)
 
     if (name == 0)
         return false;
-    WFSI_SET_HANDLE(step, &draft->row, error_name, name);
-    draft->error_message.data = failure->message;
-    draft->error_message.size = failure->message_size;
+    WFSI_SET_HANDLE(step, &change->row, error_name, name);
+    change->error_message.data = failure->message;
+    change->error_message.size = failure->message_size;
     return true;
 }
 
@@ -10481,33 +10688,34 @@ static double wfsi_retry_delay(const wfs_retries *retries, double delay,
 }
 
 /* An attempt has failed: for good, or to be tried again. */
-static wfs_status wfsi_do_failed(wfs_run *run, wfsi_draft *draft,
+static wfs_status wfsi_do_failed(wfs_run *run, wfsi_change *change,
                                  const wfs_retries *retries)
 {
+    wfsi_step_row *row = &change->row;
     double delay;
     int64_t at;
 
     if (wfsi_failure_is_final(&run->failure) ||
-        draft->row.attempts >= draft->row.max_attempts) {
-        draft->row.status = run->harness->names.step_status[WFS_STEP_ERRORED];
-        return wfsi_draft_set_error(run, draft) ? WFS_FAILED
-                                                : wfsi_run_no_memory(run);
+        row->attempts >= row->max_attempts) {
+        row->status = run->harness->names.step_status[WFS_STEP_ERRORED];
+        return wfsi_change_set_error(run, change) ? WFS_FAILED
+                                                  : wfsi_run_no_memory(run);
     }
     WFS_TRY(wfsi_run_duration(run, retries->delay, retries->delay_ms, &delay));
-    if (!wfsi_draft_set_error(run, draft))
+    if (!wfsi_change_set_error(run, change))
         return wfsi_run_no_memory(run);
     at = wfsi_time_add(run->harness->clock.now,
-                       wfsi_retry_delay(retries, delay, draft->row.attempts));
-    WFSI_SET_TIME(step, &draft->row, next_retry_at, at);
-    return wfsi_run_suspend(run, draft, at, true);
+                       wfsi_retry_delay(retries, delay, row->attempts));
+    WFSI_SET_TIME(step, row, next_retry_at, at);
+    return wfsi_run_suspend(run, &run->drafts[change->number], at, true);
 }
 
 /* A nested step has suspended: so has this one. */
-static wfs_status wfsi_do_suspended(wfs_run *run, wfsi_draft *draft)
+static wfs_status wfsi_do_suspended(wfs_run *run, wfsi_change *change)
 {
     if (!run->resume_is_retry)
-        WFSI_SET_TIME(step, &draft->row, wake_at, run->resume_at);
-    WFSI_SET_HANDLE(step, &draft->row, wait_event_type, run->suspended_on);
+        WFSI_SET_TIME(step, &change->row, wake_at, run->resume_at);
+    WFSI_SET_HANDLE(step, &change->row, wait_event_type, run->suspended_on);
     return WFS_SUSPENDED;
 }
 
@@ -10571,34 +10779,31 @@ static wfs_status wfsi_body_call(wfs_run *run, uint32_t number,
     return status;
 }
 
-/* One attempt of a step, whose draft has that number. (Drafts move when a
- * body adds steps.) */
-static wfs_status wfsi_do_attempt(wfs_run *run, uint32_t number,
+/* One attempt of a step. (Drafts move when a body adds steps; changes do
+ * not.) */
+static wfs_status wfsi_do_attempt(wfs_run *run, wfsi_change *change,
                                   wfs_function body, void *user,
                                   const wfs_retries *retries,
                                   const wfs_json **result)
 {
-    wfsi_draft *draft = &run->drafts[number];
     wfsi_queued **queued = run->queue_end;
     wfsi_span value = {NULL, 0};
     wfs_status status;
 
-    draft->row.attempts++;
-    wfsi_draft_reset(draft);
-    wfsi_draft_touch(run, draft);
-    status = wfsi_body_call(run, number, body, user, &value);
-    draft = &run->drafts[number];
+    change->row.attempts++;
+    wfsi_change_reset(change);
+    status = wfsi_body_call(run, change->number, body, user, &value);
     if (status != WFS_OK)
-        wfsi_queue_drop(*queued, number);
+        wfsi_queue_drop(*queued, change->number);
     if (status == WFS_SUSPENDED)
-        return wfsi_do_suspended(run, draft);
+        return wfsi_do_suspended(run, change);
     if (status == WFS_FAILED)
-        return wfsi_do_failed(run, draft, retries);
+        return wfsi_do_failed(run, change, retries);
     if (status != WFS_OK)
         return status;
-    draft->row.status = run->harness->names.step_status[WFS_STEP_COMPLETED];
-    draft->result = value;
-    wfsi_draft_value(run, draft, result);
+    change->row.status = run->harness->names.step_status[WFS_STEP_COMPLETED];
+    change->result = value;
+    wfsi_draft_value(run, &run->drafts[change->number], result);
     return WFS_OK;
 }
 
@@ -10608,6 +10813,7 @@ wfs_status wfs_do(wfs_run *run, const char *name, wfs_function body, void *user,
     static const wfs_retries none = {0, NULL, 0, WFS_BACKOFF_CONSTANT};
     const wfs_retries *retries = options != NULL ? &options->retries : &none;
     wfsi_draft *draft = NULL;
+    wfsi_change *change;
     bool is_new;
 
     if (result != NULL)
@@ -10621,7 +10827,7 @@ wfs_status wfs_do(wfs_run *run, const char *name, wfs_function body, void *user,
     }
     if (wfsi_draft_is(run, draft, WFS_STEP_ERRORED))
         return wfsi_draft_throw(run, draft);
-    if (WFSI_GET_TIME(step, &draft->row, next_retry_at) != WFS_NO_TIME &&
+    if (WFSI_GET_TIME(step, draft->row, next_retry_at) != WFS_NO_TIME &&
         run->reason != WFS_REASON_RETRY)
         return wfsi_run_suspend(run, draft, WFS_NO_TIME, true);
     if (body == NULL)
@@ -10629,11 +10835,13 @@ wfs_status wfs_do(wfs_run *run, const char *name, wfs_function body, void *user,
             run, wfsi_error(wfsi_harness_error(run->harness), WFS_ERR_ARGUMENT,
                             "workflow %s: the body of step \"%s\" is NULL",
                             run->workflow->key, wfsi_draft_name(run, draft)));
+    change = wfsi_draft_edit(run, draft);
+    if (change == NULL)
+        return run->sticky;
     if (is_new)
-        draft->row.max_attempts =
+        change->row.max_attempts =
             retries->limit + (retries->limit < INT64_MAX);
-    return wfsi_do_attempt(run, (uint32_t)(draft - run->drafts), body, user,
-                           retries, result);
+    return wfsi_do_attempt(run, change, body, user, retries, result);
 }
 
 /* --- sleep */
@@ -10656,8 +10864,9 @@ wfs_status wfs_sleep_with(wfs_run *run, const char *name,
                           const wfs_sleep_options *options)
 {
     wfsi_draft *draft = NULL;
+    wfsi_change *change;
     bool is_new;
-    int64_t end;
+    int64_t end = 0;
 
     WFS_TRY(wfsi_step_enter(run, WFS_STEP_SLEEP, name,
                             options != NULL ? options->name_size : 0, &draft,
@@ -10669,17 +10878,17 @@ wfs_status wfs_sleep_with(wfs_run *run, const char *name,
                             run->workflow->key, wfsi_draft_name(run, draft)));
     if (wfsi_draft_is(run, draft, WFS_STEP_COMPLETED))
         return WFS_OK;
-    if (is_new) {
+    if (is_new)
         WFS_TRY(wfsi_sleep_end(run, options, &end));
-        WFSI_SET_TIME(step, &draft->row, wake_at, end);
-        wfsi_draft_touch(run, draft);
-        return wfsi_run_suspend(run, draft, end, false);
-    }
-    if (run->reason != WFS_REASON_WAKE)
+    else if (run->reason != WFS_REASON_WAKE)
         return wfsi_run_suspend(run, draft, WFS_NO_TIME, false);
-    draft->row.status = run->harness->names.step_status[WFS_STEP_COMPLETED];
-    WFSI_SET_TIME(step, &draft->row, wake_at, WFS_NO_TIME);
-    wfsi_draft_touch(run, draft);
+    change = wfsi_draft_edit(run, draft);
+    if (change == NULL)
+        return run->sticky;
+    WFSI_SET_TIME(step, &change->row, wake_at, is_new ? end : WFS_NO_TIME);
+    if (is_new)
+        return wfsi_run_suspend(run, draft, end, false);
+    change->row.status = run->harness->names.step_status[WFS_STEP_COMPLETED];
     return WFS_OK;
 }
 
@@ -10764,13 +10973,14 @@ static bool wfsi_event_text(wfs_run *run, const wfsi_inbox *event,
 static wfs_status wfsi_wait_take(wfs_run *run, wfsi_draft *draft,
                                  wfsi_inbox *event, const wfs_json **result)
 {
-    if (!wfsi_event_text(run, event, &draft->result))
+    wfsi_change *change = wfsi_draft_edit(run, draft);
+
+    if (change == NULL || !wfsi_event_text(run, event, &change->result))
         return wfsi_run_no_memory(run);
-    event->consumer = draft->row.step_key;
-    draft->row.status = run->harness->names.step_status[WFS_STEP_COMPLETED];
-    WFSI_SET_TIME(step, &draft->row, wake_at, WFS_NO_TIME);
-    WFSI_SET_HANDLE(step, &draft->row, wait_event_type, event->row.type);
-    wfsi_draft_touch(run, draft);
+    event->consumer = change->row.step_key;
+    change->row.status = run->harness->names.step_status[WFS_STEP_COMPLETED];
+    WFSI_SET_TIME(step, &change->row, wake_at, WFS_NO_TIME);
+    WFSI_SET_HANDLE(step, &change->row, wait_event_type, event->row.type);
     wfsi_draft_value(run, draft, result);
     return WFS_OK;
 }
@@ -10779,8 +10989,9 @@ static wfs_status wfsi_wait_take(wfs_run *run, wfsi_draft *draft,
 static wfs_status wfsi_wait_begin(wfs_run *run, wfsi_draft *draft,
                                   const wfs_wait_options *options)
 {
+    wfsi_change *change;
     wfsi_handle type;
-    double ms;
+    double ms = 0;
     bool forever = wfsi_text_empty(options->timeout) &&
                    (options->timeout != NULL || options->timeout_ms == 0);
     int64_t wake_at = WFS_NO_TIME;
@@ -10788,28 +10999,31 @@ static wfs_status wfsi_wait_begin(wfs_run *run, wfsi_draft *draft,
     if (!forever) {
         WFS_TRY(wfsi_run_duration(run, options->timeout, options->timeout_ms,
                                   &ms));
-        WFSI_SET_TIME(step, &draft->row, timeout_ms, wfsi_time_add(0, ms));
         wake_at = wfsi_time_add(run->harness->clock.now, ms);
     }
     type = wfsi_symbol(run->harness->store, options->type,
                        strlen(options->type));
-    if (type == 0)
+    change = wfsi_draft_edit(run, draft);
+    if (type == 0 || change == NULL)
         return wfsi_run_no_memory(run);
-    WFSI_SET_HANDLE(step, &draft->row, wait_event_type, type);
-    WFSI_SET_TIME(step, &draft->row, wake_at, wake_at);
-    wfsi_draft_touch(run, draft);
+    if (!forever)
+        WFSI_SET_TIME(step, &change->row, timeout_ms, wfsi_time_add(0, ms));
+    WFSI_SET_HANDLE(step, &change->row, wait_event_type, type);
+    WFSI_SET_TIME(step, &change->row, wake_at, wake_at);
     return wfsi_run_suspend(run, draft, wake_at, false);
 }
 
 static wfs_status wfsi_wait_timed_out(wfs_run *run, wfsi_draft *draft)
 {
+    wfsi_change *change = wfsi_draft_edit(run, draft);
+
     wfsi_run_fail_text(run, "WaitForEventTimeoutError",
                        "WAIT_FOR_EVENT_TIMEOUT", false);
-    draft->row.status = run->harness->names.step_status[WFS_STEP_ERRORED];
-    WFSI_SET_TIME(step, &draft->row, wake_at, WFS_NO_TIME);
-    wfsi_draft_touch(run, draft);
-    return wfsi_draft_set_error(run, draft) ? WFS_FAILED
-                                            : wfsi_run_no_memory(run);
+    if (change == NULL || !wfsi_change_set_error(run, change))
+        return wfsi_run_no_memory(run);
+    change->row.status = run->harness->names.step_status[WFS_STEP_ERRORED];
+    WFSI_SET_TIME(step, &change->row, wake_at, WFS_NO_TIME);
+    return WFS_FAILED;
 }
 
 wfs_status wfs_wait_for_event(wfs_run *run, const char *name,
@@ -10837,7 +11051,7 @@ wfs_status wfs_wait_for_event(wfs_run *run, const char *name,
     }
     if (wfsi_draft_is(run, draft, WFS_STEP_ERRORED))
         return wfsi_draft_throw(run, draft);
-    deadline = WFSI_GET_TIME(step, &draft->row, wake_at);
+    deadline = WFSI_GET_TIME(step, draft->row, wake_at);
     taken = wfsi_inbox_find(run, options->type, deadline);
     if (taken != NULL)
         return wfsi_wait_take(run, draft, taken, event);
@@ -10993,7 +11207,7 @@ int64_t wfs_run_number(const wfs_run *run)
 
 int64_t wfs_attempt(const wfs_run *run)
 {
-    return run->scope != WFSI_NO_DRAFT ? run->drafts[run->scope].row.attempts
+    return run->scope != WFSI_NO_DRAFT ? run->drafts[run->scope].row->attempts
                                        : 0;
 }
 
@@ -11132,26 +11346,38 @@ wfs_status wfs_queue_hook(wfs_run *run, const char *hook_name,
 
 static bool wfsi_retrieve_steps(wfs_run *run)
 {
-    wfs_harness *harness = run->harness;
-    wfs_row_id id, first = wfsi_run_first(harness, WFSI_STEPS,
-                                          run->instance_ref,
-                                          run->instance.run_number);
-    uint32_t count = 0;
+    const wfsi_table *table = &run->harness->store->tables[WFSI_STEPS];
+    wfs_row_id id = wfsi_run_first(run->harness, WFSI_STEPS, run->instance_ref,
+                                   run->instance.run_number);
+    const wfsi_step_row *row;
     wfsi_draft *draft;
 
-    for (id = first; id != 0; id = wfsi_step_at(harness, id)->of_run.next)
-        count++;
-    if (!wfsi_drafts_reserve(run, count + 8))   /* room for new ones */
-        return false;
-    for (id = first; id != 0; id = draft->row.of_run.next) {
+    for (; id != 0; id = row->of_run.next) {
+        if (run->draft_count == run->draft_capacity && !wfsi_drafts_grow(run))
+            return false;
+        row = (const wfsi_step_row *)(void *)wfsi_row_at(table, id);
         draft = &run->drafts[run->draft_count++];
-        draft->row = *wfsi_step_at(harness, id);
+        draft->row = row;
+        draft->change = NULL;
         draft->id = id;
-        draft->dirty = draft->seen = false;
-        draft->next_dirty = 0;
-        draft->result.data = draft->error_message.data = NULL;
+        draft->seen = false;
     }
+    run->row_count = run->draft_count;
     return true;
+}
+
+/* Copy the rows, because others may write to them while the tick is open. */
+static bool wfsi_drafts_keep(wfs_run *run)
+{
+    wfsi_step_row *rows = (wfsi_step_row *)wfsi_arena_allocate(
+        run->arena, run->row_count * sizeof *rows);
+    uint32_t i;
+
+    for (i = 0; rows != NULL && i < run->row_count; i++) {
+        rows[i] = *run->drafts[i].row;
+        run->drafts[i].row = &rows[i];
+    }
+    return rows != NULL;
 }
 
 /* Merge sort by created_at: equal times keep the order of their ids. The
@@ -11269,6 +11495,7 @@ static wfs_open_tick *wfsi_tick_take(wfs_harness *harness)
     tick->run.in_order = true;
     tick->run.scope = WFSI_NO_DRAFT;
     tick->run.queue_end = &tick->run.queue;
+    tick->run.dirty_end = &tick->run.dirty;
     tick->run.due = tick->run.resume_at = WFS_NO_TIME;
     tick->run.failure = wfsi_failure_unnamed();
     tick->run.reader = &tick->reader;
@@ -11294,6 +11521,7 @@ static wfs_status wfsi_tick_retrieve(wfs_harness *harness, wfs_row_id ref,
                                      int64_t run_number, wfs_reason reason,
                                      int64_t timestamp, wfs_open_tick **out)
 {
+    const wfsi_instance_row *instance;
     wfs_open_tick *tick;
     wfs_run *run;
 
@@ -11304,11 +11532,12 @@ static wfs_status wfsi_tick_retrieve(wfs_harness *harness, wfs_row_id ref,
     run = &tick->run;
     run->reason = reason;
     run->timestamp = timestamp;
-    if (wfsi_row_find(&harness->store->tables[WFSI_INSTANCES], ref) != NULL &&
-        wfsi_instance_at(harness, ref)->run_number == run_number) {
+    instance = (const wfsi_instance_row *)(void *)wfsi_row_find(
+        &harness->store->tables[WFSI_INSTANCES], ref);
+    if (instance != NULL && instance->run_number == run_number) {
         run->instance_ref = ref;
-        run->instance = *wfsi_instance_at(harness, ref);
-        run->workflow = wfsi_workflow_of(harness, run->instance.workflow_name);
+        run->instance = *instance;
+        run->workflow = wfsi_workflow_of(harness, instance->workflow_name);
         if (!wfsi_retrieve_events(run) || !wfsi_retrieve_steps(run)) {
             wfsi_tick_give_back(tick);
             return wfsi_harness_no_memory(harness);
@@ -11326,14 +11555,15 @@ static int64_t wfsi_gate(const wfs_run *run)
 {
     bool is_retry = run->reason == WFS_REASON_RETRY;
     int64_t due = WFS_NO_TIME, time;
+    wfsi_handle waiting = run->harness->names.step_status[WFS_STEP_WAITING];
     const wfsi_step_row *row;
     uint32_t i;
 
     if (run->reason != WFS_REASON_WAKE && !is_retry)
         return WFS_NO_TIME;
     for (i = 0; i < run->draft_count; i++) {
-        row = &run->drafts[i].row;
-        if (!wfsi_draft_is(run, &run->drafts[i], WFS_STEP_WAITING))
+        row = run->drafts[i].row;
+        if (row->status != waiting)
             continue;
         time = is_retry ? WFSI_GET_TIME(step, row, next_retry_at)
                         : WFSI_GET_TIME(step, row, wake_at);
@@ -11440,21 +11670,22 @@ static bool wfsi_tick_is_current(const wfs_run *run)
     return last == run->last_event;
 }
 
-/* Texts of a draft into the row that is written. */
-static bool wfsi_draft_texts(wfs_store *store, const wfsi_draft *draft,
-                             wfsi_step_row *row)
+/* Texts of a change into the row that is written. */
+static bool wfsi_change_texts(wfs_store *store, const wfsi_change *change,
+                              wfsi_step_row *row)
 {
     wfsi_handle handle;
 
-    if (draft->result.data != NULL) {
-        handle = wfsi_text_keep(store, draft->result.data, draft->result.size);
+    if (change->result.data != NULL) {
+        handle =
+            wfsi_text_keep(store, change->result.data, change->result.size);
         WFSI_SET_HANDLE(step, row, result, handle);
         if (handle == 0)
             return false;
     }
-    if (draft->error_message.data != NULL) {
-        handle = wfsi_text_keep(store, draft->error_message.data,
-                                draft->error_message.size);
+    if (change->error_message.data != NULL) {
+        handle = wfsi_text_keep(store, change->error_message.data,
+                                change->error_message.size);
         WFSI_SET_HANDLE(step, row, error_message, handle);
         if (handle == 0)
             return false;
@@ -11462,7 +11693,7 @@ static bool wfsi_draft_texts(wfs_store *store, const wfsi_draft *draft,
     return true;
 }
 
-static wfs_status wfsi_commit_new_step(wfs_run *run, const wfsi_draft *draft)
+static wfs_status wfsi_commit_new_step(wfs_run *run, const wfsi_change *change)
 {
     wfs_store *store = run->harness->store;
     wfsi_table *table = &store->tables[WFSI_STEPS];
@@ -11470,44 +11701,45 @@ static wfs_status wfsi_commit_new_step(wfs_run *run, const wfsi_draft *draft)
 
     if (row == NULL)
         return wfsi_no_memory(&store->error);
-    *row = draft->row;
+    *row = change->row;
     row->created_at = row->updated_at = run->harness->clock.now;
-    if (wfsi_draft_texts(store, draft, row))
+    if (wfsi_change_texts(store, change, row))
         return wfsi_row_insert(store, WFSI_STEPS, NULL);
-    wfsi_row_abandon(store, table, (char *)row);
+    wfsi_row_free_texts(store, table, (char *)row, NULL);
     return wfsi_no_memory(&store->error);
 }
 
-static wfs_status wfsi_commit_old_step(wfs_run *run, const wfsi_draft *draft)
+static wfs_status wfsi_commit_old_step(wfs_run *run, const wfsi_change *change,
+                                       wfs_row_id id)
 {
     wfs_store *store = run->harness->store;
     wfsi_table *table = &store->tables[WFSI_STEPS];
     wfsi_step_row *row;
     wfsi_link of_run;
 
-    WFS_TRY(wfsi_row_of(store, WFSI_STEPS, draft->id, draft->row.version));
-    row = (wfsi_step_row *)(void *)wfsi_row_edit(store, WFSI_STEPS, draft->id);
+    WFS_TRY(wfsi_row_of(store, WFSI_STEPS, id, change->row.version));
+    row = (wfsi_step_row *)(void *)wfsi_row_edit(store, WFSI_STEPS, id);
     if (row == NULL)
         return wfsi_no_memory(&store->error);
     of_run = row->of_run;
-    *row = draft->row;
+    *row = change->row;
     row->of_run = of_run;
     row->updated_at = run->harness->clock.now;
-    if (wfsi_draft_texts(store, draft, row))
-        return wfsi_row_changed(store, WFSI_STEPS, draft->id);
+    if (wfsi_change_texts(store, change, row))
+        return wfsi_row_changed(store, WFSI_STEPS, id);
     wfsi_row_reset(store, table, (char *)row);
     return wfsi_no_memory(&store->error);
 }
 
 static wfs_status wfsi_commit_steps(wfs_run *run)
 {
-    const wfsi_draft *draft;
-    uint32_t number;
+    const wfsi_change *change;
+    wfs_row_id id;
 
-    for (number = run->first_dirty; number != 0; number = draft->next_dirty) {
-        draft = &run->drafts[number - 1];
-        WFS_TRY(draft->id == 0 ? wfsi_commit_new_step(run, draft)
-                               : wfsi_commit_old_step(run, draft));
+    for (change = run->dirty; change != NULL; change = change->next_dirty) {
+        id = run->drafts[change->number].id;
+        WFS_TRY(id == 0 ? wfsi_commit_new_step(run, change)
+                        : wfsi_commit_old_step(run, change, id));
     }
     return WFS_OK;
 }
@@ -11982,7 +12214,7 @@ static wfs_row_id wfsi_instance_row_of(const wfs_harness *harness,
     words[0] = workflow;
     words[1] = id;
     return wfsi_key_find(harness->store, table,
-                         &table->indexes[WFSI_INSTANCE_BY_ID], words);
+                         &table->indexes[WFSI_INSTANCE_BY_ID], words, NULL);
 }
 
 /* The row of an instance, or 0. */
@@ -12147,6 +12379,7 @@ static wfs_status wfsi_instance_insert(wfs_harness *harness,
 
     if (row == NULL)
         return wfsi_no_memory(&store->error);
+    memset(row, 0, sizeof *row);
     row->params = wfsi_text_keep(store, params.data, params.size);
     if (row->params == 0)
         return wfsi_no_memory(&store->error);
@@ -12305,12 +12538,13 @@ static wfs_status wfsi_event_insert(wfs_harness *harness, wfs_row_id ref,
 
     if (row == NULL)
         return wfsi_no_memory(&store->error);
+    memset(row, 0, sizeof *row);
     row->type = wfsi_symbol(store, type, strlen(type));
     if (payload.data != NULL)
         text = wfsi_text_keep(store, payload.data, payload.size);
     WFSI_SET_HANDLE(event, row, payload, text);
     if (row->type == 0 || (payload.data != NULL && text == 0)) {
-        wfsi_row_abandon(store, table, (char *)row);
+        wfsi_row_free_texts(store, table, (char *)row, NULL);
         return wfsi_no_memory(&store->error);
     }
     row->instance_ref = ref;
@@ -12548,9 +12782,14 @@ wfs_status wfs_tick_retrieve(wfs_harness *harness, const wfs_payload *payload,
 {
     *tick = NULL;
     WFS_TRY(wfsi_check_payload(harness, payload));
-    return wfsi_tick_retrieve(harness, payload->instance_ref,
-                              payload->run_number, payload->reason,
-                              harness->clock.now, tick);
+    WFS_TRY(wfsi_tick_retrieve(harness, payload->instance_ref,
+                               payload->run_number, payload->reason,
+                               harness->clock.now, tick));
+    if (wfsi_drafts_keep(&(*tick)->run))
+        return WFS_OK;
+    wfsi_tick_give_back(*tick);
+    *tick = NULL;
+    return wfsi_harness_no_memory(harness);
 }
 
 wfs_status wfs_tick_plan(wfs_open_tick *tick)

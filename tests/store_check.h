@@ -40,7 +40,7 @@ static inline bool store_has_key(const wfsi_index *index, const char *row)
 
     for (i = 0; i < index->column_count; i++)
         if ((index->unique || index->sparse) &&
-            wfsi_cell_is_null(row, index->columns[i]))
+            wfsi_cell_is_null(row, index->parts[i].column))
             return false;
     return true;
 }
@@ -224,9 +224,9 @@ static inline int store_order(const wfs_store *store, const wfsi_table *table,
 
     for (i = 0; i < index->column_count; i++) {
         first = wfsi_cell(store, table, wfsi_row_at(table, left),
-                          index->columns[i]);
+                          index->parts[i].column);
         second = wfsi_cell(store, table, wfsi_row_at(table, right),
-                           index->columns[i]);
+                           index->parts[i].column);
         order = wfsi_value_compare(&first, &second);
         if (order != 0)
             return order;
@@ -242,7 +242,7 @@ static inline wfsi_slot *store_slot(const wfs_store *store,
 {
     uint64_t words[WFSI_INDEX_COLUMNS];
     const char *row = wfsi_row_at(table, id);
-    uint32_t hash = wfsi_row_key(store, table, index, row, words);
+    uint32_t hash = wfsi_row_key(store, index, row, words);
     uint32_t i, at, mask = index->map.capacity - 1;
 
     STORE_HOLDS(index->map.capacity != 0, table, index);
@@ -347,7 +347,7 @@ static inline void store_check_entry(store_walk *walk, const wfsi_entry *entry)
 
     STORE_HOLDS(row != NULL && store_has_key(walk->index, row),
                 walk->table, walk->index);
-    value = wfsi_cell(store, walk->table, row, walk->index->columns[0]);
+    value = wfsi_cell(store, walk->table, row, walk->index->parts[0].column);
     STORE_HOLDS(entry->prefix == wfsi_value_prefix(&value), walk->table,
                 walk->index);
     STORE_HOLDS(walk->last_id == 0 ||
@@ -446,22 +446,20 @@ static inline void store_check_rows(const wfsi_table *table)
 {
     size_t chunk, chunks = wfsi_array_count(table->chunks);
     size_t next = (table->next_id - 1) >> WFSI_ROWS_BITS;
-    uint32_t count = 0, live, i;
+    uint32_t count = 0, live, id, end;
 
     assert_int_equal(wfsi_array_count(table->live), chunks);
     assert_true(next <= chunks);
     for (chunk = 0; chunk < chunks; chunk++) {
         live = 0;
-        for (i = 0; table->chunks[chunk] != NULL && i < WFSI_ROWS; i++)
-            live += wfsi_row_version(table->chunks[chunk] +
-                                     i * (size_t)table->row_size) != 0;
+        id = (uint32_t)(chunk << WFSI_ROWS_BITS) + 1;
+        for (end = id + WFSI_ROWS; id < end; id++)
+            live += wfsi_row_find(table, id) != NULL;
         assert_int_equal(table->live[chunk], live);
         /* The next row goes there without asking. */
         assert_true(chunk < next || table->chunks[chunk] != NULL);
         count += live;
     }
-    for (i = table->next_id; i <= chunks << WFSI_ROWS_BITS; i++)
-        assert_int_equal(wfsi_row_version(wfsi_row_at(table, i)), 0);
     assert_int_equal(table->count, count);
 }
 
