@@ -5633,7 +5633,8 @@ typedef struct wfsi_table {
     wfsi_column *columns;       /* array */
     wfsi_index *indexes;        /* array */
     uint32_t mapped;            /* bits: indexes with a map, */
-    uint32_t kept;              /* and those that writes keep up to date */
+    uint32_t kept;              /* those that writes keep up to date, */
+    uint32_t fixed;             /* those whose columns are never changed */
     uint32_t *owners;           /* array: offsets of texts that a row owns */
     uint32_t row_size;
     wfs_row_id next_id;
@@ -5896,8 +5897,7 @@ static bool wfsi_map_grow(const wfs_allocator *allocator, wfsi_map *map)
 /* Room for one more; false without memory. */
 static bool wfsi_map_reserve(const wfs_allocator *allocator, wfsi_map *map)
 {
-    return map->count < map->capacity - map->capacity / 4 ||
-           wfsi_map_grow(allocator, map);
+    return map->count < map->capacity / 2 || wfsi_map_grow(allocator, map);
 }
 
 /* Fill an empty slot that a probe from the hash has led to. */
@@ -7064,7 +7064,7 @@ static inline bool wfsi_index_moves(const wfsi_index *index, const char *before,
 static uint32_t wfsi_indexes_moved(const wfsi_table *table, const char *before,
                                    const char *after)
 {
-    uint32_t number, left = table->kept, moved = 0;
+    uint32_t number, left = table->kept & ~table->fixed, moved = 0;
 
     while (left != 0) {
         number = wfsi_next_bit(&left);
@@ -7545,16 +7545,20 @@ static wfs_status wfsi_row_changed(wfs_store *store, uint32_t number,
     wfsi_home homes[WFSI_INDEXES];
     uint32_t version = wfsi_row_version(before) + 1;
     uint32_t moved = wfsi_indexes_moved(table, before, row);
-    wfs_status status =
-        wfsi_maps_prepare(store, table, id, moved & table->mapped, homes);
+    wfs_status status = WFS_OK;
 
+    if ((moved & table->mapped) != 0)
+        status =
+            wfsi_maps_prepare(store, table, id, moved & table->mapped, homes);
     if (status != WFS_OK) {
         wfsi_row_reset(store, table, row);
         return status;
     }
     memcpy(row, &version, sizeof version);
-    wfsi_indexes_leave(store, table, id, before, moved);
-    wfsi_indexes_enter(store, table, id, moved & table->kept);
+    if (moved != 0) {
+        wfsi_indexes_leave(store, table, id, before, moved);
+        wfsi_indexes_enter(store, table, id, moved & table->kept);
+    }
     wfsi_row_drop_texts(store, table, before, row);
     store->changes++;
     return WFS_OK;
@@ -8783,7 +8787,8 @@ static bool wfsi_key_save(wfs_cursor *cursor, wfs_row_id id)
     char *at;
 
     for (i = 0; i < count; i++) {
-        values[i] = wfsi_cell(cursor->store, table, row, index->parts[i].column);
+        values[i] =
+            wfsi_cell(cursor->store, table, row, index->parts[i].column);
         size += 9 + values[i].size;
     }
     if (!wfsi_array_reserve(&cursor->store->allocator, cursor->key, size))
@@ -9576,8 +9581,13 @@ static wfs_status wfsi_schema_declare(wfs_store *store)
         {"workflow_event", events, event_indexes, NULL},
         {"workflow_hook", hooks, hook_indexes, NULL},
         {NULL, NULL, NULL, NULL}};
+    uint32_t i;
 
-    return wfsi_declare(store, tables);
+    WFS_TRY(wfsi_declare(store, tables));
+    /* What a row is found by stays as it is for its life. */
+    for (i = 0; i < WFSI_TABLES; i++)
+        store->tables[i].fixed = store->tables[i].mapped;
+    return WFS_OK;
 }
 
 /* --- names: every enumerator as an interned text */
@@ -9749,6 +9759,14 @@ static void wfsi_set_handle(uint32_t *nulls, int column, wfsi_handle *cell,
 
 struct wfsi_hook_frame;
 
+/* A step's name and key, and what the key is made of. */
+typedef struct wfsi_step_names {
+    wfsi_handle parent;                 /* key of the enclosing step, or 0 */
+    wfsi_handle name;
+    wfsi_handle key;                    /* "parent>type:name" */
+    wfs_step_type type;                 /* 0: none */
+} wfsi_step_names;
+
 struct wfs_harness {
     wfs_allocator allocator;
     wfs_limits limits;
@@ -9760,6 +9778,7 @@ struct wfs_harness {
     const wfs_hook_handler *handlers;   /* the user's */
     bool auto_tick;
     wfsi_names names;
+    wfsi_step_names recent[128];        /* that were used, by their hash */
     wfs_arena results;                  /* what calls gave */
     wfs_open_tick *spare;               /* ticks to be used again */
     size_t open_ticks;
@@ -10208,6 +10227,17 @@ static wfs_status wfsi_run_fail_text(wfs_run *run, const char *name,
 
 /* --- finding a step's draft */
 
+static const char *wfsi_draft_name(const wfs_run *run, const wfsi_draft *draft)
+{
+    return wfsi_text(run->harness->store, draft->row->name, NULL);
+}
+
+static bool wfsi_draft_is(const wfs_run *run, const wfsi_draft *draft,
+                          wfs_step_status status)
+{
+    return draft->row->status == run->harness->names.step_status[status];
+}
+
 static wfsi_span wfsi_step_span(const wfs_run *run, wfsi_handle handle)
 {
     wfsi_span span;
@@ -10258,28 +10288,84 @@ static inline wfsi_draft *wfsi_draft_expected(wfs_run *run, wfs_step_type type,
     return draft;
 }
 
-/* "parent>type:name", in the tick's arena, with room for a suffix. */
-static wfsi_span wfsi_key_compose(wfs_run *run, wfs_step_type type,
-                                  wfsi_span name)
+static wfs_status wfsi_check_name(wfs_run *run, wfsi_span name)
 {
-    wfsi_span parent = wfsi_scope_key(run), key;
-    size_t type_size = wfsi_step_type_sizes[type];
-    char *at;
+    static const char reserved[] = {'>', '#', '\0'};
+    char message[] = "WORKFLOW_STEP_NAME_CONTAINS_RESERVED_CHARACTER:?";
+    wfs_failure failure;
+    size_t i;
 
-    key.size = parent.size + (parent.data != NULL) + type_size + 1 + name.size;
-    key.data = at = (char *)wfsi_arena_allocate(
-        run->arena, key.size + 1 + WFSI_INTEGER_SIZE);
-    if (at == NULL)
-        return key;
-    if (parent.data != NULL) {
-        memcpy(at, parent.data, parent.size);
-        at += parent.size;
-        *at++ = '>';
+    if (name.size > run->harness->limits.name_size)
+        return wfsi_run_abort(
+            run, wfsi_error(wfsi_harness_error(run->harness), WFS_ERR_LIMIT,
+                            "workflow %s: a step's name has %i bytes, more "
+                            "than the %i allowed: %n",
+                            run->workflow->key, (int64_t)name.size,
+                            (int64_t)run->harness->limits.name_size, name.data,
+                            name.size));
+    for (i = 0; i < sizeof reserved; i++) {
+        if (name.size == 0 || memchr(name.data, reserved[i], name.size) == NULL)
+            continue;
+        message[sizeof message - 2] = reserved[i];
+        failure = wfsi_failure_unnamed();
+        failure.message = message;
+        failure.message_size = sizeof message - 1;
+        return wfsi_run_fail(run, &failure);
     }
-    memcpy(at, wfsi_step_type_names[type], type_size);
-    at[type_size] = ':';
-    memcpy(at + type_size + 1, name.data, name.size);
-    return key;
+    return WFS_OK;
+}
+
+/* The handle of "parent>type:name"; 0 without memory. */
+static wfsi_handle wfsi_key_compose(wfs_run *run, wfs_step_type type,
+                                    wfsi_span name)
+{
+    wfsi_span parent = wfsi_scope_key(run);
+    wfsi_buffer buffer;
+
+    wfsi_buffer_open(&buffer, run->arena);
+    if (parent.data != NULL) {
+        wfsi_buffer_put(&buffer, parent.data, parent.size);
+        wfsi_buffer_char(&buffer, '>');
+    }
+    wfsi_buffer_put(&buffer, wfsi_step_type_names[type],
+                    wfsi_step_type_sizes[type]);
+    wfsi_buffer_char(&buffer, ':');
+    wfsi_buffer_put(&buffer, name.data, name.size);
+    return buffer.failed ? 0
+                         : wfsi_symbol(run->harness->store, buffer.data,
+                                       buffer.size);
+}
+
+/* The handles of a step's name and of its key without suffix: from the keys
+ * that were used lately, or checked and made. */
+static wfs_status wfsi_key_make(wfs_run *run, wfs_step_type type,
+                                wfsi_span name, wfsi_step_names *names)
+{
+    wfs_store *store = run->harness->store;
+    wfsi_handle parent = run->scope != WFSI_NO_DRAFT
+                             ? run->drafts[run->scope].row->step_key
+                             : 0;
+    wfsi_step_names *recent;
+
+    names->type = type;
+    names->parent = parent;
+    names->name = wfsi_symbol_find(
+        store, wfsi_symbol_hash(name.data, name.size), name.data, name.size);
+    recent = &run->harness->recent[wfsi_mix(wfsi_mix(parent, names->name),
+                                            (uint64_t)type) %
+                                   WFSI_COUNT(run->harness->recent)];
+    if (recent->name == names->name && recent->parent == parent &&
+        recent->type == type) {
+        names->key = recent->key;
+        return WFS_OK;
+    }
+    WFS_TRY(wfsi_check_name(run, name));
+    names->name = wfsi_symbol(store, name.data, name.size);
+    names->key = wfsi_key_compose(run, type, name);
+    if (names->name == 0 || names->key == 0)
+        return wfsi_run_no_memory(run);
+    *recent = *names;
+    return WFS_OK;
 }
 
 /* Count the uses of keys without suffix: each step that was found as expected
@@ -10338,21 +10424,21 @@ static uint32_t wfsi_uses_count(wfs_run *run, wfsi_handle base)
 
 /* The handle of the key that the step has this time: "#n" is appended for its
  * n-th further use. 0 without memory. */
-static wfsi_handle wfsi_key_intern(wfs_run *run, wfsi_span key)
+static wfsi_handle wfsi_key_number(wfs_run *run, wfsi_handle base)
 {
-    wfs_store *store = run->harness->store;
-    wfsi_handle base = wfsi_symbol(store, key.data, key.size);
-    char *end = (char *)(size_t)key.data + key.size;
-    uint32_t uses;
+    uint32_t uses = wfsi_uses_count(run, base);
+    wfsi_span text = wfsi_step_span(run, base);
+    wfsi_buffer buffer;
 
-    if (base == 0)
-        return 0;
-    uses = wfsi_uses_count(run, base);
     if (uses <= 1)
         return uses == 1 ? base : 0;
-    *end = '#';
-    key.size += 1 + wfsi_format_integer((int64_t)uses - 1, end + 1);
-    return wfsi_symbol(store, key.data, key.size);
+    wfsi_buffer_open(&buffer, run->arena);
+    wfsi_buffer_put(&buffer, text.data, text.size);
+    wfsi_buffer_char(&buffer, '#');
+    wfsi_buffer_integer(&buffer, (int64_t)uses - 1);
+    return buffer.failed ? 0
+                         : wfsi_symbol(run->harness->store, buffer.data,
+                                       buffer.size);
 }
 
 /* A map of all drafts, once a step comes out of order. */
@@ -10447,7 +10533,7 @@ static wfsi_change *wfsi_change_new(wfs_run *run, uint32_t number)
 
 /* A draft for a step that has no row; NULL without memory. */
 static wfsi_draft *wfsi_draft_new(wfs_run *run, wfs_step_type type,
-                                  wfsi_handle key, wfsi_span name)
+                                  wfsi_handle key, wfsi_handle name)
 {
     wfsi_change *change = wfsi_change_new(run, run->draft_count);
     wfsi_draft *draft;
@@ -10458,9 +10544,7 @@ static wfsi_draft *wfsi_draft_new(wfs_run *run, wfs_step_type type,
         return NULL;
     wfsi_step_blank(run, type, &change->row);
     change->row.step_key = key;
-    change->row.name = wfsi_symbol(run->harness->store, name.data, name.size);
-    if (change->row.name == 0)
-        return NULL;
+    change->row.name = name;
     if (!run->in_order) {
         number = wfsi_tick_map_put(run->arena, &run->by_key, key);
         if (number == NULL)
@@ -10499,52 +10583,41 @@ static wfsi_change *wfsi_draft_edit(wfs_run *run, wfsi_draft *draft)
     return change;
 }
 
-static wfs_status wfsi_check_name(wfs_run *run, wfsi_span name)
-{
-    static const char reserved[] = {'>', '#', '\0'};
-    char message[] = "WORKFLOW_STEP_NAME_CONTAINS_RESERVED_CHARACTER:?";
-    wfs_failure failure;
-    size_t i;
-
-    if (name.size > run->harness->limits.name_size)
-        return wfsi_run_abort(
-            run, wfsi_error(wfsi_harness_error(run->harness), WFS_ERR_LIMIT,
-                            "workflow %s: a step's name has %i bytes, more "
-                            "than the %i allowed: %n",
-                            run->workflow->key, (int64_t)name.size,
-                            (int64_t)run->harness->limits.name_size, name.data,
-                            name.size));
-    for (i = 0; i < sizeof reserved; i++) {
-        if (name.size == 0 || memchr(name.data, reserved[i], name.size) == NULL)
-            continue;
-        message[sizeof message - 2] = reserved[i];
-        failure = wfsi_failure_unnamed();
-        failure.message = message;
-        failure.message_size = sizeof message - 1;
-        return wfsi_run_fail(run, &failure);
-    }
-    return WFS_OK;
-}
-
 /* A step that is not the expected one: by its key, or new. */
 static wfs_status wfsi_step_look_up(wfs_run *run, wfs_step_type type,
                                     wfsi_span name, wfsi_draft **draft,
                                     bool *is_new)
 {
-    wfsi_span key;
-    wfsi_handle handle;
+    wfsi_step_names names;
+    wfsi_handle key;
     bool failed;
 
-    WFS_TRY(wfsi_check_name(run, name));
-    key = wfsi_key_compose(run, type, name);
-    handle = key.data != NULL ? wfsi_key_intern(run, key) : 0;
-    if (handle == 0)
+    WFS_TRY(wfsi_key_make(run, type, name, &names));
+    key = wfsi_key_number(run, names.key);
+    if (key == 0)
         return wfsi_run_no_memory(run);
-    *draft = wfsi_draft_find(run, handle, &failed);
+    *draft = wfsi_draft_find(run, key, &failed);
     *is_new = *draft == NULL;
     if (*is_new && !failed)
-        *draft = wfsi_draft_new(run, type, handle, name);
+        *draft = wfsi_draft_new(run, type, key, names.name);
     return *draft != NULL ? WFS_OK : wfsi_run_no_memory(run);
+}
+
+/* The step that the history has next, if that is the one and it is completed,
+ * which most calls are for; else NULL, and nothing has happened. */
+static inline wfsi_draft *wfsi_step_replay(wfs_run *run, wfs_step_type type,
+                                           const char *name, size_t name_size)
+{
+    wfsi_draft *draft = &run->drafts[run->cursor];
+
+    if (run->sticky != WFS_OK || run->uses_built || name == NULL ||
+        run->cursor >= run->draft_count ||
+        !wfsi_draft_is(run, draft, WFS_STEP_COMPLETED))
+        return NULL;
+    draft = wfsi_draft_expected(run, type, wfsi_span_of(name, name_size));
+    if (draft != NULL)
+        draft->seen = true;
+    return draft;
 }
 
 /* What every step call begins with: *draft is its draft, *is_new whether it
@@ -10571,17 +10644,6 @@ static wfs_status wfsi_step_enter(wfs_run *run, wfs_step_type type,
 }
 
 /* --- what a step's row says */
-
-static const char *wfsi_draft_name(const wfs_run *run, const wfsi_draft *draft)
-{
-    return wfsi_text(run->harness->store, draft->row->name, NULL);
-}
-
-static bool wfsi_draft_is(const wfs_run *run, const wfsi_draft *draft,
-                          wfs_step_status status)
-{
-    return draft->row->status == run->harness->names.step_status[status];
-}
 
 /* The result of a completed step, read in place. */
 static void wfsi_draft_value(wfs_run *run, const wfsi_draft *draft,
@@ -10807,8 +10869,10 @@ static wfs_status wfsi_do_attempt(wfs_run *run, wfsi_change *change,
     return WFS_OK;
 }
 
-wfs_status wfs_do(wfs_run *run, const char *name, wfs_function body, void *user,
-                  const wfs_do_options *options, const wfs_json **result)
+/* A do step that is not simply replayed. */
+static wfs_status wfsi_do(wfs_run *run, const char *name, wfs_function body,
+                          void *user, const wfs_do_options *options,
+                          const wfs_json **result)
 {
     static const wfs_retries none = {0, NULL, 0, WFS_BACKOFF_CONSTANT};
     const wfs_retries *retries = options != NULL ? &options->retries : &none;
@@ -10844,6 +10908,18 @@ wfs_status wfs_do(wfs_run *run, const char *name, wfs_function body, void *user,
     return wfsi_do_attempt(run, change, body, user, retries, result);
 }
 
+wfs_status wfs_do(wfs_run *run, const char *name, wfs_function body, void *user,
+                  const wfs_do_options *options, const wfs_json **result)
+{
+    const wfsi_draft *draft = wfsi_step_replay(
+        run, WFS_STEP_DO, name, options != NULL ? options->name_size : 0);
+
+    if (draft == NULL)
+        return wfsi_do(run, name, body, user, options, result);
+    wfsi_draft_value(run, draft, result);
+    return WFS_OK;
+}
+
 /* --- sleep */
 
 /* The time a sleep ends. */
@@ -10860,8 +10936,9 @@ static wfs_status wfsi_sleep_end(wfs_run *run, const wfs_sleep_options *options,
     return WFS_OK;
 }
 
-wfs_status wfs_sleep_with(wfs_run *run, const char *name,
-                          const wfs_sleep_options *options)
+/* A sleep that is not simply replayed. */
+static wfs_status wfsi_sleep(wfs_run *run, const char *name,
+                             const wfs_sleep_options *options)
 {
     wfsi_draft *draft = NULL;
     wfsi_change *change;
@@ -10892,13 +10969,25 @@ wfs_status wfs_sleep_with(wfs_run *run, const char *name,
     return WFS_OK;
 }
 
+wfs_status wfs_sleep_with(wfs_run *run, const char *name,
+                          const wfs_sleep_options *options)
+{
+    if (options != NULL && wfsi_step_replay(run, WFS_STEP_SLEEP, name,
+                                            options->name_size) != NULL)
+        return WFS_OK;
+    return wfsi_sleep(run, name, options);
+}
+
 wfs_status wfs_sleep(wfs_run *run, const char *name, const char *duration)
 {
     wfs_sleep_options options;
 
+    if (duration != NULL &&
+        wfsi_step_replay(run, WFS_STEP_SLEEP, name, 0) != NULL)
+        return WFS_OK;
     memset(&options, 0, sizeof options);
     options.duration = duration;
-    return wfs_sleep_with(run, name, duration != NULL ? &options : NULL);
+    return wfsi_sleep(run, name, duration != NULL ? &options : NULL);
 }
 
 wfs_status wfs_sleep_ms(wfs_run *run, const char *name, double ms)
@@ -11066,7 +11155,9 @@ wfs_status wfs_wait_for_event(wfs_run *run, const char *name,
 
 static bool wfsi_json_text_is_null(const char *text)
 {
-    return text[strspn(text, " \t\r\n")] == 'n';
+    while (wfsi_is_json_blank(*text))
+        text++;
+    return *text == 'n';
 }
 
 /* Checked JSON text as a span; null gives none. whose, what: "workflow order:

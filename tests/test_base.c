@@ -514,23 +514,38 @@ static void absent_texts_are_equal_to_none(void **state)
 /* --- hashing */
 
 /* The rule in other words: words of 8 bytes, the first one the lowest. */
+static uint64_t plain_word(const unsigned char *bytes, size_t size)
+{
+    uint64_t word = 0;
+
+    while (size-- > 0)
+        word = word << 8 | bytes[size];
+    return word;
+}
+
+/* Words of 8 bytes; of the last 1 to 8, those of 4 to 7 are two halves that
+ * overlap, fewer are the first, the middle and the last. */
 static uint64_t plain_hash(const unsigned char *bytes, size_t size)
 {
-    uint64_t hash = 0, words[2] = {0, 0};
-    size_t i;
+    uint64_t hash = 0, word = size;
 
-    words[0] = size;
-    hash = (hash ^ words[0]) * UINT64_C(0x9E3779B97F4A7C15);
-    hash ^= hash >> 32;
-    for (i = 0; i < size; i++) {
-        words[1] |= (uint64_t)bytes[i] << (8 * (i % 8));
-        if (i % 8 != 7 && i + 1 != size)
-            continue;
-        hash = (hash ^ words[1]) * UINT64_C(0x9E3779B97F4A7C15);
+    for (;; bytes += 8, size -= 8) {
+        hash = (hash ^ word) * UINT64_C(0x9E3779B97F4A7C15);
         hash ^= hash >> 32;
-        words[1] = 0;
+        if (size <= 8)
+            break;
+        word = plain_word(bytes, 8);
     }
-    return hash;
+    word = 0;
+    if (size == 8)
+        word = plain_word(bytes, 8);
+    else if (size >= 4)
+        word = plain_word(bytes, 4) << 32 | plain_word(bytes + size - 4, 4);
+    else if (size > 0)
+        word = (uint64_t)bytes[0] << 16 | (uint64_t)bytes[size / 2] << 8 |
+               bytes[size - 1];
+    hash = (hash ^ word) * UINT64_C(0x9E3779B97F4A7C15);
+    return hash ^ hash >> 32;
 }
 
 static void a_hash_is_the_same_on_every_platform(void **state)
@@ -561,6 +576,28 @@ static void zeros_count_in_a_hash(void **state)
         for (j = 0; j < i; j++)
             assert_true(wfsi_hash_bytes(1, zeros, i) !=
                         wfsi_hash_bytes(1, zeros, j));
+}
+
+/* Every byte counts, and no byte beyond the last. */
+static void bytes_are_equal_when_each_is(void **state)
+{
+    char left[40], right[40];
+    size_t i, size;
+
+    (void)state;
+    for (size = 0; size < 33; size++) {
+        for (i = 0; i < sizeof left; i++)
+            left[i] = right[i] = (char)(unsigned char)random_bits();
+        right[size] = (char)~right[size];
+        assert_true(wfsi_bytes_equal(left, right, size));
+        for (i = 0; i < size; i++) {
+            right[i] = (char)(right[i] ^ 1);
+            assert_false(wfsi_bytes_equal(left, right, size));
+            assert_true(wfsi_hash_bytes(0, left, size) !=
+                        wfsi_hash_bytes(0, right, size));
+            right[i] = left[i];
+        }
+    }
 }
 
 /* --- limits */
@@ -609,6 +646,7 @@ int main(void)
         cmocka_unit_test(absent_texts_are_equal_to_none),
         cmocka_unit_test(a_hash_is_the_same_on_every_platform),
         cmocka_unit_test(zeros_count_in_a_hash),
+        cmocka_unit_test(bytes_are_equal_when_each_is),
         cmocka_unit_test(limits_left_at_zero_have_defaults),
     };
 
