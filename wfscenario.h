@@ -1818,6 +1818,13 @@ extern "C" {
 
 #define WFSI_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
+/* For the few functions that every tick and every write goes through. */
+#if defined(__GNUC__)
+#define WFSI_INLINE static inline __attribute__((always_inline))
+#else
+#define WFSI_INLINE static inline
+#endif
+
 /* --- allocation */
 
 static void *wfsi_default_resize(void *pointer, size_t old_size,
@@ -2105,7 +2112,7 @@ static inline uint64_t wfsi_load64(const char *bytes)
 }
 
 /* Take the lowest bit out of a set that has one; returns its number. */
-static inline uint32_t wfsi_next_bit(uint32_t *bits)
+WFSI_INLINE uint32_t wfsi_next_bit(uint32_t *bits)
 {
     uint32_t number = 0;
 
@@ -4057,10 +4064,95 @@ static bool wfsi_scan_text(wfsi_build *build, const char *text, size_t size,
                NULL;
 }
 
+/* --- the quick check
+ *
+ * Most texts that programs write are plain: strings without escapes, short
+ * whole numbers, few levels. What this accepts is JSON; of what it does not,
+ * the parser says whether it is. */
+
+static const char *wfsi_plain_string(const char *at, const char *end)
+{
+    at = wfsi_plain_end(at, end);
+    return at < end && *at == '"' ? at + 1 : NULL;
+}
+
+/* at: where a key starts. */
+static const char *wfsi_plain_key(const char *at, const char *end)
+{
+    if (at < end && *at == ' ')
+        at++;
+    if (at == end || *at != '"')
+        return NULL;
+    at = wfsi_plain_string(at + 1, end);
+    return at != NULL && at < end && *at == ':' ? at + 1 : NULL;
+}
+
+/* at: after the first character, c. */
+static const char *wfsi_plain_scalar(const char *at, const char *end, char c)
+{
+    const char *digits = at - 1;
+
+    if (c == '"')
+        return wfsi_plain_string(at, end);
+    if (c >= '1' && c <= '9') {
+        while (at < end && wfsi_is_digit(*at))
+            at++;
+        return at - digits > 18 ? NULL : at;
+    }
+    if (c == 't' && end - at >= 3 && memcmp(at, "rue", 3) == 0)
+        return at + 3;
+    if (c == 'f' && end - at >= 4 && memcmp(at, "alse", 4) == 0)
+        return at + 4;
+    if (c == 'n' && end - at >= 3 && memcmp(at, "ull", 3) == 0)
+        return at + 3;
+    return c == '0' ? at : NULL;
+}
+
+static bool wfsi_json_is_plain(const char *at, const char *end, size_t depth)
+{
+    uint64_t objects = 0;       /* a bit a level: whether it is an object */
+    size_t level = 0;
+    char c;
+
+    while (at != NULL && at < end) {
+        c = *at++;
+        if (c == ' ' && at < end)
+            c = *at++;
+        if (c == '{' || c == '[') {
+            if (level == 64 || level == depth || at == end)
+                return false;
+            objects = objects << 1 | (c == '{');
+            level++;
+            if (*at != (c == '{' ? '}' : ']')) {
+                if (c == '{')
+                    at = wfsi_plain_key(at, end);
+                continue;
+            }
+        } else {
+            at = wfsi_plain_scalar(at, end, c);
+        }
+        for (; at != NULL && level > 0 && at < end; level--, objects >>= 1) {
+            c = *at++;
+            if (c == ',')
+                break;
+            if (c != ((objects & 1) != 0 ? '}' : ']'))
+                return false;
+        }
+        if (level == 0)
+            return at == end;
+        if (at != NULL && (objects & 1) != 0)
+            at = wfsi_plain_key(at, end);
+    }
+    return false;
+}
+
 /* limits: resolved. */
 static bool wfsi_json_check(const char *text, size_t size,
                             const wfs_limits *limits, wfs_error *error)
 {
+    if (text != NULL && size <= limits->json_size &&
+        wfsi_json_is_plain(text, text + size, limits->json_depth))
+        return true;
     return wfsi_scan_text(NULL, text, size, limits, error);
 }
 
@@ -5692,14 +5784,14 @@ struct wfs_store {
 
 /* --- heap */
 
-static char *wfsi_text_record(const wfs_store *store, wfsi_handle handle)
+WFSI_INLINE char *wfsi_text_record(const wfs_store *store, wfsi_handle handle)
 {
     return store->heap.chunks[handle >> WFSI_CHUNK_BITS].data +
            (handle & (WFSI_CHUNK_UNITS - 1)) * WFSI_UNIT;
 }
 
-static const char *wfsi_text(const wfs_store *store, wfsi_handle handle,
-                             size_t *size)
+WFSI_INLINE const char *wfsi_text(const wfs_store *store, wfsi_handle handle,
+                                  size_t *size)
 {
     const char *record;
     uint32_t bytes;
@@ -5797,7 +5889,7 @@ static wfsi_handle wfsi_heap_large(wfs_store *store, uint32_t units)
     return number << WFSI_CHUNK_BITS;
 }
 
-static wfsi_handle wfsi_heap_take(wfs_store *store, uint32_t units)
+WFSI_INLINE wfsi_handle wfsi_heap_take(wfs_store *store, uint32_t units)
 {
     wfsi_heap *heap = &store->heap;
     uint32_t list;
@@ -5895,14 +5987,14 @@ static bool wfsi_map_grow(const wfs_allocator *allocator, wfsi_map *map)
 }
 
 /* Room for one more; false without memory. */
-static bool wfsi_map_reserve(const wfs_allocator *allocator, wfsi_map *map)
+WFSI_INLINE bool wfsi_map_reserve(const wfs_allocator *allocator, wfsi_map *map)
 {
     return map->count < map->capacity / 2 || wfsi_map_grow(allocator, map);
 }
 
 /* Fill an empty slot that a probe from the hash has led to. */
-static inline void wfsi_map_fill(wfsi_map *map, uint32_t at, uint32_t hash,
-                                 uint32_t value)
+WFSI_INLINE void wfsi_map_fill(wfsi_map *map, uint32_t at, uint32_t hash,
+                               uint32_t value)
 {
     map->slots[at].hash = hash;
     map->slots[at].value = value;
@@ -6021,7 +6113,7 @@ static wfsi_handle wfsi_symbol(wfs_store *store, const char *text, size_t size)
 
 /* --- cells */
 
-static char *wfsi_row_at(const wfsi_table *table, wfs_row_id id)
+WFSI_INLINE char *wfsi_row_at(const wfsi_table *table, wfs_row_id id)
 {
     return table->chunks[(id - 1) >> WFSI_ROWS_BITS] +
            ((id - 1) & (WFSI_ROWS - 1)) * (size_t)table->row_size;
@@ -6174,33 +6266,38 @@ static uint64_t wfsi_value_prefix(const wfs_value *value)
 /* --- keys of unique and list indexes: a word a column */
 
 /* The bytes of a cell as a word. */
-static inline uint64_t wfsi_part_bytes(const wfsi_part *part, const char *row)
+WFSI_INLINE uint64_t wfsi_part_bytes(const wfsi_part *part, const char *row)
 {
     uint64_t word;
     uint32_t half;
 
-    if (part->size == sizeof word) {
-        memcpy(&word, row + part->offset, sizeof word);
-        return word;
+    if (part->size == sizeof half) {
+        memcpy(&half, row + part->offset, sizeof half);
+        return half;
     }
     if (part->size == 1)
         return (unsigned char)row[part->offset];
-    memcpy(&half, row + part->offset, sizeof half);
-    return half;
+    memcpy(&word, row + part->offset, sizeof word);
+    return word;
+}
+
+/* The hash of a text that is not interned. */
+static uint64_t wfsi_text_word(const wfs_store *store, wfsi_handle handle)
+{
+    size_t size;
+    const char *text = wfsi_text(store, handle, &size);
+
+    return wfsi_hash_bytes(0, text, size);
 }
 
 /* The word of a cell: itself, the handle of an interned text, or the hash of
  * another text. */
-static inline uint64_t wfsi_part_word(const wfs_store *store,
-                                      const wfsi_part *part, const char *row)
+WFSI_INLINE uint64_t wfsi_part_word(const wfs_store *store,
+                                    const wfsi_part *part, const char *row)
 {
-    const char *text;
-    size_t size;
-
-    if (!part->owns)
-        return wfsi_part_bytes(part, row);
-    text = wfsi_text(store, wfsi_handle_at(row, part->offset), &size);
-    return wfsi_hash_bytes(0, text, size);
+    return part->owns
+               ? wfsi_text_word(store, wfsi_handle_at(row, part->offset))
+               : wfsi_part_bytes(part, row);
 }
 
 /* The same for a value; false when no row can have it. */
@@ -6234,20 +6331,20 @@ static inline uint32_t wfsi_key_hash(const uint64_t *words, size_t count)
     return (uint32_t)hash;
 }
 
-/* A row's key in an index. */
-static inline uint32_t wfsi_row_key(const wfs_store *store,
-                                    const wfsi_index *index, const char *row,
-                                    uint64_t *words)
+/* The hash of a row's key in an index. */
+WFSI_INLINE uint32_t wfsi_row_hash(const wfs_store *store,
+                                   const wfsi_index *index, const char *row)
 {
-    uint32_t i;
+    const wfsi_part *part = index->parts, *end = part + index->column_count;
+    uint64_t hash = 0;
 
-    for (i = 0; i < index->column_count; i++)
-        words[i] = wfsi_part_word(store, &index->parts[i], row);
-    return wfsi_key_hash(words, index->column_count);
+    for (; part < end; part++)
+        hash = wfsi_mix(hash, wfsi_part_word(store, part, row));
+    return (uint32_t)hash;
 }
 
 /* Rows with a null in a unique index, or in a sparse one, are not in it. */
-static inline bool wfsi_row_is_indexed(const wfsi_index *index, const char *row)
+WFSI_INLINE bool wfsi_row_is_indexed(const wfsi_index *index, const char *row)
 {
     uint32_t i;
 
@@ -6260,72 +6357,63 @@ static inline bool wfsi_row_is_indexed(const wfsi_index *index, const char *row)
     return true;
 }
 
-/* Whether a row has the same null or text in a column of a key as a twin of
- * the key's row, or as a value; neither is given for keys that have none. */
-static bool wfsi_cell_matches(const wfs_store *store, const wfsi_table *table,
-                              const char *row, uint32_t number,
-                              const char *twin, const wfs_value *value)
+/* Where words do not decide: whether two rows have the same nulls and texts in
+ * an index's columns. */
+static bool wfsi_rows_match(const wfs_store *store, const wfsi_table *table,
+                            const wfsi_index *index, const char *left,
+                            const char *right)
 {
-    wfs_value left = wfsi_cell(store, table, row, number), right;
-
-    if (twin == NULL && value == NULL)
-        return left.type != WFS_NULL;
-    right = twin != NULL ? wfsi_cell(store, table, twin, number) : *value;
-    return wfsi_value_compare(&left, &right) == 0;
-}
-
-/* Where words do not decide: whether a row has the nulls and texts of a key,
- * too. */
-static bool wfsi_row_has_values(const wfs_store *store, const wfsi_table *table,
-                                const wfsi_index *index, const char *row,
-                                const char *twin, const wfs_value *values)
-{
+    wfs_value first, second;
     uint32_t i;
 
-    for (i = 0; i < index->column_count; i++)
-        if ((index->parts[i].nullable || index->parts[i].owns) &&
-            !wfsi_cell_matches(store, table, row, index->parts[i].column, twin,
-                               values != NULL ? &values[i] : NULL))
+    for (i = 0; i < index->column_count; i++) {
+        first = wfsi_cell(store, table, left, index->parts[i].column);
+        second = wfsi_cell(store, table, right, index->parts[i].column);
+        if (wfsi_value_compare(&first, &second) != 0)
+            return false;
+    }
+    return true;
+}
+
+/* Whether two rows have the same key. */
+static bool wfsi_keys_equal(const wfs_store *store,
+                                   const wfsi_table *table,
+                                   const wfsi_index *index, const char *left,
+                                   const char *right)
+{
+    const wfsi_part *part = index->parts, *end = part + index->column_count;
+
+    if (!index->words_decide)
+        return wfsi_rows_match(store, table, index, left, right);
+    for (; part < end; part++)
+        if (wfsi_part_bytes(part, left) != wfsi_part_bytes(part, right))
             return false;
     return true;
 }
 
-/* Whether a row has that key. */
+/* Whether a row has the key with these words and, where they do not decide,
+ * these values. */
 static inline bool wfsi_row_has_key(const wfs_store *store,
                                     const wfsi_table *table,
                                     const wfsi_index *index, const char *row,
-                                    const uint64_t *words, const char *twin,
+                                    const uint64_t *words,
                                     const wfs_value *values)
 {
+    const wfsi_part *part;
+    wfs_value value;
     uint32_t i;
 
-    for (i = 0; i < index->column_count; i++)
-        if (wfsi_part_word(store, &index->parts[i], row) != words[i])
+    for (i = 0; i < index->column_count; i++) {
+        part = &index->parts[i];
+        if (wfsi_part_word(store, part, row) != words[i])
             return false;
-    return index->words_decide ||
-           wfsi_row_has_values(store, table, index, row, twin, values);
-}
-
-/* Where a key stands in an index's map, or else the empty slot where it would
- * stand. The key is given by words and either a row that has it or its values.
- * A row that stands in the map under its former key is passed over: `except`,
- * or 0. The map has a slot at least. */
-static inline uint32_t wfsi_key_at(const wfs_store *store,
-                                   const wfsi_table *table,
-                                   const wfsi_index *index, uint32_t hash,
-                                   const uint64_t *words, const char *twin,
-                                   const wfs_value *values, wfs_row_id except)
-{
-    const wfsi_map *map = &index->map;
-    uint32_t at, mask = map->capacity - 1;
-
-    for (at = hash & mask; map->slots[at].value != 0; at = (at + 1) & mask)
-        if (map->slots[at].hash == hash && map->slots[at].value != except &&
-            wfsi_row_has_key(store, table, index,
-                             wfsi_row_at(table, map->slots[at].value), words,
-                             twin, values))
-            break;
-    return at;
+        if (!part->nullable && !part->owns)
+            continue;
+        value = wfsi_cell(store, table, row, part->column);
+        if (wfsi_value_compare(&value, &values[i]) != 0)
+            return false;
+    }
+    return true;
 }
 
 /* The row (unique) or first row (list) with a key, or 0. values: NULL for keys
@@ -6334,13 +6422,19 @@ static wfs_row_id wfsi_key_find(const wfs_store *store, const wfsi_table *table,
                                 const wfsi_index *index, const uint64_t *words,
                                 const wfs_value *values)
 {
+    const wfsi_map *map = &index->map;
     uint32_t hash = wfsi_key_hash(words, index->column_count);
+    uint32_t at, mask = map->capacity - 1;
 
-    if (index->map.capacity == 0)
+    if (map->capacity == 0)
         return 0;
-    return index->map
-        .slots[wfsi_key_at(store, table, index, hash, words, NULL, values, 0)]
-        .value;
+    for (at = hash & mask; map->slots[at].value != 0; at = (at + 1) & mask)
+        if (map->slots[at].hash == hash &&
+            wfsi_row_has_key(store, table, index,
+                             wfsi_row_at(table, map->slots[at].value), words,
+                             values))
+            break;
+    return map->slots[at].value;
 }
 
 /* The place that a row's key has in an index's map. */
@@ -6350,17 +6444,24 @@ typedef struct wfsi_home {
 } wfsi_home;
 
 /* After a map reserve, for a row that is indexed; good until the map changes.
- */
-static inline wfsi_home wfsi_row_home(const wfs_store *store,
-                                      const wfsi_table *table,
-                                      const wfsi_index *index, wfs_row_id id)
+ * The row itself is passed over, as it may stand there under a former key. */
+WFSI_INLINE wfsi_home wfsi_row_home(const wfs_store *store,
+                                    const wfsi_table *table,
+                                    const wfsi_index *index, wfs_row_id id,
+                                    const char *row)
 {
-    uint64_t words[WFSI_INDEX_COLUMNS];
-    const char *row = wfsi_row_at(table, id);
+    const wfsi_map *map = &index->map;
+    uint32_t mask = map->capacity - 1;
     wfsi_home home;
 
-    home.hash = wfsi_row_key(store, index, row, words);
-    home.at = wfsi_key_at(store, table, index, home.hash, words, row, NULL, id);
+    home.hash = wfsi_row_hash(store, index, row);
+    for (home.at = home.hash & mask; map->slots[home.at].value != 0;
+         home.at = (home.at + 1) & mask)
+        if (map->slots[home.at].hash == home.hash &&
+            map->slots[home.at].value != id &&
+            wfsi_keys_equal(store, table, index, row,
+                            wfsi_row_at(table, map->slots[home.at].value)))
+            break;
     return home;
 }
 
@@ -6408,8 +6509,7 @@ static void wfsi_list_insert(wfsi_table *table, wfsi_index *index,
 static void wfsi_list_remove(wfs_store *store, wfsi_table *table,
                              wfsi_index *index, wfs_row_id id, const char *row)
 {
-    uint64_t words[WFSI_INDEX_COLUMNS];
-    uint32_t hash = wfsi_row_key(store, index, row, words);
+    uint32_t hash = wfsi_row_hash(store, index, row);
     wfsi_link link = *wfsi_row_link(table, index, id);
     uint32_t at, mask = index->map.capacity - 1;
     wfs_row_id first = 0;
@@ -6418,9 +6518,8 @@ static void wfsi_list_remove(wfs_store *store, wfsi_table *table,
          at = (at + 1) & mask) {
         first = index->map.slots[at].value;
         if (index->map.slots[at].hash == hash &&
-            (first == id ||
-             wfsi_row_has_key(store, table, index, wfsi_row_at(table, first),
-                              words, row, NULL)))
+            (first == id || wfsi_keys_equal(store, table, index, row,
+                                            wfsi_row_at(table, first))))
             break;
     }
     if (first == id) {
@@ -6538,10 +6637,10 @@ static void wfsi_tree_drop(const wfs_allocator *allocator, wfsi_tree *tree)
     memset(tree, 0, sizeof *tree);
 }
 
-static wfsi_probe wfsi_row_probe(const wfs_store *store,
-                                 const wfsi_table *table,
-                                 const wfsi_index *index, const char *row,
-                                 wfs_row_id id)
+WFSI_INLINE wfsi_probe wfsi_row_probe(const wfs_store *store,
+                                      const wfsi_table *table,
+                                      const wfsi_index *index, const char *row,
+                                      wfs_row_id id)
 {
     wfsi_probe probe;
     wfs_value first;
@@ -6600,20 +6699,16 @@ static int wfsi_entry_columns(const wfs_store *store, const wfsi_table *table,
 }
 
 /* The order of an entry and the probe: negative, 0 or positive. */
-static inline int wfsi_entry_order(const wfs_store *store,
-                                   const wfsi_table *table,
-                                   const wfsi_index *index,
-                                   const wfsi_entry *entry,
-                                   const wfsi_probe *probe)
+static int wfsi_entry_order(const wfs_store *store, const wfsi_table *table,
+                            const wfsi_index *index, const wfsi_entry *entry,
+                            const wfsi_probe *probe)
 {
     int order;
 
     if (probe->count != 0) {
         if (entry->prefix != probe->prefix)
             return entry->prefix < probe->prefix ? -1 : 1;
-        order = index->prefix_decides
-                    ? 0
-                    : wfsi_entry_columns(store, table, index, entry->id, probe);
+        order = wfsi_entry_columns(store, table, index, entry->id, probe);
         if (order != 0)
             return order;
     }
@@ -6622,11 +6717,10 @@ static inline int wfsi_entry_order(const wfs_store *store,
 
 /* How many entries of a node come before the probe; in an inner node, also
  * one that equals it, because it stands for the first entry of its child. */
-static inline uint32_t wfsi_node_search(const wfs_store *store,
-                                        const wfsi_table *table,
-                                        const wfsi_index *index,
-                                        const wfsi_node *node,
-                                        const wfsi_probe *probe)
+static uint32_t wfsi_node_search(const wfs_store *store,
+                                 const wfsi_table *table,
+                                 const wfsi_index *index, const wfsi_node *node,
+                                 const wfsi_probe *probe)
 {
     uint32_t low = 0, high = node->count, middle;
     int limit = node->leaf ? 0 : 1;
@@ -6642,26 +6736,51 @@ static inline uint32_t wfsi_node_search(const wfs_store *store,
     return low;
 }
 
+/* The same where prefixes decide, but for equal ones, which ids do. */
+WFSI_INLINE uint32_t wfsi_node_search_prefix(const wfsi_node *node,
+                                             uint64_t prefix, uint64_t id)
+{
+    uint32_t low = 0, high = node->count, middle;
+    const wfsi_entry *entry;
+
+    id += node->leaf ? 0 : 1;
+    while (low < high) {
+        middle = (low + high) / 2;
+        entry = &node->entries[middle];
+        if (entry->prefix < prefix ||
+            (entry->prefix == prefix && entry->id < id))
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
 /* The first place not before the probe; it may be past the leaf's end. */
 static void wfsi_tree_descend(const wfs_store *store, const wfsi_table *table,
                               const wfsi_index *index, const wfsi_probe *probe,
                               wfsi_path *path)
 {
     const wfsi_tree *tree = &index->ordered;
+    bool prefix_decides = index->prefix_decides && probe->count != 0;
     uint32_t number = tree->root, at;
+    wfsi_place *place = path->steps;
     const wfsi_node *node;
 
-    for (path->depth = 0;; path->depth++) {
+    for (;; place++) {
         node = wfsi_node_at(tree, number);
-        at = wfsi_node_search(store, table, index, node, probe);
+        at = prefix_decides
+                 ? wfsi_node_search_prefix(node, probe->prefix, probe->id)
+                 : wfsi_node_search(store, table, index, node, probe);
         if (!node->leaf && at > 0)
             at--;
-        path->steps[path->depth].node = number;
-        path->steps[path->depth].at = at;
+        place->node = number;
+        place->at = at;
         if (node->leaf)
-            return;
+            break;
         number = node->entries[at].child;
     }
+    path->depth = (int)(place - path->steps);
 }
 
 static void wfsi_node_insert(wfsi_node *node, uint32_t at, wfsi_entry entry)
@@ -6989,11 +7108,11 @@ static wfsi_place wfsi_tree_seek_back(const wfs_store *store,
 /* --- all indexes of a row */
 
 /* After a map reserve. home: of the row, in an index with a map. */
-static inline void wfsi_index_insert(wfs_store *store, wfsi_table *table,
-                                     wfsi_index *index, wfs_row_id id,
-                                     wfsi_home home)
+WFSI_INLINE void wfsi_index_insert(wfs_store *store, wfsi_table *table,
+                                   wfsi_index *index, wfs_row_id id,
+                                   const char *row, wfsi_home home)
 {
-    if (!wfsi_row_is_indexed(index, wfsi_row_at(table, id)))
+    if (!wfsi_row_is_indexed(index, row))
         return;
     if (index->list)
         wfsi_list_insert(table, index, id, home);
@@ -7008,30 +7127,28 @@ static inline void wfsi_index_insert(wfs_store *store, wfsi_table *table,
 static void wfsi_indexes_enter(wfs_store *store, wfsi_table *table,
                                wfs_row_id id, uint32_t which)
 {
+    const char *row = wfsi_row_at(table, id);
     wfsi_home home = {0, 0};
     wfsi_index *index;
 
     while (which != 0) {
         index = &table->indexes[wfsi_next_bit(&which)];
         if (index->list || index->unique)
-            home = wfsi_row_home(store, table, index, id);
-        wfsi_index_insert(store, table, index, id, home);
+            home = wfsi_row_home(store, table, index, id, row);
+        wfsi_index_insert(store, table, index, id, row, home);
     }
 }
 
-static void wfsi_index_remove(wfs_store *store, wfsi_table *table,
-                              wfsi_index *index, wfs_row_id id,
-                              const char *row)
+WFSI_INLINE void wfsi_index_remove(wfs_store *store, wfsi_table *table,
+                                   wfsi_index *index, wfs_row_id id,
+                                   const char *row)
 {
-    uint64_t words[WFSI_INDEX_COLUMNS];
-
     if (!wfsi_row_is_indexed(index, row))
         return;
     if (index->list)
         wfsi_list_remove(store, table, index, id, row);
     if (index->unique)
-        wfsi_map_remove(&index->map, wfsi_row_key(store, index, row, words),
-                        id);
+        wfsi_map_remove(&index->map, wfsi_row_hash(store, index, row), id);
     if (index->ordered.built)
         wfsi_tree_remove(store, table, index, id, row);
 }
@@ -7047,8 +7164,8 @@ static void wfsi_indexes_leave(wfs_store *store, wfsi_table *table,
 }
 
 /* Whether two states of a row differ in a column of the index. */
-static inline bool wfsi_index_moves(const wfsi_index *index, const char *before,
-                                    const char *after)
+WFSI_INLINE bool wfsi_index_moves(const wfsi_index *index, const char *before,
+                                  const char *after)
 {
     const wfsi_part *part = index->parts, *end = part + index->column_count;
 
@@ -7088,25 +7205,28 @@ static bool wfsi_begin(wfs_store *store)
     return true;
 }
 
-static void wfsi_undo_push(wfs_store *store, wfsi_undo_kind kind,
-                           uint32_t table, wfs_row_id id, const char *row,
-                           uint32_t size)
+/* After a reserve. */
+WFSI_INLINE void wfsi_undo_push(wfs_store *store, wfsi_undo_kind kind,
+                                uint32_t table, wfs_row_id id, const char *row,
+                                uint32_t size)
 {
+    stbds_array_header *header = stbds_header(store->undo);
+    char *at = store->undo + header->length;
     wfsi_undo record;
-    size_t at = wfsi_array_count(store->undo);
 
-    store->deletes += kind == WFSI_UNDO_DELETE;
+    if (kind == WFSI_UNDO_DELETE)
+        store->deletes++;
     record.kind = (uint32_t)kind;
     record.table = table;
     record.id = id;
     record.size = size;
     if (size != 0)
-        memcpy(store->undo + at, row, size);
-    memcpy(store->undo + at + size, &record, sizeof record);
-    wfsi_array_shrink(store->undo, at + size + sizeof record);
+        memcpy(at, row, size);
+    memcpy(at + size, &record, sizeof record);
+    header->length += size + sizeof record;
 }
 
-static wfsi_undo wfsi_undo_last(const wfs_store *store)
+WFSI_INLINE wfsi_undo wfsi_undo_last(const wfs_store *store)
 {
     wfsi_undo record;
 
@@ -7116,8 +7236,8 @@ static wfsi_undo wfsi_undo_last(const wfs_store *store)
 }
 
 /* The row as it was, of the last record. */
-static const char *wfsi_undo_row(const wfs_store *store,
-                                 const wfsi_undo *record)
+WFSI_INLINE const char *wfsi_undo_row(const wfs_store *store,
+                                      const wfsi_undo *record)
 {
     return store->undo + wfsi_array_count(store->undo) - sizeof *record -
            record->size;
@@ -7318,7 +7438,7 @@ static void wfsi_rollback(wfs_store *store)
 
 /* --- rows: the primitives that everything writes with, in a transaction */
 
-static bool wfsi_undo_reserve(wfs_store *store, size_t row_size)
+WFSI_INLINE bool wfsi_undo_reserve(wfs_store *store, size_t row_size)
 {
     return wfsi_array_reserve(&store->allocator, store->undo,
                               row_size + sizeof(wfsi_undo));
@@ -7343,7 +7463,7 @@ static bool wfsi_rows_extend(wfs_store *store, wfsi_table *table)
 
 /* The bytes of the row that the next insert will add, all of which are to be
  * written; NULL without memory. */
-static char *wfsi_row_new(wfs_store *store, wfsi_table *table)
+WFSI_INLINE char *wfsi_row_new(wfs_store *store, wfsi_table *table)
 {
     size_t chunk = (table->next_id - 1) >> WFSI_ROWS_BITS;
 
@@ -7400,9 +7520,9 @@ static wfs_status wfsi_unique_error(wfs_store *store, const wfsi_table *table,
 
 /* Make sure that the row can enter the maps of a bit set of indexes: no key
  * clashes, and there is room. homes: of the row. */
-static wfs_status wfsi_maps_prepare(wfs_store *store, wfsi_table *table,
-                                    wfs_row_id id, uint32_t which,
-                                    wfsi_home *homes)
+WFSI_INLINE wfs_status wfsi_maps_prepare(wfs_store *store, wfsi_table *table,
+                                         wfs_row_id id, uint32_t which,
+                                         wfsi_home *homes)
 {
     const char *row = wfsi_row_at(table, id);
     wfsi_index *index;
@@ -7416,7 +7536,7 @@ static wfs_status wfsi_maps_prepare(wfs_store *store, wfsi_table *table,
             return wfsi_no_memory(&store->error);
         if (!wfsi_row_is_indexed(index, row))
             continue;
-        homes[number] = wfsi_row_home(store, table, index, id);
+        homes[number] = wfsi_row_home(store, table, index, id, row);
         other = index->map.slots[homes[number].at].value;
         if (index->unique && other != 0)
             return wfsi_unique_error(store, table, index, row, other);
@@ -7482,7 +7602,7 @@ static wfs_status wfsi_row_insert(wfs_store *store, uint32_t number,
     table->live[(id - 1) >> WFSI_ROWS_BITS]++;
     while (which != 0) {
         i = wfsi_next_bit(&which);
-        wfsi_index_insert(store, table, &table->indexes[i], id, homes[i]);
+        wfsi_index_insert(store, table, &table->indexes[i], id, row, homes[i]);
     }
     wfsi_undo_push(store, WFSI_UNDO_INSERT, number, id, NULL, 0);
     store->changes++;
@@ -7520,8 +7640,8 @@ static void wfsi_row_reset(wfs_store *store, wfsi_table *table, char *row)
 
 /* Texts of the old row that the new one does not have are freed when the
  * transaction commits. Room was made by wfsi_row_edit or the delete. */
-static void wfsi_row_drop_texts(wfs_store *store, const wfsi_table *table,
-                                const char *before, const char *after)
+WFSI_INLINE void wfsi_row_drop_texts(wfs_store *store, const wfsi_table *table,
+                                     const char *before, const char *after)
 {
     wfsi_handle handle;
     size_t i;
@@ -12368,15 +12488,13 @@ static bool wfsi_instance_is_terminal(const wfs_harness *harness,
 /* Ids and event types: 1 to 100 letters, digits, _ and -, the first no -. */
 static bool wfsi_id_is_valid(const char *id)
 {
-    size_t size;
-    char c;
+    const char *at = id;
 
-    for (size = 0; (c = id[size]) != '\0'; size++)
-        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-              (c >= '0' && c <= '9') || c == '_' || (c == '-' && size > 0)) ||
-            size == 100)
+    for (; *at != '\0'; at++)
+        if ((unsigned)((*at | 0x20) - 'a') >= 26 &&
+            (unsigned)(*at - '0') >= 10 && *at != '_' && *at != '-')
             return false;
-    return size > 0;
+    return at - id > 0 && at - id <= 100 && *id != '-';
 }
 
 static wfs_status wfsi_check_id(wfs_harness *harness, const char *what,
@@ -12393,11 +12511,12 @@ static wfs_status wfsi_check_id(wfs_harness *harness, const char *what,
 /* What counts as no params: null, false, 0 and "". */
 static bool wfsi_params_are_empty(wfs_arena *scratch, const char *params)
 {
-    size_t blanks = strspn(params, " \t\r\n");
     const wfs_json *value;
     size_t size;
 
-    if (memchr("{[t", params[blanks], 3) != NULL)
+    while (wfsi_is_json_blank(*params))
+        params++;
+    if (*params == '{' || *params == '[' || *params == 't')
         return false;
     value = wfsi_json_raw(scratch, params, strlen(params));
     switch (wfs_json_type_of(value)) {
@@ -12505,6 +12624,7 @@ static wfs_status wfsi_create(wfs_harness *harness, const char *workflow,
     wfs_store *store = harness->store;
     char drawn[WFS_RANDOM_ID_SIZE];
     wfsi_handle name, handle;
+    wfs_status status;
     wfsi_span span;
     size_t number;
 
@@ -12520,13 +12640,14 @@ static wfs_status wfsi_create(wfs_harness *harness, const char *workflow,
     WFS_TRY(wfsi_params_span(harness, &harness->workflows[number], id, params,
                              false, &span));
     handle = wfsi_symbol(store, id, strlen(id));
-    if (handle != 0 && wfsi_instance_row_of(harness, name, handle) != 0)
-        return wfsi_error(&store->error, WFS_ERR_INSTANCE_ID_ALREADY_EXISTS,
-                          "Instance already exists: %s", id);
     if (handle == 0 || !wfsi_begin(store))
         return wfsi_no_memory(&store->error);
-    WFS_TRY(
-        wfsi_close(store, wfsi_instance_insert(harness, name, handle, span)));
+    status =
+        wfsi_close(store, wfsi_instance_insert(harness, name, handle, span));
+    if (status == WFS_ERR_UNIQUE)
+        return wfsi_error(&store->error, WFS_ERR_INSTANCE_ID_ALREADY_EXISTS,
+                          "Instance already exists: %s", id);
+    WFS_TRY(status);
     if (id_out != NULL)
         *id_out = wfsi_result_symbol(harness, handle);
     return WFS_OK;

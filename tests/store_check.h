@@ -240,9 +240,8 @@ static inline wfsi_slot *store_slot(const wfs_store *store,
                                     const wfsi_table *table,
                                     const wfsi_index *index, wfs_row_id id)
 {
-    uint64_t words[WFSI_INDEX_COLUMNS];
     const char *row = wfsi_row_at(table, id);
-    uint32_t hash = wfsi_row_key(store, index, row, words);
+    uint32_t hash = wfsi_row_hash(store, index, row);
     uint32_t i, at, mask = index->map.capacity - 1;
 
     STORE_HOLDS(index->map.capacity != 0, table, index);
