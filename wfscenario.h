@@ -5705,8 +5705,10 @@ typedef struct wfsi_index {
     bool partial;               /* rows may be left out, for a null */
     bool words_decide;          /* equal words mean equal columns */
     bool prefix_decides;        /* equal prefixes mean equal columns */
+    bool direct;                /* list: first rows are found by the value */
     uint32_t link_offset;       /* list: of {next, prev} in a row */
     wfsi_map map;               /* unique: rows; list: first rows */
+    wfs_row_id *heads;          /* array; direct: first rows */
     wfsi_tree ordered;
 } wfsi_index;
 
@@ -5724,7 +5726,7 @@ typedef struct wfsi_table {
     wfsi_handle name;
     wfsi_column *columns;       /* array */
     wfsi_index *indexes;        /* array */
-    uint32_t mapped;            /* bits: indexes with a map, */
+    uint32_t mapped;            /* bits: indexes with a map or heads, */
     uint32_t kept;              /* those that writes keep up to date, */
     uint32_t fixed;             /* those whose columns are never changed */
     uint32_t *owners;           /* array: offsets of texts that a row owns */
@@ -5968,10 +5970,11 @@ static bool wfsi_map_grow(const wfs_allocator *allocator, wfsi_map *map)
 
     if (map->capacity >= UINT32_MAX / 2 / sizeof *slots)
         return false;
-    slots = (wfsi_slot *)wfsi_allocate_zeroed(allocator,
-                                              capacity * sizeof *slots);
+    slots = (wfsi_slot *)wfsi_allocate(allocator, capacity * sizeof *slots);
     if (slots == NULL)
         return false;
+    for (i = 0; i < capacity; i++)
+        slots[i].value = 0;
     for (i = 0; i < map->capacity; i++) {
         if (map->slots[i].value == 0)
             continue;
@@ -6437,7 +6440,7 @@ static wfs_row_id wfsi_key_find(const wfs_store *store, const wfsi_table *table,
     return map->slots[at].value;
 }
 
-/* The place that a row's key has in an index's map. */
+/* The place that a row's key has in an index's map or heads. */
 typedef struct wfsi_home {
     uint32_t hash;
     uint32_t at;                /* of the key, or of an empty slot for it */
@@ -6454,6 +6457,11 @@ WFSI_INLINE wfsi_home wfsi_row_home(const wfs_store *store,
     uint32_t mask = map->capacity - 1;
     wfsi_home home;
 
+    if (index->direct) {
+        home.at = (uint32_t)wfsi_part_bytes(&index->parts[0], row);
+        home.hash = 0;
+        return home;
+    }
     home.hash = wfsi_row_hash(store, index, row);
     for (home.at = home.hash & mask; map->slots[home.at].value != 0;
          home.at = (home.at + 1) & mask)
@@ -6465,7 +6473,50 @@ WFSI_INLINE wfsi_home wfsi_row_home(const wfs_store *store,
     return home;
 }
 
+/* Put all rows into the map of a unique index that has waited for it, because
+ * those who write are sure that no key clashes; false without memory. */
+static bool wfsi_map_build(wfs_store *store, wfsi_table *table,
+                           wfsi_index *index)
+{
+    uint32_t bit = (uint32_t)1 << (index - table->indexes);
+    const char *row;
+    wfsi_home home;
+    wfs_row_id id;
+
+    if (!index->unique || (table->mapped & bit) != 0)
+        return true;
+    for (id = 1; id < table->next_id; id++) {
+        row = wfsi_row_find(table, id);
+        if (row == NULL || !wfsi_row_is_indexed(index, row))
+            continue;
+        if (!wfsi_map_reserve(&store->allocator, &index->map)) {
+            wfsi_map_free(&store->allocator, &index->map);
+            return false;
+        }
+        home = wfsi_row_home(store, table, index, id, row);
+        wfsi_map_fill(&index->map, home.at, home.hash, id);
+    }
+    table->mapped |= bit;
+    table->kept |= bit;
+    return true;
+}
+
 /* --- list indexes */
+
+/* Room for the head of a value's list, among those of a direct index. */
+WFSI_INLINE bool wfsi_heads_reserve(const wfs_allocator *allocator,
+                                    wfsi_index *index, uint32_t value)
+{
+    size_t count = wfsi_array_count(index->heads);
+
+    if (value < count)
+        return true;
+    if (!wfsi_array_reserve(allocator, index->heads, value + 1 - count))
+        return false;
+    for (; count <= value; count++)
+        wfsi_array_push(index->heads, 0);
+    return true;
+}
 
 static wfsi_link *wfsi_row_link(const wfsi_table *table,
                                 const wfsi_index *index, wfs_row_id id)
@@ -6476,22 +6527,25 @@ static wfsi_link *wfsi_row_link(const wfsi_table *table,
 static void wfsi_list_insert(wfsi_table *table, wfsi_index *index,
                              wfs_row_id id, wfsi_home home)
 {
-    wfsi_slot *slot = &index->map.slots[home.at];
+    wfs_row_id *head = index->direct ? &index->heads[home.at]
+                                     : &index->map.slots[home.at].value;
     wfsi_link *link = wfsi_row_link(table, index, id), *first;
     wfs_row_id before;
 
     link->next = 0;
     link->prev = id;
-    if (slot->value == 0) {
+    if (*head == 0 && !index->direct)
         wfsi_map_fill(&index->map, home.at, home.hash, id);
+    if (*head == 0 || *head == id) {
+        *head = id;
         return;
     }
-    first = wfsi_row_link(table, index, slot->value);
-    if (id < slot->value) {
-        link->next = slot->value;
+    first = wfsi_row_link(table, index, *head);
+    if (id < *head) {
+        link->next = *head;
         link->prev = first->prev;
         first->prev = id;
-        slot->value = id;
+        *head = id;
         return;
     }
     for (before = first->prev; before > id;)    /* seldom: ids go up */
@@ -6505,37 +6559,45 @@ static void wfsi_list_insert(wfsi_table *table, wfsi_index *index,
         first->prev = id;
 }
 
+/* The head of the list that a row is in, under the key that these bytes have.
+ */
+static wfs_row_id *wfsi_list_head(wfs_store *store, wfsi_table *table,
+                                  wfsi_index *index, wfs_row_id id,
+                                  const char *row)
+{
+    uint32_t hash, at, mask = index->map.capacity - 1;
+    const wfsi_slot *slot;
+
+    if (index->direct)
+        return &index->heads[wfsi_part_bytes(&index->parts[0], row)];
+    hash = wfsi_row_hash(store, index, row);
+    for (at = hash & mask;; at = (at + 1) & mask) {
+        slot = &index->map.slots[at];
+        if (slot->hash == hash &&
+            (slot->value == id ||
+             wfsi_keys_equal(store, table, index, row,
+                             wfsi_row_at(table, slot->value))))
+            return &index->map.slots[at].value;
+    }
+}
+
 /* row: the bytes with the key under which it is in the list. */
 static void wfsi_list_remove(wfs_store *store, wfsi_table *table,
                              wfsi_index *index, wfs_row_id id, const char *row)
 {
-    uint32_t hash = wfsi_row_hash(store, index, row);
+    wfs_row_id *head = wfsi_list_head(store, table, index, id, row);
     wfsi_link link = *wfsi_row_link(table, index, id);
-    uint32_t at, mask = index->map.capacity - 1;
-    wfs_row_id first = 0;
 
-    for (at = hash & mask; index->map.slots[at].value != 0;
-         at = (at + 1) & mask) {
-        first = index->map.slots[at].value;
-        if (index->map.slots[at].hash == hash &&
-            (first == id || wfsi_keys_equal(store, table, index, row,
-                                            wfsi_row_at(table, first))))
-            break;
-    }
-    if (first == id) {
-        if (link.next == 0) {
-            wfsi_map_remove(&index->map, hash, id);
-            return;
-        }
-        index->map.slots[at].value = link.next;
-        wfsi_row_link(table, index, link.next)->prev = link.prev;
-        return;
-    }
-    wfsi_row_link(table, index, link.prev)->next = link.next;
     if (link.next != 0)
         wfsi_row_link(table, index, link.next)->prev = link.prev;
+    else if (*head != id)
+        wfsi_row_link(table, index, *head)->prev = link.prev;
+    if (*head != id)
+        wfsi_row_link(table, index, link.prev)->next = link.next;
+    else if (link.next != 0 || index->direct)
+        *head = link.next;
     else
-        wfsi_row_link(table, index, first)->prev = link.prev;
+        wfsi_map_remove(&index->map, wfsi_row_hash(store, index, row), id);
 }
 
 /* --- ordered indexes: B+ trees
@@ -7133,7 +7195,7 @@ static void wfsi_indexes_enter(wfs_store *store, wfsi_table *table,
 
     while (which != 0) {
         index = &table->indexes[wfsi_next_bit(&which)];
-        if (index->list || index->unique)
+        if ((index->list || index->unique) && wfsi_row_is_indexed(index, row))
             home = wfsi_row_home(store, table, index, id, row);
         wfsi_index_insert(store, table, index, id, row, home);
     }
@@ -7532,13 +7594,19 @@ WFSI_INLINE wfs_status wfsi_maps_prepare(wfs_store *store, wfsi_table *table,
     while (which != 0) {
         number = wfsi_next_bit(&which);
         index = &table->indexes[number];
-        if (!wfsi_map_reserve(&store->allocator, &index->map))
-            return wfsi_no_memory(&store->error);
         if (!wfsi_row_is_indexed(index, row))
             continue;
+        if (!index->direct &&
+            !wfsi_map_reserve(&store->allocator, &index->map))
+            return wfsi_no_memory(&store->error);
         homes[number] = wfsi_row_home(store, table, index, id, row);
+        if (index->direct && !wfsi_heads_reserve(&store->allocator, index,
+                                                 homes[number].at))
+            return wfsi_no_memory(&store->error);
+        if (!index->unique)
+            continue;
         other = index->map.slots[homes[number].at].value;
-        if (index->unique && other != 0)
+        if (other != 0)
             return wfsi_unique_error(store, table, index, row, other);
     }
     return WFS_OK;
@@ -7968,6 +8036,10 @@ static wfs_status wfsi_declare_index(wfs_store *store, wfsi_table *table,
             index.words_decide = false;
     }
     first = &table->columns[index.parts[0].column];
+    index.direct = index.list && index.column_count == 1 &&
+                   (first->type == WFS_REFERENCE ||
+                    (first->type == WFS_BOOL &&
+                     (index.partial || !first->nullable)));
     index.prefix_decides =
         index.column_count == 1 && !wfsi_column_is_text(first) &&
         first->type != WFS_REAL &&
@@ -8093,6 +8165,7 @@ static void wfsi_table_free(const wfs_allocator *allocator, wfsi_table *table)
                      (size_t)table->row_size << WFSI_ROWS_BITS);
     for (i = 0; i < wfsi_array_count(table->indexes); i++) {
         wfsi_map_free(allocator, &table->indexes[i].map);
+        wfsi_array_free(allocator, table->indexes[i].heads);
         wfsi_tree_drop(allocator, &table->indexes[i].ordered);
     }
     wfsi_array_free(allocator, table->chunks);
@@ -8158,8 +8231,10 @@ static bool wfsi_index_copy(const wfs_allocator *allocator, wfsi_index *copy,
 {
     *copy = *index;
     memset(&copy->map, 0, sizeof copy->map);
+    copy->heads = NULL;
     copy->ordered.chunks = NULL;
     return wfsi_map_copy(allocator, &copy->map, &index->map) &&
+           wfsi_array_copy(allocator, copy->heads, index->heads) &&
            wfsi_blocks_copy(allocator, &copy->ordered.chunks,
                             index->ordered.chunks,
                             WFSI_NODES * sizeof(wfsi_node));
@@ -8289,6 +8364,7 @@ static size_t wfsi_table_memory(const wfsi_table *table)
     for (i = 0; i < wfsi_array_count(table->indexes); i++) {
         index = &table->indexes[i];
         bytes += index->map.capacity * sizeof *index->map.slots +
+                 stbds_arrcap(index->heads) * sizeof *index->heads +
                  wfsi_array_count(index->ordered.chunks) * WFSI_NODES *
                      sizeof(wfsi_node);
     }
@@ -8762,6 +8838,10 @@ static wfs_row_id wfsi_values_find(const wfs_store *store,
                              &words[i]))
             return 0;
     }
+    if (index->direct)
+        return words[0] < wfsi_array_count(index->heads)
+                   ? index->heads[words[0]]
+                   : 0;
     return wfsi_key_find(store, table, index, words, values);
 }
 
@@ -8781,6 +8861,8 @@ wfs_status wfs_find(wfs_store *store, const char *table, const char *index,
                           "table %s, index %s: find needs a unique index and "
                           "a value for each of its columns",
                           table, index);
+    if (!wfsi_map_build(store, &store->tables[number], found))
+        return wfsi_no_memory(&store->error);
     id = wfsi_values_find(store, &store->tables[number], found, key);
     if (id == 0)
         return wfsi_error(&store->error, WFS_ERR_ROW_NOT_FOUND,
@@ -9539,6 +9621,8 @@ bool wfs_store_equal(const wfs_store *left, const wfs_store *right,
     X(int64_t, member, column, WFS_TIME, true, false, NULL)
 #define WFSI_FLAG(X, member, column)                                          \
     X(uint8_t, member, column, WFS_BOOL, false, false, NULL)
+#define WFSI_FLAG_OR_NULL(X, member, column)                                  \
+    X(uint8_t, member, column, WFS_BOOL, true, false, NULL)
 #define WFSI_INSTANCE_REF(X, member, column, nullable)                        \
     X(wfs_row_id, member, column, WFS_REFERENCE, nullable, false,             \
       "workflow_instance")
@@ -9591,8 +9675,8 @@ bool wfs_store_equal(const wfs_store *left, const wfs_store *right,
     WFSI_TIME_OR_NULL(X, delivered_at, "deliveredAt")                         \
     WFSI_SYMBOL_OR_NULL(X, consumed_by_step_key, "consumedByStepKey")
 
-/* due_at is what a pending hook is found by: the time it is planned for, or
- * INT64_MIN for "at once"; null once it is not pending. */
+/* A pending hook is found by the time it is planned for, due_at, or by at_once
+ * when there is none; both are null once it is not pending. */
 #define WFSI_HOOK_COLUMNS(X)                                                  \
     WFSI_SYMBOL(X, hook_namespace, "namespace")                               \
     WFSI_SYMBOL(X, hook_name, "hookName")                                     \
@@ -9609,7 +9693,8 @@ bool wfs_store_equal(const wfs_store *left, const wfs_store *right,
     WFSI_TIME_OR_NULL(X, next_retry_at, "nextRetryAt")                        \
     WFSI_TEXT_OR_NULL(X, error, "error")                                      \
     WFSI_TIME(X, created_at, "createdAt")                                     \
-    WFSI_TIME_OR_NULL(X, due_at, "dueAt")
+    WFSI_TIME_OR_NULL(X, due_at, "dueAt")                                     \
+    WFSI_FLAG_OR_NULL(X, at_once, "atOnce")
 
 #define WFSI_MEMBER(c_type, member, column, type, nullable, interned, refers) \
     c_type member;
@@ -9621,18 +9706,19 @@ typedef struct wfsi_instance_row {
 
 typedef struct wfsi_step_row {
     uint32_t version, nulls;
-    wfsi_link of_run;
+    wfsi_link of_instance;
     WFSI_STEP_COLUMNS(WFSI_MEMBER)
 } wfsi_step_row;
 
 typedef struct wfsi_event_row {
     uint32_t version, nulls;
-    wfsi_link of_run;
+    wfsi_link of_instance;
     WFSI_EVENT_COLUMNS(WFSI_MEMBER)
 } wfsi_event_row;
 
 typedef struct wfsi_hook_row {
     uint32_t version, nulls;
+    wfsi_link at_once_link;
     WFSI_HOOK_COLUMNS(WFSI_MEMBER)
 } wfsi_hook_row;
 #undef WFSI_MEMBER
@@ -9656,8 +9742,21 @@ enum { WFSI_INSTANCES, WFSI_STEPS, WFSI_EVENTS, WFSI_HOOKS, WFSI_TABLES };
 
 /* Index numbers, in the order of the declarations below. */
 enum { WFSI_INSTANCE_BY_ID, WFSI_INSTANCE_BY_STATUS };
-enum { WFSI_RUN_LIST, WFSI_RUN_BY_CREATED, WFSI_STEP_BY_KEY };
-enum { WFSI_HOOK_DUE };
+enum { WFSI_OF_INSTANCE, WFSI_BY_CREATED, WFSI_STEP_BY_KEY };
+enum { WFSI_HOOK_AT_ONCE, WFSI_HOOK_DUE };
+
+/* The columns of an index are never changed, once a row is there. */
+static void wfsi_index_fixed(wfs_store *store, uint32_t table, uint32_t index)
+{
+    store->tables[table].fixed |= (uint32_t)1 << index;
+}
+
+/* The map of a unique index is made when it is first asked for. */
+static void wfsi_index_waits(wfs_store *store, uint32_t table, uint32_t index)
+{
+    store->tables[table].mapped &= ~((uint32_t)1 << index);
+    store->tables[table].kept &= ~((uint32_t)1 << index);
+}
 
 static wfs_status wfsi_schema_declare(wfs_store *store)
 {
@@ -9681,18 +9780,19 @@ static wfs_status wfsi_schema_declare(wfs_store *store)
          false},
         {NULL, NULL, false, false, false, false}};
     static const wfs_index step_indexes[] = {
-        {"of_run", "instanceRef, runNumber", false, false, false, true},
+        {"of_instance", "instanceRef", false, false, false, true},
         {"by_created", "instanceRef, runNumber, createdAt", false, true, false,
          false},
         {"by_key", "instanceRef, runNumber, stepKey", true, false, false,
          false},
         {NULL, NULL, false, false, false, false}};
     static const wfs_index event_indexes[] = {
-        {"of_run", "instanceRef, runNumber", false, false, false, true},
+        {"of_instance", "instanceRef", false, false, false, true},
         {"by_created", "instanceRef, runNumber, createdAt", false, true, false,
          false},
         {NULL, NULL, false, false, false, false}};
     static const wfs_index hook_indexes[] = {
+        {"at_once", "atOnce", false, false, true, true},
         {"due", "dueAt", false, true, true, false},
         {NULL, NULL, false, false, false, false}};
     static const wfs_table tables[] = {
@@ -9701,12 +9801,14 @@ static wfs_status wfsi_schema_declare(wfs_store *store)
         {"workflow_event", events, event_indexes, NULL},
         {"workflow_hook", hooks, hook_indexes, NULL},
         {NULL, NULL, NULL, NULL}};
-    uint32_t i;
 
     WFS_TRY(wfsi_declare(store, tables));
-    /* What a row is found by stays as it is for its life. */
-    for (i = 0; i < WFSI_TABLES; i++)
-        store->tables[i].fixed = store->tables[i].mapped;
+    wfsi_index_fixed(store, WFSI_INSTANCES, WFSI_INSTANCE_BY_ID);
+    wfsi_index_fixed(store, WFSI_STEPS, WFSI_OF_INSTANCE);
+    wfsi_index_fixed(store, WFSI_STEPS, WFSI_STEP_BY_KEY);
+    wfsi_index_fixed(store, WFSI_EVENTS, WFSI_OF_INSTANCE);
+    /* A tick adds no key twice; look-ups by key are for long runs. */
+    wfsi_index_waits(store, WFSI_STEPS, WFSI_STEP_BY_KEY);
     return WFS_OK;
 }
 
@@ -10149,20 +10251,75 @@ static bool wfsi_status_is_terminal(const wfsi_names *names, wfsi_handle status)
            status == names->instance_status[WFS_INSTANCE_TERMINATED];
 }
 
-/* The first row of an instance's run in a list index, or 0. */
-static wfs_row_id wfsi_run_first(const wfs_harness *harness, uint32_t table,
-                                 wfs_row_id instance, int64_t run_number)
+/* The first of an instance's rows in a table of steps or events, or 0. */
+static wfs_row_id wfsi_instance_first(const wfs_harness *harness,
+                                      uint32_t table, wfs_row_id instance)
 {
-    const wfsi_table *rows = &harness->store->tables[table];
-    uint64_t words[2];
+    const wfs_row_id *heads =
+        harness->store->tables[table].indexes[WFSI_OF_INSTANCE].heads;
 
-    words[0] = instance;
-    words[1] = (uint64_t)run_number;
-    return wfsi_key_find(harness->store, rows, &rows->indexes[WFSI_RUN_LIST],
-                         words, NULL);
+    return instance < wfsi_array_count(heads) ? heads[instance] : 0;
+}
+
+/* The first step of an instance's latest run, or 0. The rows of earlier runs
+ * come before. */
+static wfs_row_id wfsi_run_first_step(const wfs_harness *harness,
+                                      wfs_row_id instance, int64_t run_number)
+{
+    wfs_row_id head = wfsi_instance_first(harness, WFSI_STEPS, instance);
+    wfs_row_id first = 0, id;
+
+    if (head == 0 || wfsi_step_at(harness, head)->run_number == run_number)
+        return head;
+    for (id = wfsi_step_at(harness, head)->of_instance.prev;
+         wfsi_step_at(harness, id)->run_number == run_number;
+         id = wfsi_step_at(harness, id)->of_instance.prev)
+        first = id;
+    return first;
+}
+
+static wfs_row_id wfsi_run_first_event(const wfs_harness *harness,
+                                       wfs_row_id instance, int64_t run_number)
+{
+    wfs_row_id head = wfsi_instance_first(harness, WFSI_EVENTS, instance);
+    wfs_row_id first = 0, id;
+
+    if (head == 0 || wfsi_event_at(harness, head)->run_number == run_number)
+        return head;
+    for (id = wfsi_event_at(harness, head)->of_instance.prev;
+         wfsi_event_at(harness, id)->run_number == run_number;
+         id = wfsi_event_at(harness, id)->of_instance.prev)
+        first = id;
+    return first;
+}
+
+/* The last event of an instance, or 0. */
+static wfs_row_id wfsi_last_event(const wfs_harness *harness,
+                                  wfs_row_id instance)
+{
+    wfs_row_id head = wfsi_instance_first(harness, WFSI_EVENTS, instance);
+
+    return head != 0 ? wfsi_event_at(harness, head)->of_instance.prev : 0;
 }
 
 /* --- hooks */
+
+/* A pending hook is found at once, or from a time on. */
+static void wfsi_hook_plan(wfsi_hook_row *row, int64_t time)
+{
+    row->at_once = time == WFS_NO_TIME;
+    wfsi_null_bit(&row->nulls, wfsi_hook_at_once, !row->at_once);
+    WFSI_SET_TIME(hook, row, due_at, time);
+}
+
+/* One that is not pending is not found. */
+static void wfsi_hook_unplan(wfsi_hook_row *row)
+{
+    row->at_once = 0;
+    row->due_at = 0;
+    row->nulls |= (uint32_t)1 << wfsi_hook_at_once |
+                  (uint32_t)1 << wfsi_hook_due_at;
+}
 
 /* Add a hook; what is left at 0 in `fields` is filled in. */
 static wfs_status wfsi_hook_insert(wfs_harness *harness, wfsi_hook_row *fields,
@@ -10184,7 +10341,7 @@ static wfs_status wfsi_hook_insert(wfs_harness *harness, wfsi_hook_row *fields,
     WFSI_SET_HANDLE(hook, fields, error, 0);
     WFSI_SET_TIME(hook, fields, last_attempt_at, WFS_NO_TIME);
     WFSI_SET_TIME(hook, fields, next_retry_at, next_retry_at);
-    fields->due_at = next_retry_at;     /* WFS_NO_TIME is the smallest */
+    wfsi_hook_plan(fields, next_retry_at);
     *row = *fields;
     return wfsi_row_insert(store, WFSI_HOOKS, NULL);
 }
@@ -10507,22 +10664,29 @@ static bool wfsi_uses_build(wfs_run *run)
     return true;
 }
 
+/* Up to so many steps are looked through, before an index is asked. */
+#define WFSI_FEW_STEPS 64
+
 /* Whether no step of the run has that key, neither in a row nor new. */
 static bool wfsi_key_is_new(const wfs_run *run, wfsi_handle key)
 {
-    const wfs_store *store = run->harness->store;
-    const wfsi_table *table = &store->tables[WFSI_STEPS];
+    wfs_store *store = run->harness->store;
+    wfsi_table *table = &store->tables[WFSI_STEPS];
+    wfsi_index *index = &table->indexes[WFSI_STEP_BY_KEY];
+    bool few = run->row_count <= WFSI_FEW_STEPS;
     uint64_t words[3];
     uint32_t i;
 
-    for (i = run->row_count; i < run->draft_count; i++)
+    for (i = few ? 0 : run->row_count; i < run->draft_count; i++)
         if (run->drafts[i].row->step_key == key)
             return false;
+    if (few)
+        return true;
     words[0] = run->instance_ref;
     words[1] = (uint64_t)run->instance.run_number;
     words[2] = key;
-    return wfsi_key_find(store, table, &table->indexes[WFSI_STEP_BY_KEY], words,
-                         NULL) == 0;
+    return wfsi_map_build(store, table, index) &&
+           wfsi_key_find(store, table, index, words, NULL) == 0;
 }
 
 /* How often a key without suffix was used so far, counting this use. Most are
@@ -11558,12 +11722,12 @@ wfs_status wfs_queue_hook(wfs_run *run, const char *hook_name,
 static bool wfsi_retrieve_steps(wfs_run *run)
 {
     const wfsi_table *table = &run->harness->store->tables[WFSI_STEPS];
-    wfs_row_id id = wfsi_run_first(run->harness, WFSI_STEPS, run->instance_ref,
-                                   run->instance.run_number);
+    wfs_row_id id = wfsi_run_first_step(run->harness, run->instance_ref,
+                                        run->instance.run_number);
     const wfsi_step_row *row;
     wfsi_draft *draft;
 
-    for (; id != 0; id = row->of_run.next) {
+    for (; id != 0; id = row->of_instance.next) {
         if (run->draft_count == run->draft_capacity && !wfsi_drafts_grow(run))
             return false;
         row = (const wfsi_step_row *)(void *)wfsi_row_at(table, id);
@@ -11638,26 +11802,25 @@ static bool wfsi_inbox_index(wfs_run *run)
 static bool wfsi_retrieve_events(wfs_run *run)
 {
     wfs_harness *harness = run->harness;
-    wfs_row_id id, first = wfsi_run_first(harness, WFSI_EVENTS,
-                                          run->instance_ref,
-                                          run->instance.run_number);
+    wfs_row_id id, first = wfsi_run_first_event(harness, run->instance_ref,
+                                                run->instance.run_number);
     uint32_t count = 0;
     bool sorted = true;
     wfsi_inbox *event, *room;
     const wfsi_event_row *row;
 
     run->next_event = harness->store->tables[WFSI_EVENTS].next_id;
+    run->last_event = wfsi_last_event(harness, run->instance_ref);
     if (first == 0)
         return true;
-    run->last_event = wfsi_event_at(harness, first)->of_run.prev;
-    for (id = first; id != 0; id = wfsi_event_at(harness, id)->of_run.next)
+    for (id = first; id != 0; id = wfsi_event_at(harness, id)->of_instance.next)
         count += wfsi_event_at(harness, id)->consumed_by_step_key == 0;
     run->inbox = (wfsi_inbox *)wfsi_arena_allocate(
         run->arena, (size_t)count * 2 * sizeof *run->inbox);
     if (run->inbox == NULL)
         return false;
     room = run->inbox + count;
-    for (id = first; id != 0; id = row->of_run.next) {
+    for (id = first; id != 0; id = row->of_instance.next) {
         row = wfsi_event_at(harness, id);
         if (row->consumed_by_step_key != 0)
             continue;
@@ -11867,18 +12030,13 @@ static bool wfsi_tick_is_current(const wfs_run *run)
     const wfs_harness *harness = run->harness;
     const char *row = wfsi_row_find(&harness->store->tables[WFSI_INSTANCES],
                                     run->instance_ref);
-    wfs_row_id first, last = 0;
 
     if (run->reader->stale || row == NULL ||
         wfsi_row_version(row) != run->instance.version)
         return false;
     if (harness->store->tables[WFSI_EVENTS].next_id == run->next_event)
         return true;
-    first = wfsi_run_first(harness, WFSI_EVENTS, run->instance_ref,
-                           run->instance.run_number);
-    if (first != 0)
-        last = wfsi_event_at(harness, first)->of_run.prev;
-    return last == run->last_event;
+    return wfsi_last_event(harness, run->instance_ref) == run->last_event;
 }
 
 /* Texts of a change into the row that is written. */
@@ -11926,15 +12084,15 @@ static wfs_status wfsi_commit_old_step(wfs_run *run, const wfsi_change *change,
     wfs_store *store = run->harness->store;
     wfsi_table *table = &store->tables[WFSI_STEPS];
     wfsi_step_row *row;
-    wfsi_link of_run;
+    wfsi_link of_instance;
 
     WFS_TRY(wfsi_row_of(store, WFSI_STEPS, id, change->row.version));
     row = (wfsi_step_row *)(void *)wfsi_row_edit(store, WFSI_STEPS, id);
     if (row == NULL)
         return wfsi_no_memory(&store->error);
-    of_run = row->of_run;
+    of_instance = row->of_instance;
     *row = change->row;
-    row->of_run = of_run;
+    row->of_instance = of_instance;
     row->updated_at = run->harness->clock.now;
     if (wfsi_change_texts(store, change, row))
         return wfsi_row_changed(store, WFSI_STEPS, id);
@@ -13106,7 +13264,7 @@ static wfs_status wfsi_hook_end(wfs_harness *harness, wfs_row_id id,
         return wfsi_harness_no_memory(harness);
     row->status = harness->names.hook_status[status];
     WFSI_SET_TIME(hook, row, last_attempt_at, harness->clock.now);
-    WFSI_SET_TIME(hook, row, due_at, WFS_NO_TIME);
+    wfsi_hook_unplan(row);
     return wfsi_row_changed(harness->store, WFSI_HOOKS, id);
 }
 
@@ -13132,13 +13290,13 @@ static wfs_status wfsi_hook_failed(wfs_harness *harness, wfs_row_id id,
     row->attempts++;
     if (row->attempts >= row->max_attempts) {
         row->status = harness->names.hook_status[WFS_HOOK_FAILED];
-        WFSI_SET_TIME(hook, row, due_at, WFS_NO_TIME);
+        wfsi_hook_unplan(row);
     } else {
         row->status = harness->names.hook_status[WFS_HOOK_PENDING];
         delay = wfsi_time_add(harness->clock.now,
                               (double)(delay > 10000 ? 10000 : delay));
         WFSI_SET_TIME(hook, row, next_retry_at, delay);
-        WFSI_SET_TIME(hook, row, due_at, delay);
+        wfsi_hook_plan(row, delay);
     }
     return wfsi_row_changed(store, WFSI_HOOKS, id);
 }
@@ -13239,31 +13397,45 @@ static int wfsi_compare_ids(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
+/* Put a hook on the list of those that are due; false without memory. */
+static bool wfsi_hooks_add(wfs_harness *harness, wfs_row_id id, bool *sorted)
+{
+    size_t count = wfsi_array_count(harness->due);
+
+    if (harness->hook != NULL && wfsi_hook_is_open(harness, id))
+        return true;
+    if (!wfsi_array_reserve(&harness->allocator, harness->due, 1))
+        return false;
+    if (count != 0 && harness->due[count - 1] > id)
+        *sorted = false;
+    wfsi_array_push(harness->due, id);
+    return true;
+}
+
 /* The ids of all hooks that are due, in order, in the harness's list. */
 static wfs_status wfsi_hooks_due(wfs_harness *harness)
 {
     wfsi_table *table = &harness->store->tables[WFSI_HOOKS];
-    wfsi_index *index = &table->indexes[WFSI_HOOK_DUE];
+    wfsi_index *due = &table->indexes[WFSI_HOOK_DUE];
+    const wfs_row_id *heads = table->indexes[WFSI_HOOK_AT_ONCE].heads;
     const wfsi_entry *entry;
     wfsi_place place;
     bool sorted = true;
-    size_t count;
+    wfs_row_id id;
 
-    if (!wfsi_tree_build(harness->store, table, index))
+    if (!wfsi_tree_build(harness->store, table, due))
         return wfsi_harness_no_memory(harness);
     wfsi_array_shrink(harness->due, 0);
-    for (place = wfsi_tree_first(&index->ordered);
-         (entry = wfsi_tree_entry(&index->ordered, place)) != NULL &&
-         wfsi_hook_at(harness, entry->id)->due_at <= harness->clock.now;
-         place = wfsi_tree_next(&index->ordered, place)) {
-        if (wfsi_hook_is_open(harness, entry->id))
-            continue;
-        if (!wfsi_array_reserve(&harness->allocator, harness->due, 1))
+    for (id = wfsi_array_count(heads) > 1 ? heads[1] : 0; id != 0;
+         id = wfsi_hook_at(harness, id)->at_once_link.next)
+        if (!wfsi_hooks_add(harness, id, &sorted))
             return wfsi_harness_no_memory(harness);
-        count = wfsi_array_count(harness->due);
-        sorted = sorted && (count == 0 || harness->due[count - 1] < entry->id);
-        wfsi_array_push(harness->due, entry->id);
-    }
+    for (place = wfsi_tree_first(&due->ordered);
+         (entry = wfsi_tree_entry(&due->ordered, place)) != NULL &&
+         entry->prefix <= wfsi_integer_prefix(harness->clock.now);
+         place = wfsi_tree_next(&due->ordered, place))
+        if (!wfsi_hooks_add(harness, entry->id, &sorted))
+            return wfsi_harness_no_memory(harness);
     if (!sorted)
         qsort(harness->due, wfsi_array_count(harness->due),
               sizeof *harness->due, wfsi_compare_ids);

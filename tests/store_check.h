@@ -265,6 +265,10 @@ static inline void store_check_unique(const wfs_store *store,
     wfs_row_id id;
 
     store_check_map(&index->map);
+    if ((table->mapped >> (index - table->indexes) & 1) == 0) {
+        STORE_HOLDS(index->map.count == 0, table, index);
+        return;     /* its map waits to be asked for */
+    }
     for (id = 1; id < table->next_id; id++) {
         row = wfsi_row_find(table, id);
         if (row == NULL || !store_has_key(index, row))
@@ -310,6 +314,16 @@ static inline void store_check_lists(const wfs_store *store,
     wfs_row_id id;
 
     store_check_map(&index->map);
+    STORE_HOLDS(!index->direct || index->map.count == 0, table, index);
+    for (i = 0; i < wfsi_array_count(index->heads); i++) {
+        id = index->heads[i];
+        if (id == 0)
+            continue;
+        row = wfsi_row_find(table, id);
+        STORE_HOLDS(row != NULL && store_has_key(index, row), table, index);
+        STORE_HOLDS(wfsi_part_bytes(&index->parts[0], row) == i, table, index);
+        count += store_check_one_list(store, table, index, id);
+    }
     for (i = 0; i < index->map.capacity; i++) {
         id = index->map.slots[i].value;
         if (id == 0)

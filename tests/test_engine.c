@@ -248,17 +248,17 @@ static void test_rows_lie_as_the_store_lays_them_out(void **state)
     check_step_columns(harness);
     check_event_columns(harness);
     check_hook_columns(harness);
-    assert_int_equal(tables_of[WFSI_STEPS].indexes[WFSI_RUN_LIST].link_offset,
-                     offsetof(wfsi_step_row, of_run));
-    assert_int_equal(tables_of[WFSI_EVENTS].indexes[WFSI_RUN_LIST].link_offset,
-                     offsetof(wfsi_event_row, of_run));
+    assert_int_equal(tables_of[WFSI_STEPS].indexes[WFSI_OF_INSTANCE].link_offset,
+                     offsetof(wfsi_step_row, of_instance));
+    assert_int_equal(tables_of[WFSI_EVENTS].indexes[WFSI_OF_INSTANCE].link_offset,
+                     offsetof(wfsi_event_row, of_instance));
     check_index(harness, WFSI_INSTANCES, WFSI_INSTANCE_BY_ID, "by_instance");
     check_index(harness, WFSI_INSTANCES, WFSI_INSTANCE_BY_STATUS, "by_status");
-    check_index(harness, WFSI_STEPS, WFSI_RUN_LIST, "of_run");
-    check_index(harness, WFSI_STEPS, WFSI_RUN_BY_CREATED, "by_created");
+    check_index(harness, WFSI_STEPS, WFSI_OF_INSTANCE, "of_instance");
+    check_index(harness, WFSI_STEPS, WFSI_BY_CREATED, "by_created");
     check_index(harness, WFSI_STEPS, WFSI_STEP_BY_KEY, "by_key");
-    check_index(harness, WFSI_EVENTS, WFSI_RUN_LIST, "of_run");
-    check_index(harness, WFSI_EVENTS, WFSI_RUN_BY_CREATED, "by_created");
+    check_index(harness, WFSI_EVENTS, WFSI_OF_INSTANCE, "of_instance");
+    check_index(harness, WFSI_EVENTS, WFSI_BY_CREATED, "by_created");
     check_index(harness, WFSI_HOOKS, WFSI_HOOK_DUE, "due");
     close_harness(harness);
 }

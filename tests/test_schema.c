@@ -86,11 +86,11 @@ static void rows_have_room_for_structs(void **state)
     assert_true(store->tables[WFSI_EVENTS].row_size >= sizeof(wfsi_event_row));
     assert_true(store->tables[WFSI_HOOKS].row_size >= sizeof(wfsi_hook_row));
     assert_int_equal(
-        store->tables[WFSI_STEPS].indexes[WFSI_RUN_LIST].link_offset,
-        offsetof(wfsi_step_row, of_run));
+        store->tables[WFSI_STEPS].indexes[WFSI_OF_INSTANCE].link_offset,
+        offsetof(wfsi_step_row, of_instance));
     assert_int_equal(
-        store->tables[WFSI_EVENTS].indexes[WFSI_RUN_LIST].link_offset,
-        offsetof(wfsi_event_row, of_run));
+        store->tables[WFSI_EVENTS].indexes[WFSI_OF_INSTANCE].link_offset,
+        offsetof(wfsi_event_row, of_instance));
     wfs_harness_free(harness);
 }
 
@@ -116,13 +116,13 @@ static void numbers_stand_for_their_names(void **state)
     assert_string_equal(
         index_name(store, WFSI_INSTANCES, WFSI_INSTANCE_BY_STATUS),
         "by_status");
-    assert_string_equal(index_name(store, WFSI_STEPS, WFSI_RUN_LIST), "of_run");
-    assert_string_equal(index_name(store, WFSI_STEPS, WFSI_RUN_BY_CREATED),
+    assert_string_equal(index_name(store, WFSI_STEPS, WFSI_OF_INSTANCE), "of_instance");
+    assert_string_equal(index_name(store, WFSI_STEPS, WFSI_BY_CREATED),
                         "by_created");
     assert_string_equal(index_name(store, WFSI_STEPS, WFSI_STEP_BY_KEY),
                         "by_key");
-    assert_string_equal(index_name(store, WFSI_EVENTS, WFSI_RUN_LIST),
-                        "of_run");
+    assert_string_equal(index_name(store, WFSI_EVENTS, WFSI_OF_INSTANCE),
+                        "of_instance");
     assert_string_equal(index_name(store, WFSI_HOOKS, WFSI_HOOK_DUE), "due");
     wfs_harness_free(harness);
 }
