@@ -4070,14 +4070,14 @@ static bool wfsi_scan_text(wfsi_build *build, const char *text, size_t size,
  * whole numbers, few levels. What this accepts is JSON; of what it does not,
  * the parser says whether it is. */
 
-static const char *wfsi_plain_string(const char *at, const char *end)
+WFSI_INLINE const char *wfsi_plain_string(const char *at, const char *end)
 {
     at = wfsi_plain_end(at, end);
     return at < end && *at == '"' ? at + 1 : NULL;
 }
 
 /* at: where a key starts. */
-static const char *wfsi_plain_key(const char *at, const char *end)
+WFSI_INLINE const char *wfsi_plain_key(const char *at, const char *end)
 {
     if (at < end && *at == ' ')
         at++;
@@ -4088,7 +4088,8 @@ static const char *wfsi_plain_key(const char *at, const char *end)
 }
 
 /* at: after the first character, c. */
-static const char *wfsi_plain_scalar(const char *at, const char *end, char c)
+WFSI_INLINE const char *wfsi_plain_scalar(const char *at, const char *end,
+                                          char c)
 {
     const char *digits = at - 1;
 
@@ -5703,6 +5704,7 @@ typedef struct wfsi_index {
     uint32_t column_count;
     bool unique, list, tree, sparse;
     bool partial;               /* rows may be left out, for a null */
+    uint32_t null_bits;         /* then these, or 0: not in the first word */
     bool words_decide;          /* equal words mean equal columns */
     bool prefix_decides;        /* equal prefixes mean equal columns */
     bool direct;                /* list: first rows are found by the value */
@@ -6142,12 +6144,18 @@ static char *wfsi_row_find(const wfsi_table *table, wfs_row_id id)
     return wfsi_row_version(row) != 0 ? row : NULL;
 }
 
-static bool wfsi_cell_is_null(const char *row, uint32_t column)
+/* The null bits of columns number * 32 and on. */
+WFSI_INLINE uint32_t wfsi_null_word(const char *row, uint32_t number)
 {
     uint32_t word;
 
-    memcpy(&word, row + sizeof(uint32_t) * (1 + (column >> 5)), sizeof word);
-    return (word >> (column & 31) & 1) != 0;
+    memcpy(&word, row + sizeof(uint32_t) * (1 + number), sizeof word);
+    return word;
+}
+
+WFSI_INLINE bool wfsi_cell_is_null(const char *row, uint32_t column)
+{
+    return (wfsi_null_word(row, column >> 5) >> (column & 31) & 1) != 0;
 }
 
 static void wfsi_cell_set_null(char *row, uint32_t column, bool is_null)
@@ -6353,6 +6361,8 @@ WFSI_INLINE bool wfsi_row_is_indexed(const wfsi_index *index, const char *row)
 
     if (!index->partial)
         return true;
+    if (index->null_bits != 0)
+        return (wfsi_null_word(row, 0) & index->null_bits) == 0;
     for (i = 0; i < index->column_count; i++)
         if (index->parts[i].nullable &&
             wfsi_cell_is_null(row, index->parts[i].column))
@@ -7169,13 +7179,12 @@ static wfsi_place wfsi_tree_seek_back(const wfs_store *store,
 
 /* --- all indexes of a row */
 
-/* After a map reserve. home: of the row, in an index with a map. */
+/* After a map reserve, for a row that is indexed. home: its own, in an index
+ * with a map or heads. */
 WFSI_INLINE void wfsi_index_insert(wfs_store *store, wfsi_table *table,
                                    wfsi_index *index, wfs_row_id id,
-                                   const char *row, wfsi_home home)
+                                   wfsi_home home)
 {
-    if (!wfsi_row_is_indexed(index, row))
-        return;
     if (index->list)
         wfsi_list_insert(table, index, id, home);
     else if (index->unique)
@@ -7195,9 +7204,11 @@ static void wfsi_indexes_enter(wfs_store *store, wfsi_table *table,
 
     while (which != 0) {
         index = &table->indexes[wfsi_next_bit(&which)];
-        if ((index->list || index->unique) && wfsi_row_is_indexed(index, row))
+        if (!wfsi_row_is_indexed(index, row))
+            continue;
+        if (index->list || index->unique)
             home = wfsi_row_home(store, table, index, id, row);
-        wfsi_index_insert(store, table, index, id, row, home);
+        wfsi_index_insert(store, table, index, id, home);
     }
 }
 
@@ -7240,8 +7251,8 @@ WFSI_INLINE bool wfsi_index_moves(const wfsi_index *index, const char *before,
 }
 
 /* A bit for each index that is kept and in which two states differ. */
-static uint32_t wfsi_indexes_moved(const wfsi_table *table, const char *before,
-                                   const char *after)
+WFSI_INLINE uint32_t wfsi_indexes_moved(const wfsi_table *table,
+                                        const char *before, const char *after)
 {
     uint32_t number, left = table->kept & ~table->fixed, moved = 0;
 
@@ -7255,7 +7266,7 @@ static uint32_t wfsi_indexes_moved(const wfsi_table *table, const char *before,
 
 /* --- transactions */
 
-static bool wfsi_begin(wfs_store *store)
+WFSI_INLINE bool wfsi_begin(wfs_store *store)
 {
     wfsi_savepoint savepoint;
 
@@ -7427,16 +7438,21 @@ static void wfsi_commit_deletes(wfs_store *store)
     }
 }
 
-static void wfsi_free_pending(wfs_store *store)
+static void wfsi_free_texts(wfs_store *store)
 {
     size_t i;
 
-    if (store->readers != NULL || wfsi_array_count(store->freed) == 0 ||
-        wfsi_array_count(store->savepoints) != 0)
-        return;
     for (i = 0; i < wfsi_array_count(store->freed); i++)
         wfsi_text_free(store, store->freed[i]);
     wfsi_array_shrink(store->freed, 0);
+}
+
+/* Free the texts that nobody reads any more. */
+WFSI_INLINE void wfsi_free_pending(wfs_store *store)
+{
+    if (wfsi_array_count(store->freed) != 0 && store->readers == NULL &&
+        wfsi_array_count(store->savepoints) == 0)
+        wfsi_free_texts(store);
 }
 
 static void wfsi_reader_open(wfs_store *store, wfsi_reader *reader)
@@ -7583,10 +7599,9 @@ static wfs_status wfsi_unique_error(wfs_store *store, const wfsi_table *table,
 /* Make sure that the row can enter the maps of a bit set of indexes: no key
  * clashes, and there is room. homes: of the row. */
 WFSI_INLINE wfs_status wfsi_maps_prepare(wfs_store *store, wfsi_table *table,
-                                         wfs_row_id id, uint32_t which,
-                                         wfsi_home *homes)
+                                         wfs_row_id id, const char *row,
+                                         uint32_t which, wfsi_home *homes)
 {
-    const char *row = wfsi_row_at(table, id);
     wfsi_index *index;
     wfs_row_id other;
     uint32_t number;
@@ -7645,18 +7660,18 @@ static wfs_status wfsi_check_columns(wfs_store *store, const wfsi_table *table,
     return WFS_OK;
 }
 
-/* Add the row whose bytes stand in wfsi_row_new's, checked but for its keys;
+/* Add the row whose bytes wfsi_row_new gave, filled and checked but for keys;
  * on an error its texts are freed. */
 static wfs_status wfsi_row_insert(wfs_store *store, uint32_t number,
-                                  wfs_row_id *id_out)
+                                  void *bytes, wfs_row_id *id_out)
 {
     wfsi_table *table = &store->tables[number];
     wfs_row_id id = table->next_id;
-    char *row = wfsi_row_at(table, id);
+    char *row = (char *)bytes;
     wfsi_home homes[WFSI_INDEXES];
     uint32_t version = 1, which = table->kept, i;
     wfs_status status =
-        wfsi_maps_prepare(store, table, id, table->mapped, homes);
+        wfsi_maps_prepare(store, table, id, row, table->mapped, homes);
 
     if (status == WFS_OK && !wfsi_undo_reserve(store, 0))
         status = wfsi_no_memory(&store->error);
@@ -7670,7 +7685,8 @@ static wfs_status wfsi_row_insert(wfs_store *store, uint32_t number,
     table->live[(id - 1) >> WFSI_ROWS_BITS]++;
     while (which != 0) {
         i = wfsi_next_bit(&which);
-        wfsi_index_insert(store, table, &table->indexes[i], id, row, homes[i]);
+        if (wfsi_row_is_indexed(&table->indexes[i], row))
+            wfsi_index_insert(store, table, &table->indexes[i], id, homes[i]);
     }
     wfsi_undo_push(store, WFSI_UNDO_INSERT, number, id, NULL, 0);
     store->changes++;
@@ -7722,6 +7738,25 @@ WFSI_INLINE void wfsi_row_drop_texts(wfs_store *store, const wfsi_table *table,
     }
 }
 
+/* Move a changed row to its new keys in a bit set of indexes; on an error it
+ * is reset. */
+static wfs_status wfsi_row_move(wfs_store *store, wfsi_table *table,
+                                wfs_row_id id, char *row, const char *before,
+                                uint32_t moved)
+{
+    wfsi_home homes[WFSI_INDEXES];
+    wfs_status status =
+        wfsi_maps_prepare(store, table, id, row, moved & table->mapped, homes);
+
+    if (status != WFS_OK) {
+        wfsi_row_reset(store, table, row);
+        return status;
+    }
+    wfsi_indexes_leave(store, table, id, before, moved);
+    wfsi_indexes_enter(store, table, id, moved);
+    return WFS_OK;
+}
+
 /* End a change, checked but for its keys; on an error the row is reset. */
 static wfs_status wfsi_row_changed(wfs_store *store, uint32_t number,
                                    wfs_row_id id)
@@ -7730,23 +7765,12 @@ static wfs_status wfsi_row_changed(wfs_store *store, uint32_t number,
     char *row = wfsi_row_at(table, id);
     wfsi_undo record = wfsi_undo_last(store);
     const char *before = wfsi_undo_row(store, &record);
-    wfsi_home homes[WFSI_INDEXES];
     uint32_t version = wfsi_row_version(before) + 1;
     uint32_t moved = wfsi_indexes_moved(table, before, row);
-    wfs_status status = WFS_OK;
 
-    if ((moved & table->mapped) != 0)
-        status =
-            wfsi_maps_prepare(store, table, id, moved & table->mapped, homes);
-    if (status != WFS_OK) {
-        wfsi_row_reset(store, table, row);
-        return status;
-    }
+    if (moved != 0)
+        WFS_TRY(wfsi_row_move(store, table, id, row, before, moved));
     memcpy(row, &version, sizeof version);
-    if (moved != 0) {
-        wfsi_indexes_leave(store, table, id, before, moved);
-        wfsi_indexes_enter(store, table, id, moved & table->kept);
-    }
     wfsi_row_drop_texts(store, table, before, row);
     store->changes++;
     return WFS_OK;
@@ -8034,6 +8058,15 @@ static wfs_status wfsi_declare_index(wfs_store *store, wfsi_table *table,
             index.partial = true;
         if (index.parts[i].nullable || index.parts[i].owns)
             index.words_decide = false;
+    }
+    for (i = 0; index.partial && i < index.column_count; i++) {
+        if (!index.parts[i].nullable)
+            continue;
+        if (index.parts[i].column >= 32) {
+            index.null_bits = 0;
+            break;
+        }
+        index.null_bits |= (uint32_t)1 << index.parts[i].column;
     }
     first = &table->columns[index.parts[0].column];
     index.direct = index.list && index.column_count == 1 &&
@@ -8639,7 +8672,7 @@ static wfs_status wfsi_insert(wfs_store *store, uint32_t number,
     if (status == WFS_OK)
         status = wfsi_check_columns(store, table, row);
     if (status == WFS_OK)
-        return wfsi_row_insert(store, number, id);
+        return wfsi_row_insert(store, number, row, id);
     wfsi_row_free_texts(store, table, row, NULL);
     return status;
 }
@@ -10165,7 +10198,6 @@ struct wfs_run {
 
     /* retrieved */
     wfs_row_id instance_ref;            /* 0: nothing to do */
-    wfsi_instance_row instance;
     wfs_row_id last_event;              /* of the run, 0: none */
     wfs_row_id next_event;              /* id of the next event of any run */
     wfsi_draft *drafts;
@@ -10190,15 +10222,19 @@ struct wfs_run {
     int64_t resume_at;                  /* of the suspension; or no time */
     bool resume_is_retry;
     wfsi_handle suspended_on;           /* event type, or 0 */
-    wfs_failure failure;                /* of the last WFS_FAILED */
     wfsi_span value;                    /* that wfs_return gave */
     wfsi_queued *queue, **queue_end;
 
     /* the plan */
     wfsi_outcome outcome;
     int64_t due;                        /* TOO_EARLY */
-    wfs_random random_before, random_after;
     bool lost;                          /* another tick was first */
+
+    /* what does not start at zero */
+    wfs_random random_before, random_after;
+    wfs_failure failure;                /* of the last WFS_FAILED */
+    wfsi_instance_row instance;
+    wfsi_draft first_drafts[16];
 };
 
 struct wfs_open_tick {
@@ -10343,7 +10379,7 @@ static wfs_status wfsi_hook_insert(wfs_harness *harness, wfsi_hook_row *fields,
     WFSI_SET_TIME(hook, fields, next_retry_at, next_retry_at);
     wfsi_hook_plan(fields, next_retry_at);
     *row = *fields;
-    return wfsi_row_insert(store, WFSI_HOOKS, NULL);
+    return wfsi_row_insert(store, WFSI_HOOKS, row, NULL);
 }
 
 /* The engine's hook: a tick of the instance for that reason. */
@@ -10765,14 +10801,13 @@ static wfsi_draft *wfsi_draft_find(wfs_run *run, wfsi_handle key, bool *failed)
 /* Room for one more draft. */
 static bool wfsi_drafts_grow(wfs_run *run)
 {
-    uint32_t capacity = run->draft_capacity == 0 ? 16 : run->draft_capacity * 2;
+    uint32_t capacity = run->draft_capacity * 2;
     wfsi_draft *drafts = (wfsi_draft *)wfsi_arena_allocate(
         run->arena, capacity * sizeof *drafts);
 
     if (drafts == NULL)
         return false;
-    if (run->draft_count != 0)
-        memcpy(drafts, run->drafts, run->draft_count * sizeof *drafts);
+    memcpy(drafts, run->drafts, run->draft_count * sizeof *drafts);
     run->drafts = drafts;
     run->draft_capacity = capacity;
     return true;
@@ -11862,7 +11897,10 @@ static wfs_open_tick *wfsi_tick_take(wfs_harness *harness)
             return NULL;
         wfsi_arena_open(&tick->arena, &harness->allocator);
     }
-    memset(&tick->run, 0, sizeof tick->run);
+    memset(&tick->run, 0, offsetof(wfs_run, random_before));
+    tick->run.random_before = tick->run.random_after = harness->random;
+    tick->run.drafts = tick->run.first_drafts;
+    tick->run.draft_capacity = WFSI_COUNT(tick->run.first_drafts);
     tick->phase = WFSI_PHASE_RETRIEVED;
     tick->run.harness = harness;
     tick->run.arena = &tick->arena;
@@ -12073,7 +12111,7 @@ static wfs_status wfsi_commit_new_step(wfs_run *run, const wfsi_change *change)
     *row = change->row;
     row->created_at = row->updated_at = run->harness->clock.now;
     if (wfsi_change_texts(store, change, row))
-        return wfsi_row_insert(store, WFSI_STEPS, NULL);
+        return wfsi_row_insert(store, WFSI_STEPS, row, NULL);
     wfsi_row_free_texts(store, table, (char *)row, NULL);
     return wfsi_no_memory(&store->error);
 }
@@ -12174,7 +12212,6 @@ static wfs_status wfsi_commit_queue(wfs_run *run)
     const wfsi_queued *queued;
     wfs_status status;
 
-    WFS_TRY(wfsi_check_queue(run));
     for (queued = run->queue; queued != NULL; queued = queued->next) {
         if (queued->dropped)
             continue;
@@ -12240,6 +12277,7 @@ static wfs_status wfsi_commit_instance(wfs_run *run)
 /* The program ran: its steps, events, queued writes, outcome and next hook. */
 static wfs_status wfsi_commit_replay(wfs_run *run)
 {
+    WFS_TRY(wfsi_check_queue(run));
     WFS_TRY(wfsi_commit_steps(run));
     WFS_TRY(wfsi_commit_events(run, 0));
     WFS_TRY(wfsi_commit_queue(run));
@@ -12293,20 +12331,18 @@ static void wfsi_random_restore(wfs_run *run)
         run->harness->random = run->random_before;
 }
 
+/* In a transaction that the caller has begun, and rolls back on an error; also
+ * when the tick has lost, unless it was not held open: then it has not written
+ * anything. */
 static wfs_status wfsi_tick_commit(wfs_run *run, int *processed)
 {
-    wfs_store *store = run->harness->store;
-    wfs_status status = WFS_OK;
+    wfs_status status;
 
     *processed = 0;
     if (run->outcome == WFSI_OUTCOME_NONE)
         return WFS_OK;
-    if (!wfsi_begin(store))
-        status = wfsi_no_memory(&store->error);
-    else
-        status = wfsi_close(store, wfsi_tick_is_current(run)
-                                       ? wfsi_commit_outcome(run)
-                                       : WFS_ERR_CONFLICT);
+    status = wfsi_tick_is_current(run) ? wfsi_commit_outcome(run)
+                                       : WFS_ERR_CONFLICT;
     if (status == WFS_OK) {
         *processed = 1;
         return WFS_OK;
@@ -12318,7 +12354,8 @@ static wfs_status wfsi_tick_commit(wfs_run *run, int *processed)
                                       wfs_instance_id(run));
 }
 
-/* All three phases at once. *lost: another one was first. */
+/* All three phases at once, in a transaction as above. *lost: another one was
+ * first. */
 static wfs_status wfsi_tick(wfs_harness *harness, wfs_row_id ref,
                             int64_t run_number, wfs_reason reason,
                             int64_t timestamp, int *processed, bool *lost)
@@ -12646,13 +12683,15 @@ static bool wfsi_instance_is_terminal(const wfs_harness *harness,
 /* Ids and event types: 1 to 100 letters, digits, _ and -, the first no -. */
 static bool wfsi_id_is_valid(const char *id)
 {
-    const char *at = id;
+    /* a bit a character: - 0-9, and A-Z _ a-z */
+    static const uint64_t valid[] = {UINT64_C(0x03FF200000000000),
+                                     UINT64_C(0x07FFFFFE87FFFFFE), 0, 0};
+    const unsigned char *at = (const unsigned char *)id;
 
-    for (; *at != '\0'; at++)
-        if ((unsigned)((*at | 0x20) - 'a') >= 26 &&
-            (unsigned)(*at - '0') >= 10 && *at != '_' && *at != '-')
-            return false;
-    return at - id > 0 && at - id <= 100 && *id != '-';
+    while ((valid[*at >> 6] >> (*at & 63) & 1) != 0)
+        at++;
+    return *at == '\0' && *id != '-' && *id != '\0' &&
+           at - (const unsigned char *)id <= 100;
 }
 
 static wfs_status wfsi_check_id(wfs_harness *harness, const char *what,
@@ -12760,7 +12799,7 @@ static wfs_status wfsi_instance_insert(wfs_harness *harness,
     WFSI_SET_HANDLE(instance, row, output, 0);
     WFSI_SET_HANDLE(instance, row, error_name, 0);
     WFSI_SET_HANDLE(instance, row, error_message, 0);
-    WFS_TRY(wfsi_row_insert(store, WFSI_INSTANCES, &ref));
+    WFS_TRY(wfsi_row_insert(store, WFSI_INSTANCES, row, &ref));
     return wfsi_hook_enqueue(harness, ref, wfsi_instance_at(harness, ref),
                              WFS_REASON_CREATE, WFS_NO_TIME);
 }
@@ -12925,7 +12964,7 @@ static wfs_status wfsi_event_insert(wfs_harness *harness, wfs_row_id ref,
     row->created_at = harness->clock.now;
     WFSI_SET_TIME(event, row, delivered_at, WFS_NO_TIME);
     WFSI_SET_HANDLE(event, row, consumed_by_step_key, 0);
-    WFS_TRY(wfsi_row_insert(store, WFSI_EVENTS, NULL));
+    WFS_TRY(wfsi_row_insert(store, WFSI_EVENTS, row, NULL));
     return wfsi_hook_enqueue(harness, ref, wfsi_instance_at(harness, ref),
                              WFS_REASON_EVENT, WFS_NO_TIME);
 }
@@ -13178,15 +13217,22 @@ wfs_status wfs_tick_plan(wfs_open_tick *tick)
 
 wfs_status wfs_tick_commit(wfs_open_tick *tick, int *processed)
 {
+    wfs_store *store = tick->run.harness->store;
     wfs_status status;
     int count = 0;
 
-    if (tick->phase == WFSI_PHASE_PLANNED)
-        status = wfsi_tick_commit(&tick->run, &count);
-    else
-        status = wfsi_error(wfsi_harness_error(tick->run.harness),
-                            WFS_ERR_MISUSE,
+    if (tick->phase != WFSI_PHASE_PLANNED) {
+        status = wfsi_error(&store->error, WFS_ERR_MISUSE,
                             "a tick is committed after a plan that succeeded");
+    } else if (!wfsi_begin(store)) {
+        status = wfsi_no_memory(&store->error);
+    } else {
+        status = wfsi_tick_commit(&tick->run, &count);
+        if (tick->run.lost)
+            wfsi_rollback(store);
+        else
+            wfsi_close(store, status);
+    }
     wfsi_tick_give_back(tick);
     if (processed != NULL)
         *processed = count;
