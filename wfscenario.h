@@ -1818,11 +1818,16 @@ extern "C" {
 
 #define WFSI_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-/* For the few functions that every tick and every write goes through. */
+/* For what every tick and every write goes through: small pieces become part
+ * of it, what is seldom needed stays out of the way. */
 #if defined(__GNUC__)
 #define WFSI_INLINE static inline __attribute__((always_inline))
+#define WFSI_APART __attribute__((noinline))
+#define WFSI_COLD __attribute__((noinline, cold))
 #else
 #define WFSI_INLINE static inline
+#define WFSI_APART
+#define WFSI_COLD
 #endif
 
 /* --- allocation */
@@ -1891,6 +1896,7 @@ static size_t wfsi_array_bytes(const void *array, size_t item_size)
 }
 
 /* slot: address of the array pointer, of whatever type. */
+WFSI_APART
 static bool wfsi_array_grow(const wfs_allocator *allocator, void *slot,
                             size_t item_size, size_t extra)
 {
@@ -2034,6 +2040,7 @@ static bool wfsi_arena_advance(wfs_arena *arena, size_t size)
     return true;
 }
 
+WFSI_APART
 static void *wfsi_arena_slow(wfs_arena *arena, size_t size)
 {
     void *result;
@@ -2047,7 +2054,7 @@ static void *wfsi_arena_slow(wfs_arena *arena, size_t size)
     return result;
 }
 
-static void *wfsi_arena_allocate(wfs_arena *arena, size_t size)
+WFSI_INLINE void *wfsi_arena_allocate(wfs_arena *arena, size_t size)
 {
     void *result = arena->at;
 
@@ -2070,7 +2077,8 @@ static void *wfsi_arena_zeroed(wfs_arena *arena, size_t size)
 }
 
 /* A copy ended by a NUL. */
-static char *wfsi_arena_text(wfs_arena *arena, const char *text, size_t size)
+WFSI_INLINE char *wfsi_arena_text(wfs_arena *arena, const char *text,
+                                  size_t size)
 {
     char *copy = (char *)wfsi_arena_allocate(arena, size + 1);
 
@@ -2396,6 +2404,7 @@ static void wfsi_error_fill(wfs_error *error, wfs_status code,
 }
 
 /* Fill in an error (which may be NULL); returns the code. */
+WFSI_COLD
 static wfs_status wfsi_error(wfs_error *error, wfs_status code,
                              const char *format, ...)
 {
@@ -2410,6 +2419,7 @@ static wfs_status wfsi_error(wfs_error *error, wfs_status code,
 }
 
 /* The same for an error in parsed text, whose code and position it keeps. */
+WFSI_COLD
 static wfs_status wfsi_error_in(wfs_error *error, const wfs_error *why,
                                 const char *format, ...)
 {
@@ -2426,6 +2436,7 @@ static wfs_status wfsi_error_in(wfs_error *error, const wfs_error *why,
     return why->code;
 }
 
+WFSI_COLD
 static wfs_status wfsi_no_memory(wfs_error *error)
 {
     return wfsi_error(error, WFS_ERR_NO_MEMORY, "out of memory");
@@ -4033,6 +4044,7 @@ static const char *wfsi_scan_value(wfsi_scan *scan, const char *at)
     }
 }
 
+WFSI_APART
 static bool wfsi_scan_text(wfsi_build *build, const char *text, size_t size,
                            const wfs_limits *limits, wfs_error *error)
 {
@@ -4177,7 +4189,8 @@ static wfs_json *wfsi_json_build(wfs_arena *arena, const char *text,
 
 /* --- raw values */
 
-static wfs_json *wfsi_json_raw(wfs_arena *arena, const char *text, size_t size)
+WFSI_INLINE wfs_json *wfsi_json_raw(wfs_arena *arena, const char *text,
+                                    size_t size)
 {
     wfs_json *value;
 
@@ -5851,6 +5864,7 @@ static bool wfsi_heap_add_chunk(wfs_store *store, uint32_t units)
 }
 
 /* A new chunk to put texts into, larger than the one before. */
+WFSI_APART
 static bool wfsi_heap_extend(wfs_store *store, uint32_t needed)
 {
     wfsi_heap *heap = &store->heap;
@@ -5870,6 +5884,7 @@ static bool wfsi_heap_extend(wfs_store *store, uint32_t needed)
 }
 
 /* A chunk for one large text; takes the place of one that was freed. */
+WFSI_APART
 static wfsi_handle wfsi_heap_large(wfs_store *store, uint32_t units)
 {
     wfsi_heap *heap = &store->heap;
@@ -5918,8 +5933,8 @@ WFSI_INLINE wfsi_handle wfsi_heap_take(wfs_store *store, uint32_t units)
 }
 
 /* Keep a text; 0 without memory. */
-static wfsi_handle wfsi_text_keep(wfs_store *store, const char *text,
-                                  size_t size)
+WFSI_INLINE wfsi_handle wfsi_text_keep(wfs_store *store, const char *text,
+                                       size_t size)
 {
     uint32_t bytes = (uint32_t)size;
     wfsi_handle handle;
@@ -5964,6 +5979,7 @@ static void wfsi_text_free(wfs_store *store, wfsi_handle handle)
 /* --- maps: linear probing, backward-shift deletion; they never shrink, so
  * that taking writes back never needs memory */
 
+WFSI_APART
 static bool wfsi_map_grow(const wfs_allocator *allocator, wfsi_map *map)
 {
     uint32_t capacity = map->capacity == 0 ? 16 : map->capacity * 2;
@@ -6082,8 +6098,8 @@ static uint32_t wfsi_symbol_hash(const char *text, size_t size)
 }
 
 /* The handle of an interned text, or 0 when it is not interned. */
-static wfsi_handle wfsi_symbol_find(const wfs_store *store, uint32_t hash,
-                                    const char *text, size_t size)
+WFSI_INLINE wfsi_handle wfsi_symbol_find(const wfs_store *store, uint32_t hash,
+                                         const char *text, size_t size)
 {
     const wfsi_map *map = &store->symbols;
     uint32_t at, mask = map->capacity - 1;
@@ -6133,7 +6149,7 @@ static uint32_t wfsi_row_version(const char *row)
 }
 
 /* The row of an id, or NULL when there is none. */
-static char *wfsi_row_find(const wfsi_table *table, wfs_row_id id)
+WFSI_INLINE char *wfsi_row_find(const wfsi_table *table, wfs_row_id id)
 {
     char *row;
 
@@ -6372,6 +6388,7 @@ WFSI_INLINE bool wfsi_row_is_indexed(const wfsi_index *index, const char *row)
 
 /* Where words do not decide: whether two rows have the same nulls and texts in
  * an index's columns. */
+WFSI_APART
 static bool wfsi_rows_match(const wfs_store *store, const wfsi_table *table,
                             const wfsi_index *index, const char *left,
                             const char *right)
@@ -6431,9 +6448,11 @@ static inline bool wfsi_row_has_key(const wfs_store *store,
 
 /* The row (unique) or first row (list) with a key, or 0. values: NULL for keys
  * whose words decide. */
-static wfs_row_id wfsi_key_find(const wfs_store *store, const wfsi_table *table,
-                                const wfsi_index *index, const uint64_t *words,
-                                const wfs_value *values)
+WFSI_INLINE wfs_row_id wfsi_key_find(const wfs_store *store,
+                                     const wfsi_table *table,
+                                     const wfsi_index *index,
+                                     const uint64_t *words,
+                                     const wfs_value *values)
 {
     const wfsi_map *map = &index->map;
     uint32_t hash = wfsi_key_hash(words, index->column_count);
@@ -6485,6 +6504,7 @@ WFSI_INLINE wfsi_home wfsi_row_home(const wfs_store *store,
 
 /* Put all rows into the map of a unique index that has waited for it, because
  * those who write are sure that no key clashes; false without memory. */
+WFSI_APART
 static bool wfsi_map_build(wfs_store *store, wfsi_table *table,
                            wfsi_index *index)
 {
@@ -6534,8 +6554,8 @@ static wfsi_link *wfsi_row_link(const wfsi_table *table,
     return (wfsi_link *)(void *)(wfsi_row_at(table, id) + index->link_offset);
 }
 
-static void wfsi_list_insert(wfsi_table *table, wfsi_index *index,
-                             wfs_row_id id, wfsi_home home)
+WFSI_INLINE void wfsi_list_insert(wfsi_table *table, wfsi_index *index,
+                                  wfs_row_id id, wfsi_home home)
 {
     wfs_row_id *head = index->direct ? &index->heads[home.at]
                                      : &index->map.slots[home.at].value;
@@ -6872,6 +6892,7 @@ static void wfsi_node_remove(wfsi_node *node, uint32_t at)
 
 /* Split a full node; the right half goes to a new one, `number`. Appending at
  * the end leaves the left node full. */
+WFSI_APART
 static wfsi_entry wfsi_node_split(wfsi_tree *tree, wfsi_place place,
                                   uint32_t number)
 {
@@ -6898,6 +6919,7 @@ static wfsi_entry wfsi_node_split(wfsi_tree *tree, wfsi_place place,
 }
 
 /* A new root over the old one and its new sibling. */
+WFSI_APART
 static bool wfsi_tree_raise(wfs_store *store, wfsi_tree *tree,
                             wfsi_entry sibling)
 {
@@ -6965,6 +6987,7 @@ static bool wfsi_tree_put(wfs_store *store, wfsi_tree *tree, wfsi_path *path,
 }
 
 /* There is no memory for the tree: it is built again when it is asked for. */
+WFSI_COLD
 static void wfsi_tree_lose(wfs_store *store, wfsi_table *table,
                            wfsi_index *index)
 {
@@ -7079,6 +7102,7 @@ static void wfsi_tree_remove(wfs_store *store, wfsi_table *table,
 }
 
 /* Build an ordered index that is not; false without memory. */
+WFSI_APART
 static bool wfsi_tree_build(wfs_store *store, wfsi_table *table,
                             wfsi_index *index)
 {
@@ -7390,6 +7414,7 @@ static void wfsi_undo_delete(wfs_store *store, wfsi_table *table,
 }
 
 /* Take writes back until the undo log has that size. Needs no memory. */
+WFSI_APART
 static void wfsi_undo_to(wfs_store *store, size_t size)
 {
     wfsi_undo record;
@@ -7438,6 +7463,7 @@ static void wfsi_commit_deletes(wfs_store *store)
     }
 }
 
+WFSI_APART
 static void wfsi_free_texts(wfs_store *store)
 {
     size_t i;
@@ -7455,7 +7481,7 @@ WFSI_INLINE void wfsi_free_pending(wfs_store *store)
         wfsi_free_texts(store);
 }
 
-static void wfsi_reader_open(wfs_store *store, wfsi_reader *reader)
+WFSI_INLINE void wfsi_reader_open(wfs_store *store, wfsi_reader *reader)
 {
     reader->depth = wfsi_array_count(store->savepoints);
     reader->stale = false;
@@ -7466,7 +7492,7 @@ static void wfsi_reader_open(wfs_store *store, wfsi_reader *reader)
     store->readers = reader;
 }
 
-static void wfsi_reader_close(wfs_store *store, wfsi_reader *reader)
+WFSI_INLINE void wfsi_reader_close(wfs_store *store, wfsi_reader *reader)
 {
     if (reader->next != NULL)
         reader->next->prev = reader->prev;
@@ -7478,7 +7504,7 @@ static void wfsi_reader_close(wfs_store *store, wfsi_reader *reader)
 }
 
 /* A transaction has ended: what was read in it stands, or not. */
-static void wfsi_readers_tell(wfs_store *store, bool rolled_back)
+WFSI_INLINE void wfsi_readers_tell(wfs_store *store, bool rolled_back)
 {
     size_t depth = wfsi_array_count(store->savepoints);
     wfsi_reader *reader;
@@ -7491,7 +7517,7 @@ static void wfsi_readers_tell(wfs_store *store, bool rolled_back)
     }
 }
 
-static void wfsi_commit(wfs_store *store)
+WFSI_INLINE void wfsi_commit(wfs_store *store)
 {
     wfsi_array_shrink(store->savepoints,
                       wfsi_array_count(store->savepoints) - 1);
@@ -7523,6 +7549,7 @@ WFSI_INLINE bool wfsi_undo_reserve(wfs_store *store, size_t row_size)
 }
 
 /* Another chunk of rows; false without memory. */
+WFSI_APART
 static bool wfsi_rows_extend(wfs_store *store, wfsi_table *table)
 {
     char *rows;
@@ -7573,6 +7600,7 @@ static void wfsi_message_value(wfsi_message *message, wfs_value value)
 }
 
 /* Names the index and the values of the key that clashes. */
+WFSI_COLD
 static wfs_status wfsi_unique_error(wfs_store *store, const wfsi_table *table,
                                     const wfsi_index *index, const char *row,
                                     wfs_row_id other)
@@ -7662,8 +7690,8 @@ static wfs_status wfsi_check_columns(wfs_store *store, const wfsi_table *table,
 
 /* Add the row whose bytes wfsi_row_new gave, filled and checked but for keys;
  * on an error its texts are freed. */
-static wfs_status wfsi_row_insert(wfs_store *store, uint32_t number,
-                                  void *bytes, wfs_row_id *id_out)
+WFSI_INLINE wfs_status wfsi_row_insert(wfs_store *store, uint32_t number,
+                                       void *bytes, wfs_row_id *id_out)
 {
     wfsi_table *table = &store->tables[number];
     wfs_row_id id = table->next_id;
@@ -7697,7 +7725,8 @@ static wfs_status wfsi_row_insert(wfs_store *store, uint32_t number,
 
 /* Begin to change a row: log it as it is. NULL without memory. Then write to
  * it, and end with wfsi_row_changed. */
-static char *wfsi_row_edit(wfs_store *store, uint32_t number, wfs_row_id id)
+WFSI_INLINE char *wfsi_row_edit(wfs_store *store, uint32_t number,
+                                wfs_row_id id)
 {
     wfsi_table *table = &store->tables[number];
     char *row = wfsi_row_at(table, id);
@@ -7711,6 +7740,7 @@ static char *wfsi_row_edit(wfs_store *store, uint32_t number, wfs_row_id id)
 }
 
 /* Forget a change that was begun: the row becomes what it was. */
+WFSI_COLD
 static void wfsi_row_reset(wfs_store *store, wfsi_table *table, char *row)
 {
     wfsi_undo record = wfsi_undo_last(store);
@@ -7758,8 +7788,8 @@ static wfs_status wfsi_row_move(wfs_store *store, wfsi_table *table,
 }
 
 /* End a change, checked but for its keys; on an error the row is reset. */
-static wfs_status wfsi_row_changed(wfs_store *store, uint32_t number,
-                                   wfs_row_id id)
+WFSI_INLINE wfs_status wfsi_row_changed(wfs_store *store, uint32_t number,
+                                        wfs_row_id id)
 {
     wfsi_table *table = &store->tables[number];
     char *row = wfsi_row_at(table, id);
@@ -7804,6 +7834,7 @@ static bool wfsi_table_refers(const wfsi_table *table, bool is_target,
     return false;
 }
 
+WFSI_APART
 static wfs_status wfsi_row_delete(wfs_store *store, uint32_t number,
                                   wfs_row_id id)
 {
@@ -8636,8 +8667,8 @@ static wfs_status wfsi_table_to_write(wfs_store *store, const char *name,
 }
 
 /* The row to change or read, in the version that is asked for (0: any). */
-static wfs_status wfsi_row_of(wfs_store *store, uint32_t number, wfs_row_id id,
-                              uint32_t version)
+WFSI_INLINE wfs_status wfsi_row_of(wfs_store *store, uint32_t number,
+                                   wfs_row_id id, uint32_t version)
 {
     const wfsi_table *table = &store->tables[number];
     const char *row = wfsi_row_find(table, id);
@@ -8656,6 +8687,7 @@ static wfs_status wfsi_row_of(wfs_store *store, uint32_t number, wfs_row_id id,
 
 /* --- public writes: each in a transaction of its own */
 
+WFSI_APART
 static wfs_status wfsi_insert(wfs_store *store, uint32_t number,
                               const wfs_field *fields, wfs_row_id *id)
 {
@@ -8677,6 +8709,7 @@ static wfs_status wfsi_insert(wfs_store *store, uint32_t number,
     return status;
 }
 
+WFSI_APART
 static wfs_status wfsi_update(wfs_store *store, uint32_t number, wfs_row_id id,
                               const wfs_field *fields)
 {
@@ -8699,7 +8732,7 @@ static wfs_status wfsi_update(wfs_store *store, uint32_t number, wfs_row_id id,
 }
 
 /* Close the transaction of one call: all or nothing. */
-static wfs_status wfsi_close(wfs_store *store, wfs_status status)
+WFSI_INLINE wfs_status wfsi_close(wfs_store *store, wfs_status status)
 {
     if (status == WFS_OK)
         wfsi_commit(store);
@@ -8710,7 +8743,7 @@ static wfs_status wfsi_close(wfs_store *store, wfs_status status)
 
 /* Code of the user's runs: of the transactions, it may end only those that it
  * begins itself. Returns what wfsi_unguard needs. */
-static size_t wfsi_guard(wfs_store *store)
+WFSI_INLINE size_t wfsi_guard(wfs_store *store)
 {
     size_t floor = store->floor;
 
@@ -8719,8 +8752,8 @@ static size_t wfsi_guard(wfs_store *store)
 }
 
 /* It has run. What it left open is taken back, and is a mistake. */
-static wfs_status wfsi_unguard(wfs_store *store, size_t floor,
-                               wfs_status status)
+WFSI_INLINE wfs_status wfsi_unguard(wfs_store *store, size_t floor,
+                                    wfs_status status)
 {
     if (wfsi_array_count(store->savepoints) > store->floor &&
         status < WFS_ERR_NO_MEMORY)
@@ -10086,6 +10119,7 @@ static uint32_t *wfsi_tick_map_find(const wfsi_tick_map *map, wfsi_handle key)
     return slot->key != 0 ? &slot->value : NULL;
 }
 
+WFSI_APART
 static bool wfsi_tick_map_grow(wfs_arena *arena, wfsi_tick_map *map)
 {
     wfsi_tick_map larger;
@@ -10358,8 +10392,10 @@ static void wfsi_hook_unplan(wfsi_hook_row *row)
 }
 
 /* Add a hook; what is left at 0 in `fields` is filled in. */
-static wfs_status wfsi_hook_insert(wfs_harness *harness, wfsi_hook_row *fields,
-                                   int64_t next_retry_at, wfsi_span payload)
+WFSI_INLINE wfs_status wfsi_hook_insert(wfs_harness *harness,
+                                        wfsi_hook_row *fields,
+                                        int64_t next_retry_at,
+                                        wfsi_span payload)
 {
     wfs_store *store = harness->store;
     wfsi_table *table = &store->tables[WFSI_HOOKS];
@@ -10383,9 +10419,10 @@ static wfs_status wfsi_hook_insert(wfs_harness *harness, wfsi_hook_row *fields,
 }
 
 /* The engine's hook: a tick of the instance for that reason. */
-static wfs_status wfsi_hook_enqueue(wfs_harness *harness, wfs_row_id ref,
-                                    const wfsi_instance_row *instance,
-                                    wfs_reason reason, int64_t next_retry_at)
+WFSI_INLINE wfs_status wfsi_hook_enqueue(wfs_harness *harness, wfs_row_id ref,
+                                         const wfsi_instance_row *instance,
+                                         wfs_reason reason,
+                                         int64_t next_retry_at)
 {
     wfsi_hook_row fields;
     wfsi_span none = {NULL, 0};
@@ -10436,6 +10473,7 @@ static wfs_status wfsi_run_blame(const wfs_run *run, wfs_status status,
 }
 
 /* End the run with an infrastructure error. */
+WFSI_COLD
 static wfs_status wfsi_run_abort(wfs_run *run, wfs_status status)
 {
     if (run->sticky == WFS_OK || run->sticky == WFS_SUSPENDED)
@@ -10443,6 +10481,7 @@ static wfs_status wfsi_run_abort(wfs_run *run, wfs_status status)
     return run->sticky;
 }
 
+WFSI_COLD
 static wfs_status wfsi_run_no_memory(wfs_run *run)
 {
     return wfsi_run_abort(run, wfsi_harness_no_memory(run->harness));
@@ -10469,7 +10508,7 @@ static bool wfsi_run_misused(wfs_run *run)
 
 /* Whether a call may go on; after a suspension it may not, and that it was
  * made is remembered as misuse. call, name: for the message. */
-static bool wfsi_run_may(wfs_run *run, const char *call, wfsi_span name)
+WFSI_INLINE bool wfsi_run_may(wfs_run *run, const char *call, wfsi_span name)
 {
     if (run->sticky == WFS_OK)
         return true;
@@ -10508,6 +10547,7 @@ static wfs_failure wfsi_failure_unnamed(void)
     return failure;
 }
 
+WFSI_COLD
 static wfs_status wfsi_run_fail(wfs_run *run, const wfs_failure *failure)
 {
     wfs_failure copy = *failure;
@@ -10521,6 +10561,7 @@ static wfs_status wfsi_run_fail(wfs_run *run, const wfs_failure *failure)
     return WFS_FAILED;
 }
 
+WFSI_COLD
 static wfs_status wfsi_run_fail_text(wfs_run *run, const char *name,
                                      const char *message, bool for_good)
 {
@@ -10569,6 +10610,16 @@ static wfsi_span wfsi_scope_key(const wfs_run *run)
                : none;
 }
 
+/* Whether a name that has no NUL in it is the one that a call gave; name_size
+ * 0: that ends at its NUL. */
+WFSI_INLINE bool wfsi_name_is(wfsi_span known, const char *name,
+                              size_t name_size)
+{
+    return name_size == 0 ? strcmp(known.data, name) == 0
+                          : known.size == name_size &&
+                                wfsi_bytes_equal(known.data, name, name_size);
+}
+
 /* Whether a step's key starts as the keys of the steps in this scope do. */
 static bool wfsi_key_in_scope(wfsi_span key, wfsi_span parent)
 {
@@ -10579,8 +10630,8 @@ static bool wfsi_key_in_scope(wfsi_span key, wfsi_span parent)
 
 /* The step that the history has next, if that is the one: the same type and
  * name, and a key that is just long enough for "parent>type:name". */
-static inline wfsi_draft *wfsi_draft_expected(wfs_run *run, wfs_step_type type,
-                                              wfsi_span name)
+WFSI_INLINE wfsi_draft *wfsi_draft_expected(wfs_run *run, wfs_step_type type,
+                                            const char *name, size_t name_size)
 {
     wfsi_draft *draft = &run->drafts[run->cursor];
     wfsi_span parent, known, key;
@@ -10591,10 +10642,9 @@ static inline wfsi_draft *wfsi_draft_expected(wfs_run *run, wfs_step_type type,
     known = wfsi_step_span(run, draft->row->name);
     key = wfsi_step_span(run, draft->row->step_key);
     parent = wfsi_scope_key(run);
-    if (known.size != name.size ||
-        key.size != parent.size + (parent.data != NULL) +
-                        wfsi_step_type_sizes[type] + 1 + name.size ||
-        !wfsi_bytes_equal(known.data, name.data, name.size) ||
+    if (key.size != parent.size + (parent.data != NULL) +
+                        wfsi_step_type_sizes[type] + 1 + known.size ||
+        !wfsi_name_is(known, name, name_size) ||
         !wfsi_key_in_scope(key, parent))
         return NULL;
     run->cursor++;
@@ -10629,6 +10679,7 @@ static wfs_status wfsi_check_name(wfs_run *run, wfsi_span name)
 }
 
 /* The handle of "parent>type:name"; 0 without memory. */
+WFSI_APART
 static wfsi_handle wfsi_key_compose(wfs_run *run, wfs_step_type type,
                                     wfsi_span name)
 {
@@ -10683,6 +10734,7 @@ static wfs_status wfsi_key_make(wfs_run *run, wfs_step_type type,
 
 /* Count the uses of keys without suffix: each step that was found as expected
  * was the first use of its own. */
+WFSI_APART
 static bool wfsi_uses_build(wfs_run *run)
 {
     uint32_t i, *uses;
@@ -10799,6 +10851,7 @@ static wfsi_draft *wfsi_draft_find(wfs_run *run, wfsi_handle key, bool *failed)
 }
 
 /* Room for one more draft. */
+WFSI_APART
 static bool wfsi_drafts_grow(wfs_run *run)
 {
     uint32_t capacity = run->draft_capacity * 2;
@@ -10836,7 +10889,7 @@ static void wfsi_step_blank(const wfs_run *run, wfs_step_type type,
 
 /* A change of the draft with that number, with its row still to be filled;
  * NULL without memory. */
-static wfsi_change *wfsi_change_new(wfs_run *run, uint32_t number)
+WFSI_INLINE wfsi_change *wfsi_change_new(wfs_run *run, uint32_t number)
 {
     wfsi_change *change =
         (wfsi_change *)wfsi_arena_allocate(run->arena, sizeof *change);
@@ -10880,7 +10933,7 @@ static wfsi_draft *wfsi_draft_new(wfs_run *run, wfs_step_type type,
 
 /* Begin to change a draft. Steps are written in the order in which this was
  * first called for them. NULL without memory. */
-static wfsi_change *wfsi_draft_edit(wfs_run *run, wfsi_draft *draft)
+WFSI_INLINE wfsi_change *wfsi_draft_edit(wfs_run *run, wfsi_draft *draft)
 {
     wfsi_change *change = draft->change;
 
@@ -10933,7 +10986,7 @@ static inline wfsi_draft *wfsi_step_replay(wfs_run *run, wfs_step_type type,
         run->cursor >= run->draft_count ||
         !wfsi_draft_is(run, draft, WFS_STEP_COMPLETED))
         return NULL;
-    draft = wfsi_draft_expected(run, type, wfsi_span_of(name, name_size));
+    draft = wfsi_draft_expected(run, type, name, name_size);
     if (draft != NULL)
         draft->seen = true;
     return draft;
@@ -10955,7 +11008,9 @@ static wfs_status wfsi_step_enter(wfs_run *run, wfs_step_type type,
                             "workflow %s: the name of a %s step is NULL",
                             run->workflow->key, wfsi_step_type_names[type]));
     *is_new = false;
-    *draft = run->uses_built ? NULL : wfsi_draft_expected(run, type, span);
+    *draft = run->uses_built
+                 ? NULL
+                 : wfsi_draft_expected(run, type, name, name_size);
     if (*draft == NULL)
         WFS_TRY(wfsi_step_look_up(run, type, span, draft, is_new));
     (*draft)->seen = true;
@@ -10965,8 +11020,8 @@ static wfs_status wfsi_step_enter(wfs_run *run, wfs_step_type type,
 /* --- what a step's row says */
 
 /* The result of a completed step, read in place. */
-static void wfsi_draft_value(wfs_run *run, const wfsi_draft *draft,
-                             const wfs_json **value)
+WFSI_INLINE void wfsi_draft_value(wfs_run *run, const wfsi_draft *draft,
+                                  const wfs_json **value)
 {
     wfsi_span span = {NULL, 0};
 
@@ -11110,8 +11165,8 @@ static void wfsi_queue_drop(wfsi_queued *queued, uint32_t owner)
 }
 
 /* A function returned something that does not fit what its calls returned. */
-static wfs_status wfsi_run_returned(wfs_run *run, wfs_status status,
-                                    const char *kind, const char *name)
+WFSI_INLINE wfs_status wfsi_run_returned(wfs_run *run, wfs_status status,
+                                         const char *kind, const char *name)
 {
     wfs_error *error = wfsi_harness_error(run->harness);
 
@@ -11189,6 +11244,7 @@ static wfs_status wfsi_do_attempt(wfs_run *run, wfsi_change *change,
 }
 
 /* A do step that is not simply replayed. */
+WFSI_APART
 static wfs_status wfsi_do(wfs_run *run, const char *name, wfs_function body,
                           void *user, const wfs_do_options *options,
                           const wfs_json **result)
@@ -11256,6 +11312,7 @@ static wfs_status wfsi_sleep_end(wfs_run *run, const wfs_sleep_options *options,
 }
 
 /* A sleep that is not simply replayed. */
+WFSI_APART
 static wfs_status wfsi_sleep(wfs_run *run, const char *name,
                              const wfs_sleep_options *options)
 {
@@ -11481,9 +11538,10 @@ static bool wfsi_json_text_is_null(const char *text)
 
 /* Checked JSON text as a span; null gives none. whose, what: "workflow order:
  * wfs_return_text", for the message. */
-static wfs_status wfsi_json_span(const char *text, const wfs_limits *limits,
-                                 const char *whose, const char *what,
-                                 wfsi_span *span, wfs_error *error)
+WFSI_INLINE wfs_status wfsi_json_span(const char *text,
+                                      const wfs_limits *limits,
+                                      const char *whose, const char *what,
+                                      wfsi_span *span, wfs_error *error)
 {
     wfs_error why;
 
@@ -11792,6 +11850,7 @@ static bool wfsi_drafts_keep(wfs_run *run)
 
 /* Merge sort by created_at: equal times keep the order of their ids. The
  * items are sorted in place with as much room beside them. */
+WFSI_APART
 static void wfsi_inbox_sort(wfsi_inbox *items, wfsi_inbox *room, uint32_t count)
 {
     uint32_t left = 0, middle = count / 2, right = middle, to = 0;
@@ -11872,8 +11931,8 @@ static bool wfsi_retrieve_events(wfs_run *run)
     return wfsi_inbox_index(run);
 }
 
-static const wfs_workflow *wfsi_workflow_of(const wfs_harness *harness,
-                                            wfsi_handle name)
+WFSI_INLINE const wfs_workflow *wfsi_workflow_of(const wfs_harness *harness,
+                                                 wfsi_handle name)
 {
     size_t i;
 
@@ -11884,7 +11943,7 @@ static const wfs_workflow *wfsi_workflow_of(const wfs_harness *harness,
 }
 
 /* A tick from the spare ones, or a new one; NULL without memory. */
-static wfs_open_tick *wfsi_tick_take(wfs_harness *harness)
+WFSI_INLINE wfs_open_tick *wfsi_tick_take(wfs_harness *harness)
 {
     wfs_open_tick *tick = harness->spare;
 
@@ -11916,7 +11975,7 @@ static wfs_open_tick *wfsi_tick_take(wfs_harness *harness)
     return tick;
 }
 
-static void wfsi_tick_give_back(wfs_open_tick *tick)
+WFSI_INLINE void wfsi_tick_give_back(wfs_open_tick *tick)
 {
     wfs_harness *harness = tick->run.harness;
 
@@ -12063,7 +12122,7 @@ static wfs_status wfsi_tick_plan(wfs_run *run)
 /* --- phase 3: commit */
 
 /* Whether what was read is still so: the instance, and that no event came. */
-static bool wfsi_tick_is_current(const wfs_run *run)
+WFSI_INLINE bool wfsi_tick_is_current(const wfs_run *run)
 {
     const wfs_harness *harness = run->harness;
     const char *row = wfsi_row_find(&harness->store->tables[WFSI_INSTANCES],
@@ -12078,8 +12137,8 @@ static bool wfsi_tick_is_current(const wfs_run *run)
 }
 
 /* Texts of a change into the row that is written. */
-static bool wfsi_change_texts(wfs_store *store, const wfsi_change *change,
-                              wfsi_step_row *row)
+WFSI_INLINE bool wfsi_change_texts(wfs_store *store, const wfsi_change *change,
+                                   wfsi_step_row *row)
 {
     wfsi_handle handle;
 
@@ -12207,6 +12266,7 @@ static wfs_status wfsi_commit_queued(wfs_harness *harness,
                : wfsi_row_delete(store, queued->table, queued->id);
 }
 
+WFSI_APART
 static wfs_status wfsi_commit_queue(wfs_run *run)
 {
     const wfsi_queued *queued;
@@ -13444,7 +13504,8 @@ static int wfsi_compare_ids(const void *left, const void *right)
 }
 
 /* Put a hook on the list of those that are due; false without memory. */
-static bool wfsi_hooks_add(wfs_harness *harness, wfs_row_id id, bool *sorted)
+WFSI_INLINE bool wfsi_hooks_add(wfs_harness *harness, wfs_row_id id,
+                                bool *sorted)
 {
     size_t count = wfsi_array_count(harness->due);
 

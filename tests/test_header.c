@@ -297,6 +297,7 @@ static void no_section_calls_a_later_one(void **state)
     assert_true(definitions > 100);
 }
 
+/* WFSI_INLINE begins with it. */
 static void every_private_function_is_static(void **state)
 {
     char name[128];
@@ -305,7 +306,8 @@ static void every_private_function_is_static(void **state)
     (void)state;
     for (i = 0; i < line_count; i++) {
         function_name(lines[i], name, sizeof name);
-        if (starts_with(name, "wfsi_") && !starts_with(lines[i], "static "))
+        if (starts_with(name, "wfsi_") && !starts_with(lines[i], "static ") &&
+            !starts_with(lines[i], "WFSI_INLINE "))
             fail_msg("line %u: %s is not static", (unsigned)i + 1, name);
     }
 }
