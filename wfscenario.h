@@ -7106,6 +7106,7 @@ WFSI_APART
 static bool wfsi_tree_build(wfs_store *store, wfsi_table *table,
                             wfsi_index *index)
 {
+    uint32_t node;
     wfs_row_id id;
     const char *row;
 
@@ -7117,6 +7118,13 @@ static bool wfsi_tree_build(wfs_store *store, wfsi_table *table,
         row = wfsi_row_find(table, id);
         if (row != NULL && wfsi_row_is_indexed(index, row))
             wfsi_tree_insert(store, table, index, id);
+    }
+    if (index->ordered.built && index->ordered.node_count == 0) {
+        node = wfsi_node_new(store, &index->ordered, true);
+        if (node != 0)
+            wfsi_node_free(&index->ordered, node);  /* for the first row */
+        else
+            wfsi_tree_lose(store, table, index);
     }
     return index->ordered.built;
 }
@@ -10755,8 +10763,9 @@ static bool wfsi_uses_build(wfs_run *run)
 /* Up to so many steps are looked through, before an index is asked. */
 #define WFSI_FEW_STEPS 64
 
-/* Whether no step of the run has that key, neither in a row nor new. */
-static bool wfsi_key_is_new(const wfs_run *run, wfsi_handle key)
+/* Whether no step of the run has that key, neither in a row nor new; false
+ * without memory. */
+static bool wfsi_key_is_new(const wfs_run *run, wfsi_handle key, bool *is_new)
 {
     wfs_store *store = run->harness->store;
     wfsi_table *table = &store->tables[WFSI_STEPS];
@@ -10767,14 +10776,17 @@ static bool wfsi_key_is_new(const wfs_run *run, wfsi_handle key)
 
     for (i = few ? 0 : run->row_count; i < run->draft_count; i++)
         if (run->drafts[i].row->step_key == key)
-            return false;
-    if (few)
+            break;
+    *is_new = i == run->draft_count;
+    if (few || !*is_new)
         return true;
+    if (!wfsi_map_build(store, table, index))
+        return false;
     words[0] = run->instance_ref;
     words[1] = (uint64_t)run->instance.run_number;
     words[2] = key;
-    return wfsi_map_build(store, table, index) &&
-           wfsi_key_find(store, table, index, words, NULL) == 0;
+    *is_new = wfsi_key_find(store, table, index, words, NULL) == 0;
+    return true;
 }
 
 /* How often a key without suffix was used so far, counting this use. Most are
@@ -10783,9 +10795,13 @@ static bool wfsi_key_is_new(const wfs_run *run, wfsi_handle key)
 static uint32_t wfsi_uses_count(wfs_run *run, wfsi_handle base)
 {
     uint32_t *uses;
+    bool is_new = false;
 
     if (!run->uses_built) {
-        if (run->draft_count - run->row_count < 8 && wfsi_key_is_new(run, base))
+        if (run->draft_count - run->row_count < 8 &&
+            !wfsi_key_is_new(run, base, &is_new))
+            return 0;
+        if (is_new)
             return 1;
         if (!wfsi_uses_build(run))
             return 0;
