@@ -9,6 +9,7 @@ RUNNER =
 STB_DS =
 CMOCKA =
 SYSTEM_INCLUDE = /usr/include
+BENCH_OPT = -O2 -g
 
 # Each variant is built in a directory of its own.
 empty =
@@ -45,7 +46,7 @@ endif
 
 .DELETE_ON_ERROR:
 .SECONDARY: $(PROGRAMS:%=$(OUT)/%) $(CXX_OUT)/test_cpp
-.PHONY: all demo test test-cpp examples clean help FORCE
+.PHONY: all bench demo test test-cpp examples clean help FORCE
 
 all: examples
 
@@ -140,6 +141,30 @@ $(PROGRAMS:%=build/%): build/%: $(OUT)/% FORCE
 	@cp -f $< $@
 
 -include $(wildcard $(OUT)/*.d $(CXX_OUT)/*.d)
+
+# --- benchmark
+
+BENCH_OUT = build/bench
+BENCH_OBJECTS := $(patsubst bench/%.c,$(BENCH_OUT)/%.o,$(wildcard bench/*.c))
+
+$(BENCH_OUT)/%: OPT = $(BENCH_OPT)
+
+$(BENCH_OUT)/flags: command = $(COMPILE)
+$(BENCH_OUT)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(command)' > $@.new
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+
+$(BENCH_OUT)/%.o: bench/%.c $(BENCH_OUT)/flags stb_ds.h
+	$(COMPILE) -c -o $@ $<
+
+$(BENCH_OUT)/bench: $(BENCH_OBJECTS)
+	$(CC) $(OPT) $(SANITIZE_FLAGS) -o $@ $^
+
+bench: $(BENCH_OUT)/bench
+	$<
+
+-include $(wildcard $(BENCH_OUT)/*.d)
 
 # --- tests
 

@@ -1,0 +1,44 @@
+/* W1: create, one tick of a workflow of one do step to completion. */
+#include "engine.h"
+
+static wfs_status charge(wfs_run *run, void *user)
+{
+    (void)user;
+    return wfs_return_text(run, "{\"receipt\":17}");
+}
+
+static wfs_status order(wfs_run *run, void *user)
+{
+    const wfs_json *receipt;
+
+    WFS_TRY(wfs_do(run, "charge", charge, user, NULL, &receipt));
+    return wfs_return(run, receipt);
+}
+
+static void *open_ours(const bench_task *task)
+{
+    return engine_open(task, order);
+}
+
+static void run_ours(void *state)
+{
+    bench_engine *engine = (bench_engine *)state;
+    size_t i;
+
+    for (i = 0; i < engine->task->n; i++) {
+        engine_create(engine, i);
+        engine_process(engine, i);
+    }
+}
+
+const bench_workload bench_w1 = {
+    .key = "w1",
+    .title = "create, and a tick of one do step to completion",
+    .unit = "run",
+    .per = "instance",
+    .sizes = {1000, 10000, 100000},
+    .has_million = true,
+    .operations = bench_instances,
+    .holders = bench_instances,
+    .ours = {open_ours, run_ours, engine_memory, engine_close},
+};
