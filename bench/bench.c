@@ -1,17 +1,25 @@
-/* The benchmark's program: measures every workload, or those that are named.
+/* The benchmark's program: compares and measures every workload, or those that
+ * are named.
  *
- *     bench [WORKLOAD ...] [-n N] [--million] [--once ours|peer]
+ *     bench [WORKLOAD ...] [OPTION ...]
+ *
+ *     -n N             at N instances only, not at the workload's own sizes
+ *     --million        at a million instances too
+ *     --json FILE      write the figures to a file
+ *     --svg FILE       draw them
+ *     --check          only compare what both sides make
+ *     --self-test      and look that the comparison finds what is changed
+ *     --once SIDE      run "ours" or "peer" once, for callgrind, and print the
+ *                      number of operations
+ *     --lean           the peer has only the indexes that a tick needs
  */
-#define _POSIX_C_SOURCE 199309L
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "bench.h"
 
-#define ROUNDS 5
+#define MILLION 1000000
 
 static const bench_workload *const workloads[] = {
 #define BENCH_ADDRESS(key) &bench_##key,
@@ -24,96 +32,11 @@ static const bench_workload *const workloads[] = {
 typedef struct bench_options {
     bool chosen[WORKLOAD_COUNT];
     size_t n;                   /* 0: the sizes of each workload */
-    bool million;
-    const char *once;           /* the side to run once; or NULL */
+    bool million, check, self_test, lean;
+    const char *once, *json, *svg;      /* NULL: not asked for */
 } bench_options;
 
-static int64_t now_ns(void)
-{
-    struct timespec time;
-
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
-}
-
-/* The measured part: callgrind collects in here. */
-BENCH_NOINLINE void bench_measured(const bench_side *side, void *state);
-BENCH_NOINLINE void bench_measured(const bench_side *side, void *state)
-{
-    side->run(state);
-}
-
-/* One run; how long it took in ns, and if asked for what it held. */
-static int64_t run_once(const bench_side *side, const bench_task *task,
-                        size_t *memory)
-{
-    void *state = side->open(task);
-    int64_t start = now_ns(), end;
-
-    bench_measured(side, state);
-    end = now_ns();
-    if (memory != NULL)
-        *memory = side->memory(state);
-    side->close(state);
-    return end - start;
-}
-
-static int compare_times(const void *left, const void *right)
-{
-    int64_t a = *(const int64_t *)left, b = *(const int64_t *)right;
-
-    return (a > b) - (a < b);
-}
-
-static int64_t median(int64_t *times)
-{
-    qsort(times, ROUNDS, sizeof *times, compare_times);
-    return times[ROUNDS / 2];
-}
-
-static void measure(const bench_workload *workload, size_t n)
-{
-    bench_task task = {.workload = workload, .n = n, .count_memory = true};
-    int64_t times[ROUNDS];
-    double operations, ns;
-    size_t round, memory;
-
-    operations = (double)workload->operations(&task);
-    run_once(&workload->ours, &task, &memory);
-    task.count_memory = false;
-    for (round = 0; round < ROUNDS; round++)
-        times[round] = run_once(&workload->ours, &task, NULL);
-    ns = (double)median(times) / operations;
-    printf("%-8s %8lu %12.0f /s %10.1f ns %10.1f B per %s\n", workload->key,
-           (unsigned long)n, 1e9 / ns, ns,
-           (double)memory / (double)workload->holders(&task), workload->per);
-}
-
-static void measure_sizes(const bench_workload *workload,
-                          const bench_options *options)
-{
-    size_t i;
-
-    if (options->n != 0) {
-        measure(workload, options->n);
-        return;
-    }
-    for (i = 0; i < BENCH_SIZES && workload->sizes[i] != 0; i++)
-        measure(workload, workload->sizes[i]);
-    if (options->million && workload->has_million)
-        measure(workload, 1000000);
-}
-
-/* For callgrind: one run, then the number of operations. */
-static void only_once(const bench_workload *workload, const bench_options *options)
-{
-    bench_task task = {.workload = workload, .n = options->n};
-
-    if (task.n == 0)
-        task.n = workload->sizes[0];
-    run_once(&workload->ours, &task, NULL);
-    printf("%lu\n", (unsigned long)workload->operations(&task));
-}
+/* --- options */
 
 static void choose(bench_options *options, const char *key)
 {
@@ -127,27 +50,161 @@ static void choose(bench_options *options, const char *key)
     bench_fail("%s is neither an option nor a workload", key);
 }
 
-static bench_options parse(char **arguments)
+static void choose_all_if_none(bench_options *options)
 {
-    bench_options options = {.n = 0};
     bool any = false;
     size_t i;
 
+    for (i = 0; i < WORKLOAD_COUNT; i++)
+        any = any || options->chosen[i];
+    for (i = 0; !any && i < WORKLOAD_COUNT; i++)
+        options->chosen[i] = true;
+}
+
+static size_t parse_count(const char *text)
+{
+    char *end;
+    unsigned long count = strtoul(text, &end, 10);
+
+    if (*text < '1' || *text > '9' || *end != '\0')
+        bench_fail("-n needs a number from 1 on, not %s", text);
+    return count;
+}
+
+/* Options without a value. */
+static bool parse_flag(bench_options *options, const char *argument)
+{
+    if (strcmp(argument, "--million") == 0)
+        options->million = true;
+    else if (strcmp(argument, "--check") == 0)
+        options->check = true;
+    else if (strcmp(argument, "--self-test") == 0)
+        options->check = options->self_test = true;
+    else if (strcmp(argument, "--lean") == 0)
+        options->lean = true;
+    else
+        return false;
+    return true;
+}
+
+static bool parse_value(bench_options *options, const char *argument,
+                        const char *value)
+{
+    if (strcmp(argument, "-n") == 0)
+        options->n = parse_count(value);
+    else if (strcmp(argument, "--once") == 0)
+        options->once = value;
+    else if (strcmp(argument, "--json") == 0)
+        options->json = value;
+    else if (strcmp(argument, "--svg") == 0)
+        options->svg = value;
+    else
+        return false;
+    return true;
+}
+
+static bench_options parse(char **arguments)
+{
+    bench_options options = {.n = 0};
+
     for (; *arguments != NULL; arguments++) {
-        if (strcmp(*arguments, "-n") == 0 && arguments[1] != NULL)
-            options.n = strtoul(*++arguments, NULL, 10);
-        else if (strcmp(*arguments, "--million") == 0)
-            options.million = true;
-        else if (strcmp(*arguments, "--once") == 0 && arguments[1] != NULL)
-            options.once = *++arguments;
+        if (parse_flag(&options, *arguments))
+            continue;
+        if (arguments[1] != NULL &&
+            parse_value(&options, *arguments, arguments[1]))
+            arguments++;
         else
             choose(&options, *arguments);
     }
-    for (i = 0; i < WORKLOAD_COUNT; i++)
-        any = any || options.chosen[i];
-    for (i = 0; !any && i < WORKLOAD_COUNT; i++)
-        options.chosen[i] = true;
+    choose_all_if_none(&options);
     return options;
+}
+
+/* --- what is asked for */
+
+static size_t smallest(const bench_workload *workload,
+                       const bench_options *options)
+{
+    return options->n != 0 ? options->n : workload->sizes[0];
+}
+
+static void run_once(const bench_workload *workload,
+                     const bench_options *options)
+{
+    bench_task task = {.workload = workload, .lean = options->lean};
+    const bench_side *side = &workload->ours;
+
+    task.n = smallest(workload, options);
+    if (strcmp(options->once, "peer") == 0)
+        side = &workload->peer;
+    else if (strcmp(options->once, "ours") != 0)
+        bench_fail("--once needs ours or peer, not %s", options->once);
+    if (side->run == NULL)
+        bench_fail("%s has no peer", workload->key);
+    bench_run_once(side, &task);
+    printf("%lu\n", (unsigned long)workload->operations(&task));
+}
+
+/* Whether all workloads that have a peer made the same as theirs. */
+static bool check_all(const bench_options *options)
+{
+    size_t passed = 0, failed = 0, i;
+    bench_task task = {.lean = options->lean};
+
+    for (i = 0; i < WORKLOAD_COUNT; i++) {
+        if (!options->chosen[i] || workloads[i]->same == NULL)
+            continue;
+        task.workload = workloads[i];
+        task.n = smallest(workloads[i], options);
+        if (bench_check(&task, options->self_test))
+            passed++;
+        else
+            failed++;
+    }
+    printf("%lu passed, %lu failed, 0 skipped\n", (unsigned long)passed,
+           (unsigned long)failed);
+    return failed == 0;
+}
+
+static bench_figure measure(const bench_workload *workload, size_t n)
+{
+    bench_figure figure = bench_measure(workload, n);
+
+    bench_print_figure(&figure);
+    return figure;
+}
+
+/* A workload at all of its sizes; how many there were. */
+static size_t measure_sizes(const bench_workload *workload,
+                            const bench_options *options,
+                            bench_figure *figures)
+{
+    size_t count = 0, i;
+
+    if (options->n != 0) {
+        figures[count++] = measure(workload, options->n);
+        return count;
+    }
+    for (i = 0; i < BENCH_SIZES && workload->sizes[i] != 0; i++)
+        figures[count++] = measure(workload, workload->sizes[i]);
+    if (options->million && workload->has_million)
+        figures[count++] = measure(workload, MILLION);
+    return count;
+}
+
+static void measure_all(const bench_options *options)
+{
+    static bench_figure figures[WORKLOAD_COUNT * (BENCH_SIZES + 1)];
+    size_t count = 0, i;
+
+    bench_print_heading();
+    for (i = 0; i < WORKLOAD_COUNT; i++)
+        if (options->chosen[i])
+            count += measure_sizes(workloads[i], options, figures + count);
+    if (options->json != NULL)
+        bench_write_json(options->json, figures, count);
+    if (options->svg != NULL)
+        bench_write_chart(options->svg, figures, count);
 }
 
 int main(int argc, char **argv)
@@ -155,13 +212,15 @@ int main(int argc, char **argv)
     bench_options options = parse(argv + (argc > 0));
     size_t i;
 
-    for (i = 0; i < WORKLOAD_COUNT; i++) {
-        if (!options.chosen[i])
-            continue;
-        if (options.once != NULL)
-            only_once(workloads[i], &options);
-        else
-            measure_sizes(workloads[i], &options);
+    if (options.once != NULL) {
+        for (i = 0; i < WORKLOAD_COUNT; i++)
+            if (options.chosen[i])
+                run_once(workloads[i], &options);
+        return 0;
     }
+    if (!check_all(&options))
+        return 1;
+    if (!options.check)
+        measure_all(&options);
     return 0;
 }

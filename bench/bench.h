@@ -25,6 +25,11 @@
 
 #define BENCH_SIZES 4
 
+/* The first place where two sides differ. */
+typedef struct bench_difference {
+    char text[512];
+} bench_difference;
+
 typedef struct bench_workload bench_workload;
 
 /* What a side is opened for. */
@@ -39,14 +44,16 @@ typedef struct bench_task {
 typedef struct bench_side {
     void *(*open)(const bench_task *task);
     void (*run)(void *state);           /* what is measured */
-    size_t (*memory)(void *state);      /* bytes held since it was opened */
+    size_t (*memory)(void *state);      /* bytes held since it was opened;
+                                           NULL: not counted */
     void (*close)(void *state);
 } bench_side;
 
 struct bench_workload {
     const char *key;            /* "w1" */
     const char *title;
-    const char *unit;           /* what an operation is */
+    const char *unit;           /* what is counted per second */
+    double units;               /* of them in an operation; 0: one */
     const char *per;            /* what memory is counted for */
     size_t history;             /* H of W4 */
     size_t sizes[BENCH_SIZES];  /* to be measured, ended by 0 */
@@ -54,6 +61,12 @@ struct bench_workload {
     size_t (*operations)(const bench_task *task);
     size_t (*holders)(const bench_task *task);  /* of memory: `per` */
     bench_side ours, peer;
+
+    /* Whether what both sides have made is the same. */
+    bool (*same)(void *ours, void *peer, bench_difference *difference);
+    /* Whether `same` finds whatever is changed; ends the program if not. How
+     * many changes were tried. */
+    size_t (*self_test)(void *ours, void *peer);
 };
 
 #define BENCH_DECLARE(key) extern const bench_workload bench_##key;
@@ -68,6 +81,35 @@ BENCH_WORKLOADS(BENCH_DECLARE)
 #define BENCH_NOINLINE
 #define BENCH_PRINTF(text, first)
 #endif
+
+/* What was measured of a workload at a size: times are ns an operation. */
+typedef struct bench_figure {
+    const bench_workload *workload;
+    size_t n;
+    double ns, peer_ns;         /* peer_ns 0: no peer */
+    double bytes, peer_bytes;   /* for each of `per`; 0: not counted */
+} bench_figure;
+
+double bench_per_second(const bench_workload *workload, double ns);
+double bench_ratio(const bench_figure *figure);         /* 0: no peer */
+
+/* Run both sides at that size and compare what they made; with self_test, look
+ * that the comparison can fail. Prints what came out; false if they differ. */
+bool bench_check(const bench_task *task, bool self_test);
+
+/* Measure: a warm-up, then five rounds with both sides in turn. */
+bench_figure bench_measure(const bench_workload *workload, size_t n);
+
+/* For callgrind: run one side once. */
+void bench_run_once(const bench_side *side, const bench_task *task);
+
+/* Reports: a line on the screen, build/bench.json, build/bench.svg. */
+void bench_print_heading(void);
+void bench_print_figure(const bench_figure *figure);
+void bench_write_json(const char *path, const bench_figure *figures,
+                      size_t count);
+void bench_write_chart(const char *path, const bench_figure *figures,
+                       size_t count);
 
 /* Say what went wrong and end the program with status 1. */
 void bench_fail(const char *format, ...) BENCH_PRINTF(1, 2);

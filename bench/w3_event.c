@@ -1,5 +1,7 @@
 /* W3: create, tick to waitForEvent, event, tick to completion. */
 #include "engine.h"
+#include "same_tables.h"
+#include "sqlite_peer.h"
 
 #define EVENT_TYPE "approved"
 #define EVENT_PAYLOAD "{\"by\":\"alice\",\"ok\":true}"
@@ -37,6 +39,41 @@ static void run_ours(void *state)
     }
 }
 
+/* --- SQLite */
+
+#define PEER_EVENT_TYPE PEER_SYMBOL_COUNT       /* the first one interned */
+
+static bool peer_order(peer_run *run)
+{
+    peer_text event;
+
+    return peer_wait(run, 0, PEER_EVENT_TYPE, &event);
+}
+
+static void *open_peer(const bench_task *task)
+{
+    sqlite_peer *peer = peer_open(task, peer_order, 2);
+
+    peer_intern(peer, EVENT_TYPE);
+    peer_declare_step(peer, 0, "waitForEvent", "approval");
+    return peer;
+}
+
+static void run_peer(void *state)
+{
+    sqlite_peer *peer = (sqlite_peer *)state;
+    size_t i;
+
+    for (i = 0; i < peer->task->n; i++) {
+        peer_create(peer, i);
+        peer_process(peer);
+    }
+    for (i = 0; i < peer->task->n; i++) {
+        peer_send_event(peer, i, PEER_EVENT_TYPE, PEER_JSON(EVENT_PAYLOAD));
+        peer_process(peer);
+    }
+}
+
 const bench_workload bench_w3 = {
     .key = "w3",
     .title = "create, tick to a wait, event, tick to completion",
@@ -47,4 +84,7 @@ const bench_workload bench_w3 = {
     .operations = bench_two_an_instance,
     .holders = bench_instances,
     .ours = {open_ours, run_ours, engine_memory, engine_close},
+    .peer = {open_peer, run_peer, peer_memory, peer_close},
+    .same = same_engine,
+    .self_test = same_engine_self_test,
 };

@@ -5,6 +5,8 @@
 
 #include "bench.h"
 #include "engine.h"
+#include "same_tables.h"
+#include "sqlite_peer.h"
 
 #define TABLE "workflow_hook"
 #define SPAN (ENGINE_HOUR * 24)         /* within which all are due */
@@ -39,15 +41,12 @@ static const wfs_index indexes[] = {
 static const wfs_table tables[] = {
     {.name = TABLE, .columns = columns, .indexes = indexes}, {0}};
 
-typedef struct due_side {
-    const bench_task *task;
-    wfs_store *store;
-    char **ids;
+/* --- when the hooks are due */
+
+typedef struct due_times {
     int64_t *due;               /* of each, in order of insertion */
     int64_t *sorted;            /* the same, in order of time */
-    bench_meter meter;
-    size_t held_empty;
-} due_side;
+} due_times;
 
 static int compare_times(const void *left, const void *right)
 {
@@ -56,19 +55,38 @@ static int compare_times(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
-static void make_times(due_side *side)
+static due_times make_times(size_t n)
 {
-    size_t i, n = side->task->n;
     wfs_random random;
+    due_times times;
+    size_t i;
 
     wfs_random_seed(&random, 5);
-    side->due = (int64_t *)bench_allocate(n, sizeof *side->due);
-    side->sorted = (int64_t *)bench_allocate(n, sizeof *side->sorted);
+    times.due = (int64_t *)bench_allocate(n, sizeof *times.due);
+    times.sorted = (int64_t *)bench_allocate(n, sizeof *times.sorted);
     for (i = 0; i < n; i++)
-        side->due[i] = side->sorted[i] =
+        times.due[i] = times.sorted[i] =
             ENGINE_START + (int64_t)wfs_random_below(&random, SPAN);
-    qsort(side->sorted, n, sizeof *side->sorted, compare_times);
+    qsort(times.sorted, n, sizeof *times.sorted, compare_times);
+    return times;
 }
+
+static void free_times(due_times *times)
+{
+    free(times->due);
+    free(times->sorted);
+}
+
+/* --- ours */
+
+typedef struct due_side {
+    const bench_task *task;
+    wfs_store *store;
+    char **ids;
+    due_times times;
+    bench_meter meter;
+    size_t held_empty;
+} due_side;
 
 static void *open_ours(const bench_task *task)
 {
@@ -78,7 +96,7 @@ static void *open_ours(const bench_task *task)
 
     side->task = task;
     side->ids = bench_texts(task->n, ENGINE_ID);
-    make_times(side);
+    side->times = make_times(task->n);
     if (wfs_store_create(tables, task->count_memory ? &counting : NULL,
                          &side->store, &error) != WFS_OK)
         bench_fail("w5: no store: %s", error.message);
@@ -99,8 +117,7 @@ static void close_ours(void *state)
 
     wfs_store_free(side->store);
     bench_texts_free(side->ids);
-    free(side->due);
-    free(side->sorted);
+    free_times(&side->times);
     free(side);
 }
 
@@ -109,7 +126,8 @@ static void check(due_side *side, wfs_status status, const char *what,
 {
     if (status != WFS_OK)
         bench_fail("w5: %s %lu: %s: %s", what, (unsigned long)number,
-                   wfs_status_name(status), wfs_store_error(side->store)->message);
+                   wfs_status_name(status),
+                   wfs_store_error(side->store)->message);
 }
 
 static void insert_all(due_side *side)
@@ -134,7 +152,7 @@ static void insert_all(due_side *side)
     for (i = 0; i < side->task->n; i++) {
         fields[3].value = wfs_text(side->ids[i]);
         fields[4].value = wfs_integer((int64_t)i + 1);
-        fields[10].value = fields[12].value = wfs_time(side->due[i]);
+        fields[10].value = fields[12].value = wfs_time(side->times.due[i]);
         check(side, wfs_insert(side->store, TABLE, fields, NULL), "insert", i);
     }
 }
@@ -176,7 +194,81 @@ static void run_ours(void *state)
 
     insert_all(side);
     for (i = 0; i < side->task->n; i++)
-        check(side, pop(side, side->sorted[i]), "pop", i);
+        check(side, pop(side, side->times.sorted[i]), "pop", i);
+}
+
+/* --- SQLite */
+
+typedef struct due_peer {
+    sqlite_peer *peer;
+    due_times times;
+} due_peer;
+
+static void *open_peer(const bench_task *task)
+{
+    due_peer *side = (due_peer *)bench_allocate(1, sizeof *side);
+
+    side->peer = peer_open(task, NULL, 0);
+    side->times = make_times(task->n);
+    return side;
+}
+
+static size_t memory_peer(void *state)
+{
+    return peer_memory(((due_peer *)state)->peer);
+}
+
+static void close_peer(void *state)
+{
+    due_peer *side = (due_peer *)state;
+
+    peer_close(side->peer);
+    free_times(&side->times);
+    free(side);
+}
+
+static void peer_pop(sqlite_peer *peer)
+{
+    peer_hook hook;
+
+    peer_begin(peer);
+    hook = peer_hook_due(peer);
+    peer_hook_claim(peer, &hook, 1);
+    peer_hook_complete(peer, &hook);
+    peer_commit(peer);
+}
+
+static void run_peer(void *state)
+{
+    due_peer *side = (due_peer *)state;
+    sqlite_peer *peer = side->peer;
+    size_t i;
+
+    for (i = 0; i < peer->task->n; i++) {
+        peer_begin(peer);
+        peer_hook_insert(peer, PEER_FIRST_ID + (int64_t)i, (int64_t)i + 1, 0,
+                         PEER_WAKE, side->times.due[i]);
+        peer_commit(peer);
+    }
+    for (i = 0; i < peer->task->n; i++) {
+        peer->now = side->times.sorted[i];
+        peer_pop(peer);
+    }
+}
+
+/* --- both */
+
+static bool same(void *ours, void *peer, bench_difference *difference)
+{
+    return same_table(((due_side *)ours)->store, ((due_peer *)peer)->peer,
+                      &peer_tables[PEER_HOOKS], difference);
+}
+
+static size_t self_test(void *ours, void *peer)
+{
+    return same_table_self_test(((due_side *)ours)->store,
+                                ((due_peer *)peer)->peer,
+                                &peer_tables[PEER_HOOKS]);
 }
 
 const bench_workload bench_w5 = {
@@ -189,4 +281,7 @@ const bench_workload bench_w5 = {
     .operations = bench_instances,
     .holders = bench_instances,
     .ours = {open_ours, run_ours, memory_ours, close_ours},
+    .peer = {open_peer, run_peer, memory_peer, close_peer},
+    .same = same,
+    .self_test = self_test,
 };

@@ -1,0 +1,762 @@
+/* The same engine over SQLite in memory. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine.h"
+#include "sqlite_peer.h"
+
+/* --- tables */
+
+#define NUMBER(name) {name, PEER_NUMBER}
+#define SYMBOL(name) {name, PEER_SYMBOL}
+#define TEXT(name) {name, PEER_TEXT}
+#define END {NULL, PEER_NUMBER}
+
+static const peer_column instance_columns[] = {
+    SYMBOL("instanceId"), SYMBOL("workflowName"), SYMBOL("status"),
+    NUMBER("createdAt"), NUMBER("updatedAt"), NUMBER("startedAt"),
+    NUMBER("completedAt"), TEXT("params"), TEXT("output"),
+    SYMBOL("errorName"), TEXT("errorMessage"), NUMBER("pauseRequested"),
+    NUMBER("runNumber"), END};
+
+static const peer_column step_columns[] = {
+    NUMBER("instanceRef"), SYMBOL("workflowName"), SYMBOL("instanceId"),
+    NUMBER("runNumber"), SYMBOL("stepKey"), SYMBOL("name"), SYMBOL("type"),
+    SYMBOL("status"), NUMBER("attempts"), NUMBER("maxAttempts"),
+    NUMBER("timeoutMs"), NUMBER("nextRetryAt"), NUMBER("wakeAt"),
+    SYMBOL("waitEventType"), TEXT("result"), SYMBOL("errorName"),
+    TEXT("errorMessage"), NUMBER("createdAt"), NUMBER("updatedAt"), END};
+
+static const peer_column event_columns[] = {
+    NUMBER("instanceRef"), SYMBOL("workflowName"), SYMBOL("instanceId"),
+    NUMBER("runNumber"), SYMBOL("actor"), SYMBOL("type"), TEXT("payload"),
+    NUMBER("createdAt"), NUMBER("deliveredAt"), SYMBOL("consumedByStepKey"),
+    END};
+
+static const peer_column hook_columns[] = {
+    SYMBOL("namespace"), SYMBOL("hookName"), SYMBOL("workflowName"),
+    SYMBOL("instanceId"), NUMBER("instanceRef"), NUMBER("runNumber"),
+    SYMBOL("reason"), TEXT("payload"), SYMBOL("status"), NUMBER("attempts"),
+    NUMBER("maxAttempts"), NUMBER("lastAttemptAt"), NUMBER("nextRetryAt"),
+    TEXT("error"), NUMBER("createdAt"), NUMBER("dueAt"), END};
+
+const peer_table peer_tables[] = {
+    {"workflow_instance", instance_columns},
+    {"workflow_step", step_columns},
+    {"workflow_event", event_columns},
+    {"workflow_hook", hook_columns},
+    {NULL, NULL}};
+
+/* The indexes of the recorded engine (Fragno's workflow schema), but for its
+ * hooks' nonces, in whose place stands what is due. */
+static const struct {
+    bool lean;                  /* a tick needs it */
+    const char *text;
+} indexes[] = {
+    {true, "UNIQUE INDEX i1 ON workflow_instance (workflowName, instanceId)"},
+    {false, "INDEX i2 ON workflow_instance (workflowName, status, updatedAt)"},
+    {true, "UNIQUE INDEX s1 ON workflow_step"
+           " (workflowName, instanceId, runNumber, stepKey)"},
+    {true, "INDEX s2 ON workflow_step (instanceRef, runNumber)"},
+    {false, "INDEX s3 ON workflow_step"
+            " (workflowName, instanceId, runNumber, createdAt)"},
+    {false, "INDEX s4 ON workflow_step"
+            " (workflowName, instanceId, runNumber, status, wakeAt)"},
+    {false, "INDEX s5 ON workflow_step (workflowName, instanceId, status)"},
+    {false, "INDEX s6 ON workflow_step (status, nextRetryAt)"},
+    {false, "INDEX e1 ON workflow_event"
+            " (workflowName, instanceId, runNumber, type, deliveredAt)"},
+    {true, "INDEX e2 ON workflow_event (instanceRef, runNumber, createdAt)"},
+    {false, "INDEX e3 ON workflow_event"
+            " (workflowName, instanceId, runNumber, createdAt)"},
+    {false, "INDEX h1 ON workflow_hook (namespace, status, nextRetryAt)"},
+    {false, "INDEX h2 ON workflow_hook (namespace, status, lastAttemptAt)"},
+    {true, "INDEX h3 ON workflow_hook (dueAt) WHERE dueAt IS NOT NULL"}};
+
+void peer_execute(sqlite_peer *peer, const char *sql)
+{
+    if (sqlite3_exec(peer->db, sql, NULL, NULL, NULL) != SQLITE_OK)
+        bench_fail("SQLite: %s: %s", sql, sqlite3_errmsg(peer->db));
+}
+
+sqlite3_stmt *peer_query(sqlite_peer *peer, const char *sql)
+{
+    sqlite3_stmt *statement;
+
+    if (sqlite3_prepare_v3(peer->db, sql, -1, SQLITE_PREPARE_PERSISTENT,
+                           &statement, NULL) != SQLITE_OK)
+        bench_fail("SQLite: %s: %s", sql, sqlite3_errmsg(peer->db));
+    return statement;
+}
+
+static void create_table(sqlite_peer *peer, const peer_table *table)
+{
+    char sql[1024];
+    size_t size, i;
+
+    size = (size_t)snprintf(sql, sizeof sql, "CREATE TABLE %s (id INTEGER "
+                            "PRIMARY KEY, version INTEGER", table->name);
+    for (i = 0; table->columns[i].name != NULL && size < sizeof sql; i++)
+        size += (size_t)snprintf(
+            sql + size, sizeof sql - size, ", %s %s", table->columns[i].name,
+            table->columns[i].kind == PEER_TEXT ? "TEXT" : "INTEGER");
+    if (size < sizeof sql)
+        size += (size_t)snprintf(sql + size, sizeof sql - size, ")");
+    if (size >= sizeof sql)
+        bench_fail("SQLite: table %s has too many columns", table->name);
+    peer_execute(peer, sql);
+}
+
+static void create_index(sqlite_peer *peer, const char *text)
+{
+    char sql[256];
+
+    snprintf(sql, sizeof sql, "CREATE %s", text);
+    peer_execute(peer, sql);
+}
+
+/* --- opening and closing */
+
+static size_t bytes_held(sqlite_peer *peer)
+{
+    sqlite3_stmt *pages = peer_query(
+        peer, "SELECT page_count * page_size"
+              " FROM pragma_page_count, pragma_page_size");
+    size_t bytes;
+
+    if (sqlite3_step(pages) != SQLITE_ROW)
+        bench_fail("SQLite: no page count: %s", sqlite3_errmsg(peer->db));
+    bytes = (size_t)sqlite3_column_int64(pages, 0);
+    sqlite3_finalize(pages);
+    return bytes;
+}
+
+/* As fast as it can be told to be. Debian's build overwrites what is deleted,
+ * unless it is told not to. */
+static void open_database(sqlite_peer *peer)
+{
+    static const char *const pragmas[] = {
+        "journal_mode = OFF", "synchronous = OFF", "locking_mode = EXCLUSIVE",
+        "temp_store = MEMORY", "cache_size = -4194304", "secure_delete = OFF",
+        "foreign_keys = OFF", "automatic_index = OFF"};
+    char sql[64];
+    size_t i;
+
+    sqlite3_config(SQLITE_CONFIG_SINGLETHREAD);
+    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+    if (sqlite3_open_v2(":memory:", &peer->db,
+                        SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE |
+                            SQLITE_OPEN_NOMUTEX,
+                        NULL) != SQLITE_OK)
+        bench_fail("SQLite: no database: %s", sqlite3_errmsg(peer->db));
+    for (i = 0; i < sizeof pragmas / sizeof pragmas[0]; i++) {
+        snprintf(sql, sizeof sql, "PRAGMA %s", pragmas[i]);
+        peer_execute(peer, sql);
+    }
+}
+
+static void make_texts(sqlite_peer *peer)
+{
+    size_t i, n = peer->task->n;
+
+    peer->ids = bench_texts(n, ENGINE_ID);
+    peer->params = bench_texts(n, ENGINE_PARAMS);
+    peer->params_sizes = (int *)bench_allocate(n, sizeof(int));
+    for (i = 0; i < n; i++)
+        peer->params_sizes[i] = (int)strlen(peer->params[i]);
+}
+
+sqlite_peer *peer_open(const bench_task *task, peer_workflow workflow,
+                       size_t steps)
+{
+    static const char *const statements[] = {
+#define PEER_SQL(name, sql) sql,
+        PEER_STATEMENTS(PEER_SQL)
+#undef PEER_SQL
+    };
+    sqlite_peer *peer = (sqlite_peer *)bench_allocate(1, sizeof *peer);
+    size_t i;
+
+    peer->task = task;
+    peer->workflow = workflow;
+    peer->now = ENGINE_START;
+    peer->steps = (peer_step *)bench_allocate(steps, sizeof *peer->steps);
+    peer->symbols = (char **)bench_allocate(2 * steps + 1,
+                                            sizeof *peer->symbols);
+    make_texts(peer);
+    open_database(peer);
+    for (i = 0; peer_tables[i].name != NULL; i++)
+        create_table(peer, &peer_tables[i]);
+    for (i = 0; i < sizeof indexes / sizeof indexes[0]; i++)
+        if (indexes[i].lean || !task->lean)
+            create_index(peer, indexes[i].text);
+    for (i = 0; i < PEER_STATEMENT_COUNT; i++)
+        peer->statements[i] = peer_query(peer, statements[i]);
+    peer->bytes_empty = bytes_held(peer);
+    return peer;
+}
+
+size_t peer_memory(void *state)
+{
+    sqlite_peer *peer = (sqlite_peer *)state;
+
+    return bytes_held(peer) - peer->bytes_empty;
+}
+
+void peer_close(void *state)
+{
+    sqlite_peer *peer = (sqlite_peer *)state;
+    size_t i;
+
+    for (i = 0; i < PEER_STATEMENT_COUNT; i++)
+        sqlite3_finalize(peer->statements[i]);
+    if (sqlite3_close(peer->db) != SQLITE_OK)
+        bench_fail("SQLite: %s", sqlite3_errmsg(peer->db));
+    for (i = 0; i < peer->symbol_count; i++)
+        free(peer->symbols[i]);
+    free(peer->symbols);
+    free(peer->steps);
+    free(peer->params_sizes);
+    bench_texts_free(peer->ids);
+    bench_texts_free(peer->params);
+    free(peer);
+}
+
+/* --- symbols */
+
+int64_t peer_intern(sqlite_peer *peer, const char *text)
+{
+    size_t size = strlen(text) + 1;
+    char *copy = (char *)bench_allocate(size, 1);
+
+    memcpy(copy, text, size);
+    peer->symbols[peer->symbol_count] = copy;
+    return PEER_SYMBOL_COUNT + (int64_t)peer->symbol_count++;
+}
+
+const char *peer_symbol_text(const sqlite_peer *peer, int64_t symbol)
+{
+    static const char *const fixed[] = {
+        "",
+#define PEER_STRING(name, text) text,
+        PEER_SYMBOLS(PEER_STRING)
+#undef PEER_STRING
+    };
+    size_t number = (size_t)symbol;
+
+    if (number < PEER_SYMBOL_COUNT)
+        return fixed[number];
+    if (number - PEER_SYMBOL_COUNT < peer->symbol_count)
+        return peer->symbols[number - PEER_SYMBOL_COUNT];
+    if (number >= PEER_FIRST_ID && number - PEER_FIRST_ID < peer->task->n)
+        return peer->ids[number - PEER_FIRST_ID];
+    return "(no symbol)";
+}
+
+void peer_declare_step(sqlite_peer *peer, size_t number, const char *type,
+                       const char *name)
+{
+    char key[128];
+
+    snprintf(key, sizeof key, "%s:%s", type, name);
+    peer->steps[number].key = peer_intern(peer, key);
+    peer->steps[number].name = peer_intern(peer, name);
+}
+
+/* --- statements */
+
+static void bind(sqlite3_stmt *statement, int place, int64_t value)
+{
+    sqlite3_bind_int64(statement, place, value);
+}
+
+static void bind_or_null(sqlite3_stmt *statement, int place, int64_t value,
+                         int64_t null)
+{
+    if (value == null)
+        sqlite3_bind_null(statement, place);
+    else
+        sqlite3_bind_int64(statement, place, value);
+}
+
+/* A NULL pointer binds NULL. */
+static void bind_text(sqlite3_stmt *statement, int place, peer_text text)
+{
+    sqlite3_bind_text(statement, place, text.data, text.size, SQLITE_STATIC);
+}
+
+/* Run a statement that gives no row. */
+static void run_statement(sqlite_peer *peer, peer_statement which)
+{
+    sqlite3_stmt *statement = peer->statements[which];
+
+    if (sqlite3_step(statement) != SQLITE_DONE)
+        bench_fail("SQLite: %s: %s", sqlite3_sql(statement),
+                   sqlite3_errmsg(peer->db));
+    sqlite3_reset(statement);
+}
+
+/* Run an update that names the version it has read: it must find its row. */
+static void run_update(sqlite_peer *peer, peer_statement which)
+{
+    run_statement(peer, which);
+    if (sqlite3_changes(peer->db) != 1)
+        bench_fail("SQLite: %s: the row has changed since it was read",
+                   sqlite3_sql(peer->statements[which]));
+}
+
+/* Go to the next row; false at the end. */
+static bool next_row(sqlite_peer *peer, peer_statement which)
+{
+    int status = sqlite3_step(peer->statements[which]);
+
+    if (status != SQLITE_ROW && status != SQLITE_DONE)
+        bench_fail("SQLite: %s: %s", sqlite3_sql(peer->statements[which]),
+                   sqlite3_errmsg(peer->db));
+    return status == SQLITE_ROW;
+}
+
+static peer_text column_text(sqlite3_stmt *statement, int column)
+{
+    peer_text text;
+
+    text.data = (const char *)sqlite3_column_text(statement, column);
+    text.size = sqlite3_column_bytes(statement, column);
+    return text;
+}
+
+void peer_begin(sqlite_peer *peer)
+{
+    run_statement(peer, PEER_BEGIN);
+}
+
+void peer_commit(sqlite_peer *peer)
+{
+    run_statement(peer, PEER_COMMIT);
+}
+
+/* --- hooks */
+
+void peer_hook_insert(sqlite_peer *peer, int64_t instance_id,
+                      int64_t instance_ref, int64_t run_number,
+                      int64_t reason, int64_t at)
+{
+    sqlite3_stmt *insert = peer->statements[PEER_INSERT_HOOK];
+
+    bind(insert, 1, PEER_WORKFLOWS);
+    bind(insert, 2, PEER_ENQUEUED);
+    bind(insert, 3, PEER_WORKFLOW);
+    bind(insert, 4, instance_id);
+    bind(insert, 5, instance_ref);
+    bind(insert, 6, run_number);
+    bind(insert, 7, reason);
+    bind(insert, 8, PEER_PENDING);
+    bind_or_null(insert, 9, at, PEER_AT_ONCE);
+    bind(insert, 10, peer->now);
+    bind(insert, 11, at);
+    run_statement(peer, PEER_INSERT_HOOK);
+}
+
+peer_hook peer_hook_due(sqlite_peer *peer)
+{
+    sqlite3_stmt *due = peer->statements[PEER_GET_DUE_HOOK];
+    peer_hook hook;
+
+    bind(due, 1, peer->now);
+    if (!next_row(peer, PEER_GET_DUE_HOOK))
+        bench_fail("SQLite: %s: no hook is due", peer->task->workload->key);
+    hook.id = sqlite3_column_int64(due, 0);
+    hook.version = sqlite3_column_int64(due, 1);
+    hook.instance_ref = sqlite3_column_int64(due, 2);
+    hook.run_number = sqlite3_column_int64(due, 3);
+    hook.reason = sqlite3_column_int64(due, 4);
+    hook.at = sqlite3_column_type(due, 5) != SQLITE_NULL
+                  ? sqlite3_column_int64(due, 5)
+                  : sqlite3_column_int64(due, 6);
+    sqlite3_reset(due);
+    return hook;
+}
+
+void peer_hook_claim(sqlite_peer *peer, peer_hook *hook, int counts)
+{
+    sqlite3_stmt *claim = peer->statements[PEER_CLAIM_HOOK];
+
+    bind(claim, 1, hook->id);
+    bind(claim, 2, hook->version);
+    bind(claim, 3, counts);
+    bind(claim, 4, PEER_PROCESSING);
+    bind(claim, 5, peer->now);
+    run_update(peer, PEER_CLAIM_HOOK);
+    hook->version += counts;
+}
+
+void peer_hook_complete(sqlite_peer *peer, const peer_hook *hook)
+{
+    sqlite3_stmt *complete = peer->statements[PEER_COMPLETE_HOOK];
+
+    bind(complete, 1, hook->id);
+    bind(complete, 2, hook->version);
+    bind(complete, 3, PEER_COMPLETED);
+    run_update(peer, PEER_COMPLETE_HOOK);
+}
+
+/* --- instances */
+
+void peer_create(sqlite_peer *peer, size_t number)
+{
+    sqlite3_stmt *insert = peer->statements[PEER_INSERT_INSTANCE];
+    int64_t id = PEER_FIRST_ID + (int64_t)number;
+    peer_text params;
+
+    params.data = peer->params[number];
+    params.size = peer->params_sizes[number];
+    peer_begin(peer);
+    bind(insert, 1, id);
+    bind(insert, 2, PEER_WORKFLOW);
+    bind(insert, 3, PEER_QUEUED);
+    bind(insert, 4, peer->now);
+    bind_text(insert, 5, params);
+    run_statement(peer, PEER_INSERT_INSTANCE);
+    peer_hook_insert(peer, id, sqlite3_last_insert_rowid(peer->db), 0,
+                     PEER_CREATE, PEER_AT_ONCE);
+    peer_commit(peer);
+}
+
+void peer_send_event(sqlite_peer *peer, size_t number, int64_t type,
+                     peer_text payload)
+{
+    sqlite3_stmt *find = peer->statements[PEER_FIND_INSTANCE];
+    sqlite3_stmt *insert = peer->statements[PEER_INSERT_EVENT];
+    int64_t id = PEER_FIRST_ID + (int64_t)number, ref, run_number;
+
+    peer_begin(peer);
+    bind(find, 1, PEER_WORKFLOW);
+    bind(find, 2, id);
+    if (!next_row(peer, PEER_FIND_INSTANCE) ||
+        sqlite3_column_int64(find, 1) == PEER_COMPLETE)
+        bench_fail("SQLite: instance %lu cannot get an event",
+                   (unsigned long)number);
+    ref = sqlite3_column_int64(find, 0);
+    run_number = sqlite3_column_int64(find, 2);
+    sqlite3_reset(find);
+    bind(insert, 1, ref);
+    bind(insert, 2, PEER_WORKFLOW);
+    bind(insert, 3, id);
+    bind(insert, 4, run_number);
+    bind(insert, 5, PEER_USER);
+    bind(insert, 6, type);
+    bind_text(insert, 7, payload);
+    bind(insert, 8, peer->now);
+    run_statement(peer, PEER_INSERT_EVENT);
+    peer_hook_insert(peer, id, ref, run_number, PEER_EVENT, PEER_AT_ONCE);
+    peer_commit(peer);
+}
+
+/* --- a tick: what it reads and what it is going to write */
+
+#define MOST_WRITES 4           /* steps that a tick of any workload writes */
+
+typedef struct peer_write {
+    bool is_new;
+    int64_t id, version;        /* of the row to update */
+    const peer_step *step;
+    int64_t type, status, attempts, wake_at, wait_type;
+    peer_text result;
+} peer_write;
+
+struct peer_run {
+    sqlite_peer *peer;
+    peer_hook hook;
+    int64_t instance_version, instance_id;
+    bool has_event;             /* the query stands on an event */
+    int64_t consumed_by;        /* the key of the step that took it */
+    peer_write writes[MOST_WRITES];
+    size_t write_count;
+    int64_t resume_at;          /* PEER_AT_ONCE: no time */
+    peer_text output;
+    char event_text[512];
+};
+
+sqlite_peer *peer_of(peer_run *run)
+{
+    return run->peer;
+}
+
+static void get_instance(peer_run *run)
+{
+    sqlite_peer *peer = run->peer;
+    sqlite3_stmt *get = peer->statements[PEER_GET_INSTANCE];
+
+    bind(get, 1, run->hook.instance_ref);
+    if (!next_row(peer, PEER_GET_INSTANCE) ||
+        sqlite3_column_int64(get, 5) != run->hook.run_number)
+        bench_fail("SQLite: a hook for no instance");
+    run->instance_version = sqlite3_column_int64(get, 0);
+    run->instance_id = sqlite3_column_int64(get, 1);
+    sqlite3_reset(get);
+}
+
+/* Start both queries; they are read during the replay. */
+static void get_history(peer_run *run)
+{
+    sqlite_peer *peer = run->peer;
+    sqlite3_stmt *steps = peer->statements[PEER_GET_STEPS];
+    sqlite3_stmt *events = peer->statements[PEER_GET_EVENTS];
+
+    bind(steps, 1, run->hook.instance_ref);
+    bind(steps, 2, run->hook.run_number);
+    bind(events, 1, run->hook.instance_ref);
+    bind(events, 2, run->hook.run_number);
+    run->has_event = next_row(peer, PEER_GET_EVENTS);
+}
+
+/* The row of the step that comes next, in order; NULL: it is new. */
+static sqlite3_stmt *find_step(peer_run *run, size_t step)
+{
+    sqlite3_stmt *row = run->peer->statements[PEER_GET_STEPS];
+
+    if (run->write_count > 0 && run->writes[run->write_count - 1].is_new)
+        return NULL;
+    if (!next_row(run->peer, PEER_GET_STEPS))
+        return NULL;
+    if (sqlite3_column_int64(row, 0) != run->peer->steps[step].key)
+        bench_fail("SQLite: step %lu is out of order", (unsigned long)step);
+    return row;
+}
+
+static bool is_completed(sqlite3_stmt *row)
+{
+    return sqlite3_column_int64(row, 1) == PEER_COMPLETED;
+}
+
+static peer_write *add_write(peer_run *run, size_t step, sqlite3_stmt *row,
+                             int64_t status)
+{
+    peer_write *write = &run->writes[run->write_count++];
+
+    if (run->write_count > MOST_WRITES)
+        bench_fail("SQLite: a tick writes more than %d steps", MOST_WRITES);
+    memset(write, 0, sizeof *write);
+    write->is_new = row == NULL;
+    write->step = &run->peer->steps[step];
+    write->status = status;
+    write->wake_at = PEER_AT_ONCE;
+    if (row != NULL) {
+        write->id = sqlite3_column_int64(row, 3);
+        write->version = sqlite3_column_int64(row, 4);
+    }
+    return write;
+}
+
+bool peer_do(peer_run *run, size_t step, peer_text value, peer_text *result)
+{
+    sqlite3_stmt *row = find_step(run, step);
+    peer_write *write;
+
+    *result = value;
+    if (row != NULL) {
+        if (!is_completed(row))
+            bench_fail("SQLite: step %lu has to be retried",
+                       (unsigned long)step);
+        *result = column_text(row, 2);
+        return true;
+    }
+    write = add_write(run, step, NULL, PEER_COMPLETED);
+    write->type = PEER_DO;
+    write->attempts = 1;
+    write->result = value;
+    return true;
+}
+
+bool peer_sleep(peer_run *run, size_t step, int64_t ms)
+{
+    sqlite3_stmt *row = find_step(run, step);
+    peer_write *write;
+
+    if (row != NULL && is_completed(row))
+        return true;
+    if (row != NULL) {
+        if (run->hook.reason != PEER_WAKE ||
+            sqlite3_column_int64(row, 8) > run->hook.at)
+            bench_fail("SQLite: step %lu is woken too early",
+                       (unsigned long)step);
+        add_write(run, step, row, PEER_COMPLETED);
+        return true;
+    }
+    write = add_write(run, step, NULL, PEER_WAITING);
+    write->type = PEER_SLEEP;
+    write->wake_at = run->resume_at = run->peer->now + ms;
+    return false;
+}
+
+static char *append(char *at, const char *text, size_t size)
+{
+    memcpy(at, text, size);
+    return at + size;
+}
+
+/* {"type", "payload", "timestamp"}, as the engine keeps an event. */
+static peer_text event_text(peer_run *run)
+{
+    sqlite3_stmt *row = run->peer->statements[PEER_GET_EVENTS];
+    const char *type = peer_symbol_text(run->peer,
+                                        sqlite3_column_int64(row, 3));
+    peer_text payload = column_text(row, 4), text;
+    size_t type_size = strlen(type);
+    char time[WFS_TIME_TEXT_SIZE], *at = run->event_text;
+
+    if (type_size + (size_t)payload.size + 80 > sizeof run->event_text)
+        bench_fail("SQLite: an event is too long");
+    at = append(at, "{\"type\":\"", 9);
+    at = append(at, type, type_size);
+    at = append(at, "\",\"payload\":", 12);
+    at = append(at, payload.data, (size_t)payload.size);
+    at = append(at, ",\"timestamp\":\"", 14);
+    wfs_format_time(sqlite3_column_int64(row, 5), time);
+    at = append(at, time, strlen(time));
+    at = append(at, "\"}", 2);
+    text.data = run->event_text;
+    text.size = (int)(at - run->event_text);
+    return text;
+}
+
+bool peer_wait(peer_run *run, size_t step, int64_t type, peer_text *event)
+{
+    sqlite3_stmt *row = find_step(run, step);
+    sqlite3_stmt *events = run->peer->statements[PEER_GET_EVENTS];
+    peer_write *write;
+
+    if (row != NULL && is_completed(row)) {
+        *event = column_text(row, 2);
+        return true;
+    }
+    if (run->has_event && sqlite3_column_int64(events, 3) == type) {
+        *event = event_text(run);
+        run->consumed_by = run->peer->steps[step].key;
+        add_write(run, step, row, PEER_COMPLETED)->result = *event;
+        return true;
+    }
+    if (row == NULL) {
+        write = add_write(run, step, NULL, PEER_WAITING);
+        write->type = PEER_WAIT_FOR_EVENT;
+        write->wait_type = type;
+    }
+    return false;
+}
+
+void peer_return(peer_run *run, peer_text output)
+{
+    run->output = output;
+}
+
+/* --- a tick: its writes */
+
+static void insert_step(peer_run *run, const peer_write *write)
+{
+    sqlite3_stmt *insert = run->peer->statements[PEER_INSERT_STEP];
+
+    bind(insert, 1, run->hook.instance_ref);
+    bind(insert, 2, PEER_WORKFLOW);
+    bind(insert, 3, run->instance_id);
+    bind(insert, 4, run->hook.run_number);
+    bind(insert, 5, write->step->key);
+    bind(insert, 6, write->step->name);
+    bind(insert, 7, write->type);
+    bind(insert, 8, write->status);
+    bind(insert, 9, write->attempts);
+    bind_or_null(insert, 10, write->wake_at, PEER_AT_ONCE);
+    bind_or_null(insert, 11, write->wait_type, PEER_NULL);
+    bind_text(insert, 12, write->result);
+    bind(insert, 13, run->peer->now);
+    run_statement(run->peer, PEER_INSERT_STEP);
+}
+
+static void update_step(peer_run *run, const peer_write *write)
+{
+    sqlite3_stmt *update = run->peer->statements[PEER_UPDATE_STEP];
+
+    bind(update, 1, write->id);
+    bind(update, 2, write->version);
+    bind(update, 3, write->status);
+    bind_text(update, 4, write->result);
+    bind(update, 5, run->peer->now);
+    run_update(run->peer, PEER_UPDATE_STEP);
+}
+
+static void update_event(peer_run *run, int64_t id, int64_t version)
+{
+    sqlite3_stmt *update = run->peer->statements[PEER_UPDATE_EVENT];
+
+    bind(update, 1, id);
+    bind(update, 2, version);
+    bind(update, 3, run->peer->now);
+    bind(update, 4, run->consumed_by);
+    run_update(run->peer, PEER_UPDATE_EVENT);
+}
+
+static void update_instance(peer_run *run, bool complete)
+{
+    sqlite_peer *peer = run->peer;
+    sqlite3_stmt *update = peer->statements[PEER_UPDATE_INSTANCE];
+
+    bind(update, 1, run->hook.instance_ref);
+    bind(update, 2, run->instance_version);
+    bind(update, 3, complete ? PEER_COMPLETE : PEER_WAITING);
+    bind(update, 4, peer->now);
+    bind_or_null(update, 5, complete ? peer->now : PEER_AT_ONCE, PEER_AT_ONCE);
+    bind_text(update, 6, run->output);
+    run_update(peer, PEER_UPDATE_INSTANCE);
+}
+
+/* The queries end before what they read is written. */
+static void close_history(peer_run *run, int64_t *event, int64_t *version)
+{
+    sqlite3_stmt *events = run->peer->statements[PEER_GET_EVENTS];
+
+    if (run->consumed_by != PEER_NULL) {
+        *event = sqlite3_column_int64(events, 0);
+        *version = sqlite3_column_int64(events, 1);
+    }
+    sqlite3_reset(events);
+    sqlite3_reset(run->peer->statements[PEER_GET_STEPS]);
+}
+
+static void commit_replay(peer_run *run, bool complete)
+{
+    int64_t event = 0, version = 0;
+    size_t i;
+
+    close_history(run, &event, &version);
+    for (i = 0; i < run->write_count; i++)
+        if (run->writes[i].is_new)
+            insert_step(run, &run->writes[i]);
+        else
+            update_step(run, &run->writes[i]);
+    if (run->consumed_by != PEER_NULL)
+        update_event(run, event, version);
+    update_instance(run, complete);
+    if (!complete && run->resume_at != PEER_AT_ONCE)
+        peer_hook_insert(run->peer, run->instance_id, run->hook.instance_ref,
+                         run->hook.run_number, PEER_WAKE, run->resume_at);
+}
+
+void peer_process(sqlite_peer *peer)
+{
+    peer_run run;
+
+    run.peer = peer;
+    run.consumed_by = PEER_NULL;
+    run.write_count = 0;
+    run.resume_at = PEER_AT_ONCE;
+    run.output.data = NULL;
+    run.output.size = 0;
+    peer_begin(peer);
+    run.hook = peer_hook_due(peer);
+    peer_hook_claim(peer, &run.hook, 0);
+    get_instance(&run);
+    get_history(&run);
+    commit_replay(&run, peer->workflow(&run));
+    peer_hook_complete(peer, &run.hook);
+    peer_commit(peer);
+}
