@@ -159,7 +159,7 @@ $(BENCH_OUT)/%.o: bench/%.c $(BENCH_OUT)/flags stb_ds.h
 	$(COMPILE) -c -o $@ $<
 
 $(BENCH_OUT)/bench: $(BENCH_OBJECTS)
-	$(CC) $(OPT) $(SANITIZE_FLAGS) -o $@ $^ -lsqlite3
+	$(CC) $(OPT) $(SANITIZE_FLAGS) -o $@ $^ -lsqlite3 -lcjson -lm
 
 bench: $(BENCH_OUT)/bench
 	$<

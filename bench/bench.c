@@ -4,7 +4,7 @@
  *     bench [WORKLOAD ...] [OPTION ...]
  *
  *     -n N             at N instances only, not at the workload's own sizes
- *     --million        at a million instances too
+ *     --also N         at N instances too, where that is not one too many
  *     --json FILE      write the figures to a file
  *     --svg FILE       draw them
  *     --check          only compare what both sides make
@@ -12,14 +12,13 @@
  *     --once SIDE      run "ours" or "peer" once, for callgrind, and print the
  *                      number of operations
  *     --lean           the peer has only the indexes that a tick needs
+ *     --history H      another H than the workload's own
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "bench.h"
-
-#define MILLION 1000000
 
 static const bench_workload *const workloads[] = {
 #define BENCH_ADDRESS(key) &bench_##key,
@@ -32,7 +31,9 @@ static const bench_workload *const workloads[] = {
 typedef struct bench_options {
     bool chosen[WORKLOAD_COUNT];
     size_t n;                   /* 0: the sizes of each workload */
-    bool million, check, self_test, lean;
+    size_t also;                /* 0: no further one */
+    size_t history;             /* 0: the workload's own */
+    bool check, self_test, lean;
     const char *once, *json, *svg;      /* NULL: not asked for */
 } bench_options;
 
@@ -61,22 +62,20 @@ static void choose_all_if_none(bench_options *options)
         options->chosen[i] = true;
 }
 
-static size_t parse_count(const char *text)
+static size_t parse_count(const char *argument, const char *text)
 {
     char *end;
     unsigned long count = strtoul(text, &end, 10);
 
     if (*text < '1' || *text > '9' || *end != '\0')
-        bench_fail("-n needs a number from 1 on, not %s", text);
+        bench_fail("%s needs a number from 1 on, not %s", argument, text);
     return count;
 }
 
 /* Options without a value. */
 static bool parse_flag(bench_options *options, const char *argument)
 {
-    if (strcmp(argument, "--million") == 0)
-        options->million = true;
-    else if (strcmp(argument, "--check") == 0)
+    if (strcmp(argument, "--check") == 0)
         options->check = true;
     else if (strcmp(argument, "--self-test") == 0)
         options->check = options->self_test = true;
@@ -91,7 +90,11 @@ static bool parse_value(bench_options *options, const char *argument,
                         const char *value)
 {
     if (strcmp(argument, "-n") == 0)
-        options->n = parse_count(value);
+        options->n = parse_count(argument, value);
+    else if (strcmp(argument, "--also") == 0)
+        options->also = parse_count(argument, value);
+    else if (strcmp(argument, "--history") == 0)
+        options->history = parse_count(argument, value);
     else if (strcmp(argument, "--once") == 0)
         options->once = value;
     else if (strcmp(argument, "--json") == 0)
@@ -122,19 +125,25 @@ static bench_options parse(char **arguments)
 
 /* --- what is asked for */
 
-static size_t smallest(const bench_workload *workload,
-                       const bench_options *options)
+/* For one run: at the size given, or the smallest. */
+static bench_task task_of(const bench_workload *workload,
+                          const bench_options *options)
 {
-    return options->n != 0 ? options->n : workload->sizes[0];
+    bench_task task = bench_task_for(
+        workload, options->n != 0 ? options->n : workload->sizes[0]);
+
+    if (workload->history != 0 && options->history != 0)
+        task.history = options->history;
+    task.lean = options->lean;
+    return task;
 }
 
 static void run_once(const bench_workload *workload,
                      const bench_options *options)
 {
-    bench_task task = {.workload = workload, .lean = options->lean};
+    bench_task task = task_of(workload, options);
     const bench_side *side = &workload->ours;
 
-    task.n = smallest(workload, options);
     if (strcmp(options->once, "peer") == 0)
         side = &workload->peer;
     else if (strcmp(options->once, "ours") != 0)
@@ -149,13 +158,12 @@ static void run_once(const bench_workload *workload,
 static bool check_all(const bench_options *options)
 {
     size_t passed = 0, failed = 0, i;
-    bench_task task = {.lean = options->lean};
+    bench_task task;
 
     for (i = 0; i < WORKLOAD_COUNT; i++) {
         if (!options->chosen[i] || workloads[i]->same == NULL)
             continue;
-        task.workload = workloads[i];
-        task.n = smallest(workloads[i], options);
+        task = task_of(workloads[i], options);
         if (bench_check(&task, options->self_test))
             passed++;
         else
@@ -187,8 +195,8 @@ static size_t measure_sizes(const bench_workload *workload,
     }
     for (i = 0; i < BENCH_SIZES && workload->sizes[i] != 0; i++)
         figures[count++] = measure(workload, workload->sizes[i]);
-    if (options->million && workload->has_million)
-        figures[count++] = measure(workload, MILLION);
+    if (options->also != 0 && workload->grows)
+        figures[count++] = measure(workload, options->also);
     return count;
 }
 

@@ -21,7 +21,8 @@
     X(w4_10)                                                                  \
     X(w4_100)                                                                 \
     X(w4_1000)                                                                \
-    X(w5)
+    X(w5)                                                                     \
+    X(j)
 
 #define BENCH_SIZES 4
 
@@ -36,6 +37,7 @@ typedef struct bench_workload bench_workload;
 typedef struct bench_task {
     const bench_workload *workload;
     size_t n;                   /* instances */
+    size_t history;             /* H of W4 */
     bool count_memory;          /* ours: with a counting allocator */
     bool lean;                  /* the peer: only the indexes of a tick */
 } bench_task;
@@ -55,9 +57,9 @@ struct bench_workload {
     const char *unit;           /* what is counted per second */
     double units;               /* of them in an operation; 0: one */
     const char *per;            /* what memory is counted for */
-    size_t history;             /* H of W4 */
+    size_t history;             /* H of W4; else 0 */
     size_t sizes[BENCH_SIZES];  /* to be measured, ended by 0 */
-    bool has_million;           /* and a million when asked for */
+    bool grows;                 /* and at a larger one when asked for */
     size_t (*operations)(const bench_task *task);
     size_t (*holders)(const bench_task *task);  /* of memory: `per` */
     bench_side ours, peer;
@@ -120,6 +122,9 @@ void *bench_allocate(size_t count, size_t size);
 /* `count` texts, each made with printf from its number: "order-%07lu". */
 char **bench_texts(size_t count, const char *format);
 void bench_texts_free(char **texts);
+
+/* A task for that many instances, with nothing special. */
+bench_task bench_task_for(const bench_workload *workload, size_t n);
 
 /* For workloads that count their instances as they are. */
 size_t bench_instances(const bench_task *task);         /* n */

@@ -174,7 +174,7 @@ static double median(bench_timing *timing)
 
 bench_figure bench_measure(const bench_workload *workload, size_t n)
 {
-    bench_task task = {.workload = workload, .n = n, .count_memory = true};
+    bench_task task = bench_task_for(workload, n);
     bench_timing ours = {.side = &workload->ours, .name = "ours"};
     bench_timing peer = {.side = &workload->peer, .name = "peer"};
     double operations = (double)workload->operations(&task);
@@ -182,6 +182,7 @@ bench_figure bench_measure(const bench_workload *workload, size_t n)
     double holders;
     size_t round;
 
+    task.count_memory = true;
     warm_up_both(&ours, &peer, &task);
     task.count_memory = false;
     for (round = 0; round < ROUNDS; round++) {

@@ -28,8 +28,8 @@ static void print_number(double number, int width, int decimals)
 
 void bench_print_heading(void)
 {
-    printf("\n%-8s %8s %12s %10s %12s %10s %7s %8s %8s\n", "", "n", "per second",
-           "ns", "peer /s", "peer ns", "ratio", "bytes", "peer");
+    printf("\n%-8s %8s %12s %10s %12s %10s %7s %8s %8s\n", "", "n",
+           "per second", "ns", "peer /s", "peer ns", "ratio", "bytes", "peer");
 }
 
 void bench_print_figure(const bench_figure *figure)

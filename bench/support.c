@@ -58,3 +58,11 @@ size_t bench_two_an_instance(const bench_task *task)
 {
     return task->n * 2;
 }
+
+bench_task bench_task_for(const bench_workload *workload, size_t n)
+{
+    bench_task task = {
+        .workload = workload, .n = n, .history = workload->history};
+
+    return task;
+}

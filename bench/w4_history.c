@@ -21,7 +21,7 @@ static wfs_status order(wfs_run *run, void *user)
     const wfs_json *result;
     size_t i;
 
-    for (i = 0; i < engine->task->workload->history; i++) {
+    for (i = 0; i < engine->task->history; i++) {
         WFS_TRY(wfs_do(run, engine->do_names[i], work, user, NULL, &result));
         WFS_TRY(wfs_sleep(run, engine->sleep_names[i], "1 hour"));
     }
@@ -32,8 +32,8 @@ static void *open_ours(const bench_task *task)
 {
     bench_engine *engine = engine_open(task, order);
 
-    engine->do_names = bench_texts(task->workload->history, DO_NAME);
-    engine->sleep_names = bench_texts(task->workload->history, SLEEP_NAME);
+    engine->do_names = bench_texts(task->history, DO_NAME);
+    engine->sleep_names = bench_texts(task->history, SLEEP_NAME);
     return engine;
 }
 
@@ -45,7 +45,7 @@ static void run_ours(void *state)
     for (i = 0; i < engine->task->n; i++) {
         engine_create(engine, i);
         engine_process(engine, i);
-        for (tick = 0; tick < engine->task->workload->history; tick++) {
+        for (tick = 0; tick < engine->task->history; tick++) {
             wfs_clock_advance(engine->clock, ENGINE_HOUR);
             engine_process(engine, i);
         }
@@ -57,7 +57,7 @@ static void run_ours(void *state)
 /* Steps 2i and 2i + 1 are the i-th do and the sleep after it. */
 static bool peer_order(peer_run *run)
 {
-    size_t i, steps = 2 * peer_of(run)->task->workload->history;
+    size_t i, steps = 2 * peer_of(run)->task->history;
     peer_text result;
 
     for (i = 0; i < steps; i += 2)
@@ -69,7 +69,7 @@ static bool peer_order(peer_run *run)
 
 static void *open_peer(const bench_task *task)
 {
-    size_t i, history = task->workload->history;
+    size_t i, history = task->history;
     sqlite_peer *peer = peer_open(task, peer_order, 2 * history);
     char **do_names = bench_texts(history, DO_NAME);
     char **sleep_names = bench_texts(history, SLEEP_NAME);
@@ -91,7 +91,7 @@ static void run_peer(void *state)
     for (i = 0; i < peer->task->n; i++) {
         peer_create(peer, i);
         peer_process(peer);
-        for (tick = 0; tick < peer->task->workload->history; tick++) {
+        for (tick = 0; tick < peer->task->history; tick++) {
             peer->now += ENGINE_HOUR;
             peer_process(peer);
         }
@@ -101,14 +101,14 @@ static void run_peer(void *state)
 /* Tick k begins with 2k rows, k from 0 to H. */
 static size_t replayed_rows(const bench_task *task)
 {
-    size_t history = task->workload->history;
+    size_t history = task->history;
 
     return task->n * history * (history + 1);
 }
 
 static size_t step_rows(const bench_task *task)
 {
-    return task->n * 2 * task->workload->history;
+    return task->n * 2 * task->history;
 }
 
 #define W4(h, small, middle, large)                                           \
