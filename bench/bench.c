@@ -174,10 +174,14 @@ static bool check_all(const bench_options *options)
     return failed == 0;
 }
 
-static bench_figure measure(const bench_workload *workload, size_t n)
+static bench_figure measure(const bench_workload *workload,
+                            const bench_options *options, size_t n)
 {
-    bench_figure figure = bench_measure(workload, n);
+    bench_task task = task_of(workload, options);
+    bench_figure figure;
 
+    task.n = n;
+    figure = bench_measure(&task);
     bench_print_figure(&figure);
     return figure;
 }
@@ -190,13 +194,13 @@ static size_t measure_sizes(const bench_workload *workload,
     size_t count = 0, i;
 
     if (options->n != 0) {
-        figures[count++] = measure(workload, options->n);
+        figures[count++] = measure(workload, options, options->n);
         return count;
     }
     for (i = 0; i < BENCH_SIZES && workload->sizes[i] != 0; i++)
-        figures[count++] = measure(workload, workload->sizes[i]);
+        figures[count++] = measure(workload, options, workload->sizes[i]);
     if (options->also != 0 && workload->grows)
-        figures[count++] = measure(workload, options->also);
+        figures[count++] = measure(workload, options, options->also);
     return count;
 }
 

@@ -100,7 +100,7 @@ double bench_ratio(const bench_figure *figure);         /* 0: no peer */
 bool bench_check(const bench_task *task, bool self_test);
 
 /* Measure: a warm-up, then five rounds with both sides in turn. */
-bench_figure bench_measure(const bench_workload *workload, size_t n);
+bench_figure bench_measure(const bench_task *task);
 
 /* For callgrind: run one side once. */
 void bench_run_once(const bench_side *side, const bench_task *task);
@@ -122,6 +122,9 @@ void *bench_allocate(size_t count, size_t size);
 /* `count` texts, each made with printf from its number: "order-%07lu". */
 char **bench_texts(size_t count, const char *format);
 void bench_texts_free(char **texts);
+
+/* Ascending. */
+void bench_sort_times(int64_t *times, size_t count);
 
 /* A task for that many instances, with nothing special. */
 bench_task bench_task_for(const bench_workload *workload, size_t n);

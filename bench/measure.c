@@ -11,7 +11,7 @@
 #define ROUNDS 5
 #define ROUND_NS 20000000       /* a shorter run is repeated within a round */
 #define MOST_REPEATS 100
-#define MOST_COMPARED 20000     /* instances, after a warm-up */
+#define MOST_COMPARED 100000    /* instances, after a warm-up */
 
 static int64_t now_ns(void)
 {
@@ -45,7 +45,6 @@ static void end_progress(void)
 /* --- running */
 
 /* The measured part, and nothing else: callgrind collects in here. */
-BENCH_NOINLINE void bench_measured(const bench_side *side, void *state);
 BENCH_NOINLINE void bench_measured(const bench_side *side, void *state)
 {
     side->run(state);
@@ -158,27 +157,20 @@ static void run_round(bench_timing *timing, const bench_task *task,
     timing->rounds[round] = sum / (int64_t)timing->repeats;
 }
 
-static int compare_times(const void *left, const void *right)
-{
-    int64_t a = *(const int64_t *)left, b = *(const int64_t *)right;
-
-    return (a > b) - (a < b);
-}
-
 static double median(bench_timing *timing)
 {
-    qsort(timing->rounds, ROUNDS, sizeof timing->rounds[0],
-          compare_times);
+    bench_sort_times(timing->rounds, ROUNDS);
     return (double)timing->rounds[ROUNDS / 2];
 }
 
-bench_figure bench_measure(const bench_workload *workload, size_t n)
+bench_figure bench_measure(const bench_task *given)
 {
-    bench_task task = bench_task_for(workload, n);
+    const bench_workload *workload = given->workload;
+    bench_task task = *given;
     bench_timing ours = {.side = &workload->ours, .name = "ours"};
     bench_timing peer = {.side = &workload->peer, .name = "peer"};
     double operations = (double)workload->operations(&task);
-    bench_figure figure = {.workload = workload, .n = n};
+    bench_figure figure = {.workload = workload, .n = task.n};
     double holders;
     size_t round;
 

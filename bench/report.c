@@ -86,6 +86,7 @@ static void put_workload(FILE *file, const bench_figure *figures, size_t count)
 
     fprintf(file, "\"%s\": {", workload->key);
     put_figure(file, &figures[count - 1]);
+    fprintf(file, ",\n  \"title\": \"%s\"", workload->title);
     fprintf(file, ",\n  \"unit\": \"%s\", \"per\": \"%s\", \"sizes\": [",
             workload->unit, workload->per != NULL ? workload->per : "");
     for (i = 0; i < count; i++) {

@@ -49,6 +49,18 @@ void bench_texts_free(char **texts)
     free(texts);
 }
 
+static int compare_times(const void *left, const void *right)
+{
+    int64_t a = *(const int64_t *)left, b = *(const int64_t *)right;
+
+    return (a > b) - (a < b);
+}
+
+void bench_sort_times(int64_t *times, size_t count)
+{
+    qsort(times, count, sizeof *times, compare_times);
+}
+
 size_t bench_instances(const bench_task *task)
 {
     return task->n;

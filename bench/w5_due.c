@@ -48,13 +48,6 @@ typedef struct due_times {
     int64_t *sorted;            /* the same, in order of time */
 } due_times;
 
-static int compare_times(const void *left, const void *right)
-{
-    int64_t a = *(const int64_t *)left, b = *(const int64_t *)right;
-
-    return (a > b) - (a < b);
-}
-
 static due_times make_times(size_t n)
 {
     wfs_random random;
@@ -67,7 +60,7 @@ static due_times make_times(size_t n)
     for (i = 0; i < n; i++)
         times.due[i] = times.sorted[i] =
             ENGINE_START + (int64_t)wfs_random_below(&random, SPAN);
-    qsort(times.sorted, n, sizeof *times.sorted, compare_times);
+    bench_sort_times(times.sorted, n);
     return times;
 }
 
