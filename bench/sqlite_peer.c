@@ -266,13 +266,13 @@ void peer_declare_step(sqlite_peer *peer, size_t number, const char *type,
 
 /* --- statements */
 
-static void bind(sqlite3_stmt *statement, int place, int64_t value)
+void peer_bind(sqlite3_stmt *statement, int place, int64_t value)
 {
     sqlite3_bind_int64(statement, place, value);
 }
 
-static void bind_or_null(sqlite3_stmt *statement, int place, int64_t value,
-                         int64_t null)
+void peer_bind_or_null(sqlite3_stmt *statement, int place, int64_t value,
+                       int64_t null)
 {
     if (value == null)
         sqlite3_bind_null(statement, place);
@@ -281,13 +281,13 @@ static void bind_or_null(sqlite3_stmt *statement, int place, int64_t value,
 }
 
 /* A NULL pointer binds NULL. */
-static void bind_text(sqlite3_stmt *statement, int place, peer_text text)
+void peer_bind_text(sqlite3_stmt *statement, int place, peer_text text)
 {
     sqlite3_bind_text(statement, place, text.data, text.size, SQLITE_STATIC);
 }
 
 /* Run a statement that gives no row. */
-static void run_statement(sqlite_peer *peer, peer_statement which)
+void peer_run_statement(sqlite_peer *peer, peer_statement which)
 {
     sqlite3_stmt *statement = peer->statements[which];
 
@@ -298,16 +298,16 @@ static void run_statement(sqlite_peer *peer, peer_statement which)
 }
 
 /* Run an update that names the version it has read: it must find its row. */
-static void run_update(sqlite_peer *peer, peer_statement which)
+void peer_run_update(sqlite_peer *peer, peer_statement which)
 {
-    run_statement(peer, which);
+    peer_run_statement(peer, which);
     if (sqlite3_changes(peer->db) != 1)
         bench_fail("SQLite: %s: the row has changed since it was read",
                    sqlite3_sql(peer->statements[which]));
 }
 
 /* Go to the next row; false at the end. */
-static bool next_row(sqlite_peer *peer, peer_statement which)
+bool peer_next_row(sqlite_peer *peer, peer_statement which)
 {
     int status = sqlite3_step(peer->statements[which]);
 
@@ -317,7 +317,7 @@ static bool next_row(sqlite_peer *peer, peer_statement which)
     return status == SQLITE_ROW;
 }
 
-static peer_text column_text(sqlite3_stmt *statement, int column)
+peer_text peer_column_text(sqlite3_stmt *statement, int column)
 {
     peer_text text;
 
@@ -328,12 +328,12 @@ static peer_text column_text(sqlite3_stmt *statement, int column)
 
 void peer_begin(sqlite_peer *peer)
 {
-    run_statement(peer, PEER_BEGIN);
+    peer_run_statement(peer, PEER_BEGIN);
 }
 
 void peer_commit(sqlite_peer *peer)
 {
-    run_statement(peer, PEER_COMMIT);
+    peer_run_statement(peer, PEER_COMMIT);
 }
 
 /* --- hooks */
@@ -344,18 +344,18 @@ void peer_hook_insert(sqlite_peer *peer, int64_t instance_id,
 {
     sqlite3_stmt *insert = peer->statements[PEER_INSERT_HOOK];
 
-    bind(insert, 1, PEER_WORKFLOWS);
-    bind(insert, 2, PEER_ENQUEUED);
-    bind(insert, 3, PEER_WORKFLOW);
-    bind(insert, 4, instance_id);
-    bind(insert, 5, instance_ref);
-    bind(insert, 6, run_number);
-    bind(insert, 7, reason);
-    bind(insert, 8, PEER_PENDING);
-    bind_or_null(insert, 9, at, PEER_AT_ONCE);
-    bind(insert, 10, peer->now);
-    bind(insert, 11, at);
-    run_statement(peer, PEER_INSERT_HOOK);
+    peer_bind(insert, 1, PEER_WORKFLOWS);
+    peer_bind(insert, 2, PEER_ENQUEUED);
+    peer_bind(insert, 3, PEER_WORKFLOW);
+    peer_bind(insert, 4, instance_id);
+    peer_bind(insert, 5, instance_ref);
+    peer_bind(insert, 6, run_number);
+    peer_bind(insert, 7, reason);
+    peer_bind(insert, 8, PEER_PENDING);
+    peer_bind_or_null(insert, 9, at, PEER_AT_ONCE);
+    peer_bind(insert, 10, peer->now);
+    peer_bind(insert, 11, at);
+    peer_run_statement(peer, PEER_INSERT_HOOK);
 }
 
 peer_hook peer_hook_due(sqlite_peer *peer)
@@ -363,8 +363,8 @@ peer_hook peer_hook_due(sqlite_peer *peer)
     sqlite3_stmt *due = peer->statements[PEER_GET_DUE_HOOK];
     peer_hook hook;
 
-    bind(due, 1, peer->now);
-    if (!next_row(peer, PEER_GET_DUE_HOOK))
+    peer_bind(due, 1, peer->now);
+    if (!peer_next_row(peer, PEER_GET_DUE_HOOK))
         bench_fail("SQLite: %s: no hook is due", peer->task->workload->key);
     hook.id = sqlite3_column_int64(due, 0);
     hook.version = sqlite3_column_int64(due, 1);
@@ -382,12 +382,12 @@ void peer_hook_claim(sqlite_peer *peer, peer_hook *hook, int counts)
 {
     sqlite3_stmt *claim = peer->statements[PEER_CLAIM_HOOK];
 
-    bind(claim, 1, hook->id);
-    bind(claim, 2, hook->version);
-    bind(claim, 3, counts);
-    bind(claim, 4, PEER_PROCESSING);
-    bind(claim, 5, peer->now);
-    run_update(peer, PEER_CLAIM_HOOK);
+    peer_bind(claim, 1, hook->id);
+    peer_bind(claim, 2, hook->version);
+    peer_bind(claim, 3, counts);
+    peer_bind(claim, 4, PEER_PROCESSING);
+    peer_bind(claim, 5, peer->now);
+    peer_run_update(peer, PEER_CLAIM_HOOK);
     hook->version += counts;
 }
 
@@ -395,10 +395,10 @@ void peer_hook_complete(sqlite_peer *peer, const peer_hook *hook)
 {
     sqlite3_stmt *complete = peer->statements[PEER_COMPLETE_HOOK];
 
-    bind(complete, 1, hook->id);
-    bind(complete, 2, hook->version);
-    bind(complete, 3, PEER_COMPLETED);
-    run_update(peer, PEER_COMPLETE_HOOK);
+    peer_bind(complete, 1, hook->id);
+    peer_bind(complete, 2, hook->version);
+    peer_bind(complete, 3, PEER_COMPLETED);
+    peer_run_update(peer, PEER_COMPLETE_HOOK);
 }
 
 /* --- instances */
@@ -412,12 +412,12 @@ void peer_create(sqlite_peer *peer, size_t number)
     params.data = peer->params[number];
     params.size = peer->params_sizes[number];
     peer_begin(peer);
-    bind(insert, 1, id);
-    bind(insert, 2, PEER_WORKFLOW);
-    bind(insert, 3, PEER_QUEUED);
-    bind(insert, 4, peer->now);
-    bind_text(insert, 5, params);
-    run_statement(peer, PEER_INSERT_INSTANCE);
+    peer_bind(insert, 1, id);
+    peer_bind(insert, 2, PEER_WORKFLOW);
+    peer_bind(insert, 3, PEER_QUEUED);
+    peer_bind(insert, 4, peer->now);
+    peer_bind_text(insert, 5, params);
+    peer_run_statement(peer, PEER_INSERT_INSTANCE);
     peer_hook_insert(peer, id, sqlite3_last_insert_rowid(peer->db), 0,
                      PEER_CREATE, PEER_AT_ONCE);
     peer_commit(peer);
@@ -431,332 +431,24 @@ void peer_send_event(sqlite_peer *peer, size_t number, int64_t type,
     int64_t id = PEER_FIRST_ID + (int64_t)number, ref, run_number;
 
     peer_begin(peer);
-    bind(find, 1, PEER_WORKFLOW);
-    bind(find, 2, id);
-    if (!next_row(peer, PEER_FIND_INSTANCE) ||
+    peer_bind(find, 1, PEER_WORKFLOW);
+    peer_bind(find, 2, id);
+    if (!peer_next_row(peer, PEER_FIND_INSTANCE) ||
         sqlite3_column_int64(find, 1) == PEER_COMPLETE)
         bench_fail("SQLite: instance %lu cannot get an event",
                    (unsigned long)number);
     ref = sqlite3_column_int64(find, 0);
     run_number = sqlite3_column_int64(find, 2);
     sqlite3_reset(find);
-    bind(insert, 1, ref);
-    bind(insert, 2, PEER_WORKFLOW);
-    bind(insert, 3, id);
-    bind(insert, 4, run_number);
-    bind(insert, 5, PEER_USER);
-    bind(insert, 6, type);
-    bind_text(insert, 7, payload);
-    bind(insert, 8, peer->now);
-    run_statement(peer, PEER_INSERT_EVENT);
+    peer_bind(insert, 1, ref);
+    peer_bind(insert, 2, PEER_WORKFLOW);
+    peer_bind(insert, 3, id);
+    peer_bind(insert, 4, run_number);
+    peer_bind(insert, 5, PEER_USER);
+    peer_bind(insert, 6, type);
+    peer_bind_text(insert, 7, payload);
+    peer_bind(insert, 8, peer->now);
+    peer_run_statement(peer, PEER_INSERT_EVENT);
     peer_hook_insert(peer, id, ref, run_number, PEER_EVENT, PEER_AT_ONCE);
-    peer_commit(peer);
-}
-
-/* --- a tick: what it reads and what it is going to write */
-
-#define MOST_WRITES 4           /* steps that a tick of any workload writes */
-
-typedef struct peer_write {
-    bool is_new;
-    int64_t id, version;        /* of the row to update */
-    const peer_step *step;
-    int64_t type, status, attempts, wake_at, wait_type;
-    peer_text result;
-} peer_write;
-
-struct peer_run {
-    sqlite_peer *peer;
-    peer_hook hook;
-    int64_t instance_version, instance_id;
-    bool has_event;             /* the query stands on an event */
-    int64_t consumed_by;        /* the key of the step that took it */
-    peer_write writes[MOST_WRITES];
-    size_t write_count;
-    int64_t resume_at;          /* PEER_AT_ONCE: no time */
-    peer_text output;
-    char event_text[512];
-};
-
-sqlite_peer *peer_of(peer_run *run)
-{
-    return run->peer;
-}
-
-static void get_instance(peer_run *run)
-{
-    sqlite_peer *peer = run->peer;
-    sqlite3_stmt *get = peer->statements[PEER_GET_INSTANCE];
-
-    bind(get, 1, run->hook.instance_ref);
-    if (!next_row(peer, PEER_GET_INSTANCE) ||
-        sqlite3_column_int64(get, 5) != run->hook.run_number)
-        bench_fail("SQLite: a hook for no instance");
-    run->instance_version = sqlite3_column_int64(get, 0);
-    run->instance_id = sqlite3_column_int64(get, 1);
-    sqlite3_reset(get);
-}
-
-/* Start both queries; they are read during the replay. */
-static void get_history(peer_run *run)
-{
-    sqlite_peer *peer = run->peer;
-    sqlite3_stmt *steps = peer->statements[PEER_GET_STEPS];
-    sqlite3_stmt *events = peer->statements[PEER_GET_EVENTS];
-
-    bind(steps, 1, run->hook.instance_ref);
-    bind(steps, 2, run->hook.run_number);
-    bind(events, 1, run->hook.instance_ref);
-    bind(events, 2, run->hook.run_number);
-    run->has_event = next_row(peer, PEER_GET_EVENTS);
-}
-
-/* The row of the step that comes next, in order; NULL: it is new. */
-static sqlite3_stmt *find_step(peer_run *run, size_t step)
-{
-    sqlite3_stmt *row = run->peer->statements[PEER_GET_STEPS];
-
-    if (run->write_count > 0 && run->writes[run->write_count - 1].is_new)
-        return NULL;
-    if (!next_row(run->peer, PEER_GET_STEPS))
-        return NULL;
-    if (sqlite3_column_int64(row, 0) != run->peer->steps[step].key)
-        bench_fail("SQLite: step %lu is out of order", (unsigned long)step);
-    return row;
-}
-
-static bool is_completed(sqlite3_stmt *row)
-{
-    return sqlite3_column_int64(row, 1) == PEER_COMPLETED;
-}
-
-static peer_write *add_write(peer_run *run, size_t step, sqlite3_stmt *row,
-                             int64_t status)
-{
-    peer_write *write = &run->writes[run->write_count++];
-
-    if (run->write_count > MOST_WRITES)
-        bench_fail("SQLite: a tick writes more than %d steps", MOST_WRITES);
-    memset(write, 0, sizeof *write);
-    write->is_new = row == NULL;
-    write->step = &run->peer->steps[step];
-    write->status = status;
-    write->wake_at = PEER_AT_ONCE;
-    if (row != NULL) {
-        write->id = sqlite3_column_int64(row, 3);
-        write->version = sqlite3_column_int64(row, 4);
-    }
-    return write;
-}
-
-bool peer_do(peer_run *run, size_t step, peer_text value, peer_text *result)
-{
-    sqlite3_stmt *row = find_step(run, step);
-    peer_write *write;
-
-    *result = value;
-    if (row != NULL) {
-        if (!is_completed(row))
-            bench_fail("SQLite: step %lu has to be retried",
-                       (unsigned long)step);
-        *result = column_text(row, 2);
-        return true;
-    }
-    write = add_write(run, step, NULL, PEER_COMPLETED);
-    write->type = PEER_DO;
-    write->attempts = 1;
-    write->result = value;
-    return true;
-}
-
-bool peer_sleep(peer_run *run, size_t step, int64_t ms)
-{
-    sqlite3_stmt *row = find_step(run, step);
-    peer_write *write;
-
-    if (row != NULL && is_completed(row))
-        return true;
-    if (row != NULL) {
-        if (run->hook.reason != PEER_WAKE ||
-            sqlite3_column_int64(row, 8) > run->hook.at)
-            bench_fail("SQLite: step %lu is woken too early",
-                       (unsigned long)step);
-        add_write(run, step, row, PEER_COMPLETED);
-        return true;
-    }
-    write = add_write(run, step, NULL, PEER_WAITING);
-    write->type = PEER_SLEEP;
-    write->wake_at = run->resume_at = run->peer->now + ms;
-    return false;
-}
-
-static char *append(char *at, const char *text, size_t size)
-{
-    memcpy(at, text, size);
-    return at + size;
-}
-
-/* {"type", "payload", "timestamp"}, as the engine keeps an event. */
-static peer_text event_text(peer_run *run)
-{
-    sqlite3_stmt *row = run->peer->statements[PEER_GET_EVENTS];
-    const char *type = peer_symbol_text(run->peer,
-                                        sqlite3_column_int64(row, 3));
-    peer_text payload = column_text(row, 4), text;
-    size_t type_size = strlen(type);
-    char time[WFS_TIME_TEXT_SIZE], *at = run->event_text;
-
-    if (type_size + (size_t)payload.size + 80 > sizeof run->event_text)
-        bench_fail("SQLite: an event is too long");
-    at = append(at, "{\"type\":\"", 9);
-    at = append(at, type, type_size);
-    at = append(at, "\",\"payload\":", 12);
-    at = append(at, payload.data, (size_t)payload.size);
-    at = append(at, ",\"timestamp\":\"", 14);
-    wfs_format_time(sqlite3_column_int64(row, 5), time);
-    at = append(at, time, strlen(time));
-    at = append(at, "\"}", 2);
-    text.data = run->event_text;
-    text.size = (int)(at - run->event_text);
-    return text;
-}
-
-bool peer_wait(peer_run *run, size_t step, int64_t type, peer_text *event)
-{
-    sqlite3_stmt *row = find_step(run, step);
-    sqlite3_stmt *events = run->peer->statements[PEER_GET_EVENTS];
-    peer_write *write;
-
-    if (row != NULL && is_completed(row)) {
-        *event = column_text(row, 2);
-        return true;
-    }
-    if (run->has_event && sqlite3_column_int64(events, 3) == type) {
-        *event = event_text(run);
-        run->consumed_by = run->peer->steps[step].key;
-        add_write(run, step, row, PEER_COMPLETED)->result = *event;
-        return true;
-    }
-    if (row == NULL) {
-        write = add_write(run, step, NULL, PEER_WAITING);
-        write->type = PEER_WAIT_FOR_EVENT;
-        write->wait_type = type;
-    }
-    return false;
-}
-
-void peer_return(peer_run *run, peer_text output)
-{
-    run->output = output;
-}
-
-/* --- a tick: its writes */
-
-static void insert_step(peer_run *run, const peer_write *write)
-{
-    sqlite3_stmt *insert = run->peer->statements[PEER_INSERT_STEP];
-
-    bind(insert, 1, run->hook.instance_ref);
-    bind(insert, 2, PEER_WORKFLOW);
-    bind(insert, 3, run->instance_id);
-    bind(insert, 4, run->hook.run_number);
-    bind(insert, 5, write->step->key);
-    bind(insert, 6, write->step->name);
-    bind(insert, 7, write->type);
-    bind(insert, 8, write->status);
-    bind(insert, 9, write->attempts);
-    bind_or_null(insert, 10, write->wake_at, PEER_AT_ONCE);
-    bind_or_null(insert, 11, write->wait_type, PEER_NULL);
-    bind_text(insert, 12, write->result);
-    bind(insert, 13, run->peer->now);
-    run_statement(run->peer, PEER_INSERT_STEP);
-}
-
-static void update_step(peer_run *run, const peer_write *write)
-{
-    sqlite3_stmt *update = run->peer->statements[PEER_UPDATE_STEP];
-
-    bind(update, 1, write->id);
-    bind(update, 2, write->version);
-    bind(update, 3, write->status);
-    bind_text(update, 4, write->result);
-    bind(update, 5, run->peer->now);
-    run_update(run->peer, PEER_UPDATE_STEP);
-}
-
-static void update_event(peer_run *run, int64_t id, int64_t version)
-{
-    sqlite3_stmt *update = run->peer->statements[PEER_UPDATE_EVENT];
-
-    bind(update, 1, id);
-    bind(update, 2, version);
-    bind(update, 3, run->peer->now);
-    bind(update, 4, run->consumed_by);
-    run_update(run->peer, PEER_UPDATE_EVENT);
-}
-
-static void update_instance(peer_run *run, bool complete)
-{
-    sqlite_peer *peer = run->peer;
-    sqlite3_stmt *update = peer->statements[PEER_UPDATE_INSTANCE];
-
-    bind(update, 1, run->hook.instance_ref);
-    bind(update, 2, run->instance_version);
-    bind(update, 3, complete ? PEER_COMPLETE : PEER_WAITING);
-    bind(update, 4, peer->now);
-    bind_or_null(update, 5, complete ? peer->now : PEER_AT_ONCE, PEER_AT_ONCE);
-    bind_text(update, 6, run->output);
-    run_update(peer, PEER_UPDATE_INSTANCE);
-}
-
-/* The queries end before what they read is written. */
-static void close_history(peer_run *run, int64_t *event, int64_t *version)
-{
-    sqlite3_stmt *events = run->peer->statements[PEER_GET_EVENTS];
-
-    if (run->consumed_by != PEER_NULL) {
-        *event = sqlite3_column_int64(events, 0);
-        *version = sqlite3_column_int64(events, 1);
-    }
-    sqlite3_reset(events);
-    sqlite3_reset(run->peer->statements[PEER_GET_STEPS]);
-}
-
-static void commit_replay(peer_run *run, bool complete)
-{
-    int64_t event = 0, version = 0;
-    size_t i;
-
-    close_history(run, &event, &version);
-    for (i = 0; i < run->write_count; i++)
-        if (run->writes[i].is_new)
-            insert_step(run, &run->writes[i]);
-        else
-            update_step(run, &run->writes[i]);
-    if (run->consumed_by != PEER_NULL)
-        update_event(run, event, version);
-    update_instance(run, complete);
-    if (!complete && run->resume_at != PEER_AT_ONCE)
-        peer_hook_insert(run->peer, run->instance_id, run->hook.instance_ref,
-                         run->hook.run_number, PEER_WAKE, run->resume_at);
-}
-
-void peer_process(sqlite_peer *peer)
-{
-    peer_run run;
-
-    run.peer = peer;
-    run.consumed_by = PEER_NULL;
-    run.write_count = 0;
-    run.resume_at = PEER_AT_ONCE;
-    run.output.data = NULL;
-    run.output.size = 0;
-    peer_begin(peer);
-    run.hook = peer_hook_due(peer);
-    peer_hook_claim(peer, &run.hook, 0);
-    get_instance(&run);
-    get_history(&run);
-    commit_replay(&run, peer->workflow(&run));
-    peer_hook_complete(peer, &run.hook);
     peer_commit(peer);
 }

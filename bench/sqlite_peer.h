@@ -205,6 +205,19 @@ bool peer_wait(peer_run *run, size_t step, int64_t type, peer_text *event);
 void peer_return(peer_run *run, peer_text output);
 sqlite_peer *peer_of(peer_run *run);
 
+/* Statements: bind an integer, one that may stand for null, a text that may be
+ * null; run one that gives no row, or an update that must find its row in the
+ * version it names; go to the next row, false at the end; a text of that row,
+ * in place. */
+void peer_bind(sqlite3_stmt *statement, int place, int64_t value);
+void peer_bind_or_null(sqlite3_stmt *statement, int place, int64_t value,
+                       int64_t null);
+void peer_bind_text(sqlite3_stmt *statement, int place, peer_text text);
+void peer_run_statement(sqlite_peer *peer, peer_statement which);
+void peer_run_update(sqlite_peer *peer, peer_statement which);
+bool peer_next_row(sqlite_peer *peer, peer_statement which);
+peer_text peer_column_text(sqlite3_stmt *statement, int column);
+
 /* For looking at the tables: run SQL without a result; prepare a query. */
 void peer_execute(sqlite_peer *peer, const char *sql);
 sqlite3_stmt *peer_query(sqlite_peer *peer, const char *sql);
