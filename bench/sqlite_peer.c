@@ -133,13 +133,14 @@ static size_t bytes_held(sqlite_peer *peer)
 }
 
 /* As fast as it can be told to be. Debian's build overwrites what is deleted,
- * unless it is told not to. */
+ * unless it is told not to; of the page sizes 8,192 took the least time. */
 static void open_database(sqlite_peer *peer)
 {
     static const char *const pragmas[] = {
-        "journal_mode = OFF", "synchronous = OFF", "locking_mode = EXCLUSIVE",
-        "temp_store = MEMORY", "cache_size = -4194304", "secure_delete = OFF",
-        "foreign_keys = OFF", "automatic_index = OFF"};
+        "page_size = 8192", "journal_mode = OFF", "synchronous = OFF",
+        "locking_mode = EXCLUSIVE", "temp_store = MEMORY",
+        "cache_size = -4194304", "secure_delete = OFF", "foreign_keys = OFF",
+        "automatic_index = OFF"};
     char sql[64];
     size_t i;
 
