@@ -11,7 +11,7 @@ CMOCKA =
 SQLITE =
 CJSON =
 SYSTEM_INCLUDE = /usr/include
-VALGRIND := $(shell command -v valgrind)
+VALGRIND := $(shell command -v valgrind 2>/dev/null)
 BENCH_OPT = -O2
 BENCH_N =
 
@@ -51,8 +51,8 @@ endif
 
 .DELETE_ON_ERROR:
 .SECONDARY: $(PROGRAMS:%=$(OUT)/%) $(CXX_OUT)/test_cpp
-.PHONY: all bench bench-check bench-instructions demo test test-cpp examples \
-    clean help FORCE
+.PHONY: all bench bench-check bench-conformance bench-instructions demo test \
+    test-cpp examples clean help FORCE
 
 all: examples
 
@@ -189,12 +189,14 @@ $(BENCH_OUT)/%.o: bench/%.c $(BENCH_OUT)/flags stb_ds.h $(SQLITE_HEADER) \
 $(BENCH_OUT)/bench: $(BENCH_OBJECTS)
 	$(CC) $(OPT) $(SANITIZE_FLAGS) -o $@ $^ $(SQLITE_LIBS) $(CJSON_LIBS) -lm
 
-# With the very flags of what is measured.
+# With the very flags of what is measured, and run before that.
 $(BENCH_OUT)/conformance-%: tests/conformance/%.c $(BENCH_OUT)/flags stb_ds.h
 	$(COMPILE) -o $@ $<
 
-bench: $(BENCH_OUT)/bench $(BENCH_OUT)/conformance-fragno
-	@$(BENCH_OUT)/conformance-fragno
+bench-conformance: $(BENCH_OUT)/conformance-fragno
+	@$<
+
+bench: bench-conformance $(BENCH_OUT)/bench
 	@$(BENCH_OUT)/bench --json build/bench.json --svg build/bench.svg \
 	    $(if $(BENCH_N),--also $(BENCH_N))
 	@echo 'build/bench.json and build/bench.svg have these figures'
@@ -202,8 +204,8 @@ bench: $(BENCH_OUT)/bench $(BENCH_OUT)/conformance-fragno
 bench-check: $(BENCH_OUT)/bench
 	@$< --self-test
 
-bench-instructions: $(BENCH_OUT)/bench $(VALGRIND_PROGRAM)
-	@VALGRIND="$(VALGRIND_COMMAND)" bench/instructions.sh $< \
+bench-instructions: bench-conformance $(BENCH_OUT)/bench $(VALGRIND_PROGRAM)
+	@VALGRIND="$(VALGRIND_COMMAND)" bench/instructions.sh $(BENCH_OUT)/bench \
 	    build/bench-instructions.json bench/instructions.json
 
 # --- tests

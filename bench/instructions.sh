@@ -5,7 +5,7 @@
 #     bench/instructions.sh PROGRAM OUTPUT BASELINE
 #
 # VALGRIND is the command. Writes OUTPUT as JSON, one workload a line, and
-# prints it beside the issue's targets and the change against BASELINE, an
+# prints it beside what is to be reached and the change against BASELINE, an
 # earlier OUTPUT. The last line counts the workloads whose tables were equal on
 # both sides. A new baseline is made by copying OUTPUT over it.
 set -u
@@ -42,7 +42,7 @@ program=$1 output=$2 baseline=$3
 counts=${program%/*}/counts
 jobs=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 
-# Workload, two sizes; what the issue wants: at most so many instructions, at
+# Workload, two sizes; what is to be reached: at most so many instructions, at
 # least such a ratio.
 workloads="w1 1000 3000 4000 35
 w2 1000 3000 3500 35
