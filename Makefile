@@ -8,7 +8,12 @@ SANITIZE =
 RUNNER =
 STB_DS =
 CMOCKA =
+SQLITE =
+CJSON =
 SYSTEM_INCLUDE = /usr/include
+VALGRIND := $(shell command -v valgrind 2>/dev/null)
+BENCH_OPT = -O2
+BENCH_N =
 
 # Each variant is built in a directory of its own.
 empty =
@@ -18,6 +23,7 @@ variant = build/$(subst $(space),-,$(strip $(notdir $(1)) \
     $(subst $(comma), ,$(SANITIZE))))
 OUT := $(call variant,$(CC) $(STD))
 CXX_OUT := $(call variant,$(CXX) $(CXXSTD))
+BENCH_OUT = build/bench
 
 WARNINGS = -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes
 SANITIZE_FLAGS = $(if $(SANITIZE),-fsanitize=$(SANITIZE) \
@@ -45,7 +51,8 @@ endif
 
 .DELETE_ON_ERROR:
 .SECONDARY: $(PROGRAMS:%=$(OUT)/%) $(CXX_OUT)/test_cpp
-.PHONY: all demo test test-cpp examples clean help FORCE
+.PHONY: all bench bench-check bench-conformance bench-instructions demo test \
+    test-cpp examples clean help FORCE
 
 all: examples
 
@@ -69,6 +76,11 @@ help:
 	@echo 'make test-cpp      the same header in a C++ program'
 	@echo 'make examples      build the examples'
 	@echo 'make build/NAME    build one program: $(PROGRAMS)' | fold -s -w 79
+	@echo 'make bench         measure, beside SQLite and cJSON; BENCH_N=1000000'
+	@echo '                   measures that many instances too'
+	@echo 'make bench-check   compare what both sides of the benchmark make'
+	@echo 'make bench-instructions'
+	@echo '                   count instructions, beside the last ones recorded'
 	@echo 'make clean         remove what was built and fetched'
 	@echo
 	@echo 'CC=gcc STD=c99 OPT="-O1 -g" SANITIZE=address,undefined'
@@ -78,7 +90,10 @@ help:
 	@echo '                   in every variant'
 	@echo 'RUNNER=COMMAND     put before each test program, such as valgrind'
 	@echo 'STB_DS=PATH        stb_ds.h, where Debian has no package for it'
-	@echo 'CMOCKA=PREFIX      has include/cmocka.h and lib/, likewise'
+	@echo 'CMOCKA=PREFIX      has include/cmocka.h and lib/, likewise; and so for'
+	@echo '                   the benchmark SQLITE=PREFIX CJSON=PREFIX'
+	@echo 'VALGRIND=COMMAND   what counts instructions'
+	@echo 'BENCH_OPT=-O2      how the benchmark is compiled'
 
 # --- what is needed from elsewhere
 
@@ -95,23 +110,42 @@ stb_ds.h:
 	cp build/debian/usr/include/stb/stb_ds.h $@
 endif
 
-# One at a time: both use the same package lists.
-ifneq ($(CMOCKA),)
-CMOCKA_CFLAGS = -isystem $(CMOCKA)/include
-CMOCKA_LIBS = -L$(CMOCKA)/lib -Wl,-rpath,$(CMOCKA)/lib -lcmocka -lm
-else ifneq ($(wildcard $(SYSTEM_INCLUDE)/cmocka.h),)
-CMOCKA_LIBS = -lcmocka -lm
+# $(call library,NAME,HEADER,FLAGS,PACKAGES): gives NAME_CFLAGS and NAME_LIBS,
+# for the prefix in NAME, for the system, or for Debian's packages, unpacked;
+# then NAME_HEADER has to be made first.
+define library
+ifneq ($($(1)),)
+$(1)_CFLAGS = -isystem $($(1))/include
+$(1)_LIBS = -L$($(1))/lib -Wl,-rpath,$($(1))/lib $(3)
+else ifneq ($(wildcard $(SYSTEM_INCLUDE)/$(2)),)
+$(1)_LIBS = $(3)
 else
-CMOCKA_HEADER = build/debian/include/cmocka.h
-CMOCKA_CFLAGS = -isystem build/debian/include
-CMOCKA_LIBS = -Lbuild/debian/lib -Wl,-rpath,$(CURDIR)/build/debian/lib \
-    -lcmocka -lm
-$(CMOCKA_HEADER): | stb_ds.h
-	@tests/fetch.sh libcmocka-dev libcmocka0 || { echo 'Give the place' \
-	    'where cmocka is installed: make test CMOCKA=PREFIX'; exit 1; } >&2
-	mkdir -p build/debian/lib $(@D)
-	cp -a build/debian/usr/lib/*/libcmocka.so* build/debian/lib
-	cp build/debian/usr/include/cmocka.h $@
+$(1)_HEADER = build/debian/include/$(2)
+$(1)_CFLAGS = -isystem build/debian/include
+$(1)_LIBS = -Lbuild/debian/lib -Wl,-rpath,$(CURDIR)/build/debian/lib $(3)
+build/debian/include/$(2):
+	@tests/fetch.sh $(4) || { echo 'Give the place where' \
+	    '$(firstword $(4)) is installed: make $(1)=PREFIX'; exit 1; } >&2
+	mkdir -p build/debian/lib $$(@D)
+	cp -a build/debian/usr/lib/*/$(patsubst -l%,lib%,$(firstword $(3))).so* \
+	    build/debian/lib
+	cp build/debian/usr/include/$(2) $$@
+endif
+endef
+
+$(eval $(call library,CMOCKA,cmocka.h,-lcmocka -lm,libcmocka-dev libcmocka0))
+$(eval $(call library,SQLITE,sqlite3.h,-lsqlite3,libsqlite3-dev libsqlite3-0))
+$(eval $(call library,CJSON,cjson/cJSON.h,-lcjson,libcjson-dev libcjson1))
+
+ifeq ($(VALGRIND),)
+VALGRIND_PROGRAM = build/debian/usr/bin/valgrind.bin
+VALGRIND_COMMAND = env VALGRIND_LIB=$(CURDIR)/build/debian/usr/libexec/valgrind \
+    $(VALGRIND_PROGRAM)
+$(VALGRIND_PROGRAM):
+	@tests/fetch.sh valgrind || { echo 'Give its command:' \
+	    'make bench-instructions VALGRIND=COMMAND'; exit 1; } >&2
+else
+VALGRIND_COMMAND = $(VALGRIND)
 endif
 
 # --- programs
@@ -119,7 +153,8 @@ endif
 # Other flags make other programs.
 $(OUT)/flags: command = $(COMPILE)
 $(CXX_OUT)/flags: command = $(CXX_COMPILE)
-$(OUT)/flags $(CXX_OUT)/flags: FORCE
+$(BENCH_OUT)/flags: command = $(COMPILE)
+$(OUT)/flags $(CXX_OUT)/flags $(BENCH_OUT)/flags: FORCE
 	@mkdir -p $(@D)
 	@echo '$(command)' > $@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
@@ -139,7 +174,39 @@ $(CXX_OUT)/%: tests/%.cpp $(CXX_OUT)/flags stb_ds.h
 $(PROGRAMS:%=build/%): build/%: $(OUT)/% FORCE
 	@cp -f $< $@
 
--include $(wildcard $(OUT)/*.d $(CXX_OUT)/*.d)
+-include $(wildcard $(OUT)/*.d $(CXX_OUT)/*.d $(BENCH_OUT)/*.d)
+
+# --- benchmark
+
+BENCH_OBJECTS := $(patsubst bench/%.c,$(BENCH_OUT)/%.o,$(wildcard bench/*.c))
+
+$(BENCH_OUT)/%: OPT = $(BENCH_OPT)
+
+$(BENCH_OUT)/%.o: bench/%.c $(BENCH_OUT)/flags stb_ds.h $(SQLITE_HEADER) \
+    $(CJSON_HEADER)
+	$(COMPILE) $(SQLITE_CFLAGS) $(CJSON_CFLAGS) -c -o $@ $<
+
+$(BENCH_OUT)/bench: $(BENCH_OBJECTS)
+	$(CC) $(OPT) $(SANITIZE_FLAGS) -o $@ $^ $(SQLITE_LIBS) $(CJSON_LIBS) -lm
+
+# With the very flags of what is measured, and run before that.
+$(BENCH_OUT)/conformance-%: tests/conformance/%.c $(BENCH_OUT)/flags stb_ds.h
+	$(COMPILE) -o $@ $<
+
+bench-conformance: $(BENCH_OUT)/conformance-fragno
+	@$<
+
+bench: bench-conformance $(BENCH_OUT)/bench
+	@$(BENCH_OUT)/bench --json build/bench.json --svg build/bench.svg \
+	    $(if $(BENCH_N),--also $(BENCH_N))
+	@echo 'build/bench.json and build/bench.svg have these figures'
+
+bench-check: $(BENCH_OUT)/bench
+	@$< --self-test
+
+bench-instructions: bench-conformance $(BENCH_OUT)/bench $(VALGRIND_PROGRAM)
+	@VALGRIND="$(VALGRIND_COMMAND)" bench/instructions.sh $(BENCH_OUT)/bench \
+	    build/bench-instructions.json bench/instructions.json
 
 # --- tests
 

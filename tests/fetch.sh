@@ -7,12 +7,16 @@ set -u
 root=build/debian
 mkdir -p "$root/archives" "$root/lists/partial" "$root/cache" || exit 1
 
-for tool in apt-get dpkg-deb; do
+for tool in apt-get dpkg-deb flock; do
     if ! command -v $tool >/dev/null; then
         echo "$* cannot be fetched: this system has no $tool." >&2
         exit 1
     fi
 done
+
+# One at a time: all use the same lists and the same place.
+exec 9>"$root/lock"
+flock 9
 
 here=$(pwd)/$root
 own_lists="-o Dir::State::Lists=$here/lists -o Dir::Cache=$here/cache"

@@ -1,0 +1,119 @@
+/* What was measured: on the screen, and as JSON. */
+#include <stdio.h>
+
+#include "bench.h"
+
+double bench_per_second(const bench_workload *workload, double ns)
+{
+    double units = workload->units != 0 ? workload->units : 1;
+
+    return ns != 0 ? 1e9 / ns * units : 0;
+}
+
+double bench_ratio(const bench_figure *figure)
+{
+    return figure->ns != 0 ? figure->peer_ns / figure->ns : 0;
+}
+
+/* --- on the screen */
+
+/* A number in a column; "-" for what there is none of. */
+static void print_number(double number, int width, int decimals)
+{
+    if (number == 0)
+        printf(" %*s", width, "-");
+    else
+        printf(" %*.*f", width, decimals, number);
+}
+
+void bench_print_heading(void)
+{
+    printf("\n%-8s %8s %12s %10s %12s %10s %7s %8s %8s\n", "", "n",
+           "per second", "ns", "peer /s", "peer ns", "ratio", "bytes", "peer");
+}
+
+void bench_print_figure(const bench_figure *figure)
+{
+    const bench_workload *workload = figure->workload;
+
+    printf("%-8s %8lu", workload->key, (unsigned long)figure->n);
+    print_number(bench_per_second(workload, figure->ns), 12, 0);
+    print_number(figure->ns, 10, 1);
+    print_number(bench_per_second(workload, figure->peer_ns), 12, 0);
+    print_number(figure->peer_ns, 10, 1);
+    print_number(bench_ratio(figure), 7, 1);
+    print_number(figure->bytes, 8, 0);
+    print_number(figure->peer_bytes, 8, 0);
+    printf("  %s%s%s\n", workload->unit,
+           workload->holders != NULL ? ", bytes per " : "",
+           workload->holders != NULL ? workload->per : "");
+    fflush(stdout);
+}
+
+/* --- as JSON */
+
+/* A member; null for what there is none of. */
+static void put_number(FILE *file, const char *name, double number,
+                       int decimals)
+{
+    if (number == 0)
+        fprintf(file, ", \"%s\": null", name);
+    else
+        fprintf(file, ", \"%s\": %.*f", name, decimals, number);
+}
+
+/* The members of a figure, without braces. */
+static void put_figure(FILE *file, const bench_figure *figure)
+{
+    const bench_workload *workload = figure->workload;
+
+    fprintf(file, "\"n\": %lu", (unsigned long)figure->n);
+    put_number(file, "per_s", bench_per_second(workload, figure->ns), 1);
+    put_number(file, "peer_per_s",
+               bench_per_second(workload, figure->peer_ns), 1);
+    put_number(file, "ratio", bench_ratio(figure), 2);
+    put_number(file, "ns", figure->ns, 2);
+    put_number(file, "peer_ns", figure->peer_ns, 2);
+    put_number(file, "bytes_per_instance", figure->bytes, 1);
+    put_number(file, "peer_bytes_per_instance", figure->peer_bytes, 1);
+}
+
+/* A workload: the figures of its largest size, and those of all. */
+static void put_workload(FILE *file, const bench_figure *figures, size_t count)
+{
+    const bench_workload *workload = figures->workload;
+    size_t i;
+
+    fprintf(file, "\"%s\": {", workload->key);
+    put_figure(file, &figures[count - 1]);
+    fprintf(file, ",\n  \"title\": \"%s\"", workload->title);
+    fprintf(file, ",\n  \"unit\": \"%s\", \"per\": \"%s\", \"sizes\": [",
+            workload->unit, workload->per != NULL ? workload->per : "");
+    for (i = 0; i < count; i++) {
+        fputs(i == 0 ? "\n    {" : ",\n    {", file);
+        put_figure(file, &figures[i]);
+        fputc('}', file);
+    }
+    fputs("]}", file);
+}
+
+void bench_write_json(const char *path, const bench_figure *figures,
+                      size_t count)
+{
+    FILE *file = fopen(path, "w");
+    size_t i, sizes;
+
+    if (file == NULL)
+        bench_fail("%s cannot be written", path);
+    fputs("{", file);
+    for (i = 0; i < count; i += sizes) {
+        for (sizes = 1; i + sizes < count; sizes++)
+            if (figures[i + sizes].workload != figures[i].workload)
+                break;
+        fputs(i == 0 ? "\n" : ",\n", file);
+        put_workload(file, &figures[i], sizes);
+    }
+    fputs("\n}\n", file);
+    if (fclose(file) != 0)
+        bench_fail("%s cannot be written", path);
+}

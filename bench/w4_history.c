@@ -1,0 +1,132 @@
+/* W4: H do steps, each followed by a sleep of an hour: what a tick costs as
+ * its history grows. The operation is a row that is replayed: a step row that
+ * was there when a tick began. */
+#include "engine.h"
+#include "same_tables.h"
+#include "sqlite_peer.h"
+
+#define RECEIPT "{\"receipt\":17}"
+#define DO_NAME "work-%lu"
+#define SLEEP_NAME "rest-%lu"
+
+static wfs_status work(wfs_run *run, void *user)
+{
+    (void)user;
+    return wfs_return_text(run, RECEIPT);
+}
+
+static wfs_status order(wfs_run *run, void *user)
+{
+    const bench_engine *engine = (const bench_engine *)user;
+    const wfs_json *result;
+    size_t i;
+
+    for (i = 0; i < engine->task->history; i++) {
+        WFS_TRY(wfs_do(run, engine->do_names[i], work, user, NULL, &result));
+        WFS_TRY(wfs_sleep(run, engine->sleep_names[i], "1 hour"));
+    }
+    return WFS_OK;
+}
+
+static void *open_ours(const bench_task *task)
+{
+    bench_engine *engine = engine_open(task, order);
+
+    engine->do_names = bench_texts(task->history, DO_NAME);
+    engine->sleep_names = bench_texts(task->history, SLEEP_NAME);
+    return engine;
+}
+
+static void run_ours(void *state)
+{
+    bench_engine *engine = (bench_engine *)state;
+    size_t i, tick;
+
+    for (i = 0; i < engine->task->n; i++) {
+        engine_create(engine, i);
+        engine_process(engine, i);
+        for (tick = 0; tick < engine->task->history; tick++) {
+            wfs_clock_advance(engine->clock, ENGINE_HOUR);
+            engine_process(engine, i);
+        }
+    }
+}
+
+/* --- SQLite */
+
+/* Steps 2i and 2i + 1 are the i-th do and the sleep after it. */
+static bool peer_order(peer_run *run)
+{
+    size_t i, steps = 2 * peer_of(run)->task->history;
+    peer_text result;
+
+    for (i = 0; i < steps; i += 2)
+        if (!peer_do(run, i, PEER_JSON(RECEIPT), &result) ||
+            !peer_sleep(run, i + 1, ENGINE_HOUR))
+            return false;
+    return true;
+}
+
+static void *open_peer(const bench_task *task)
+{
+    size_t i, history = task->history;
+    sqlite_peer *peer = peer_open(task, peer_order, 2 * history);
+    char **do_names = bench_texts(history, DO_NAME);
+    char **sleep_names = bench_texts(history, SLEEP_NAME);
+
+    for (i = 0; i < history; i++) {
+        peer_declare_step(peer, 2 * i, "do", do_names[i]);
+        peer_declare_step(peer, 2 * i + 1, "sleep", sleep_names[i]);
+    }
+    bench_texts_free(do_names);
+    bench_texts_free(sleep_names);
+    return peer;
+}
+
+static void run_peer(void *state)
+{
+    sqlite_peer *peer = (sqlite_peer *)state;
+    size_t i, tick;
+
+    for (i = 0; i < peer->task->n; i++) {
+        peer_create(peer, i);
+        peer_process(peer);
+        for (tick = 0; tick < peer->task->history; tick++) {
+            peer->now += ENGINE_HOUR;
+            peer_process(peer);
+        }
+    }
+}
+
+/* Tick k begins with 2k rows, k from 0 to H. */
+static size_t replayed_rows(const bench_task *task)
+{
+    size_t history = task->history;
+
+    return task->n * history * (history + 1);
+}
+
+static size_t step_rows(const bench_task *task)
+{
+    return task->n * 2 * task->history;
+}
+
+#define W4(h, small, middle, large)                                           \
+    const bench_workload bench_w4_##h = {                                     \
+        .key = "w4_" #h,                                                      \
+        .title = "a history of " #h " do steps, each with a sleep",           \
+        .unit = "row",                                                        \
+        .per = "step row",                                                    \
+        .history = h,                                                         \
+        .sizes = {small, middle, large},                                      \
+        .operations = replayed_rows,                                          \
+        .holders = step_rows,                                                 \
+        .ours = {open_ours, run_ours, engine_memory, engine_close},           \
+        .peer = {open_peer, run_peer, peer_memory, peer_close},               \
+        .same = same_engine,                                                  \
+        .self_test = same_engine_self_test,                                   \
+    }
+
+W4(10, 100, 1000, 10000);
+W4(100, 1, 10, 100);
+W4(1000, 1, 0, 0);
