@@ -5394,15 +5394,29 @@ static size_t wfsi_lower(char *buffer, size_t room, const char *text,
 
 static double wfsi_duration(const char *text, size_t size, uint32_t factor)
 {
-    int64_t whole;
-    double value;
+    double value = wfsi_parse_decimal(text, size);
 
-    if (size < 8 && wfsi_parse_integer(text, text + size, false, &whole))
-        return (double)(whole * factor);    /* below 2^53 */
-    value = wfsi_parse_decimal(text, size);
     if (WFSI_DOUBLES_ROUND_ONCE || !wfsi_double_is_finite(value))
         return value * factor;
     return wfsi_multiply_exact(value, factor);
+}
+
+/* "10 minutes" as it is mostly written: a few digits, a blank or none, and a
+ * unit in small letters. Whatever else may be a duration too. */
+static bool wfsi_duration_is_plain(const char *text, double *ms)
+{
+    const char *at = text;
+    uint32_t value = 0, factor;
+
+    while (wfsi_is_digit(*at) && at - text < 7)
+        value = value * 10 + (uint32_t)(*at++ - '0');
+    if (at == text)
+        return false;
+    at += *at == ' ';
+    factor = wfsi_unit_ms(at, strlen(at));
+    if (factor != 0 && ms != NULL)
+        *ms = (double)((uint64_t)value * factor);   /* below 2^53 */
+    return factor != 0;
 }
 
 static wfs_status wfsi_parse_duration(const char *text, double *ms,
@@ -5414,6 +5428,8 @@ static wfs_status wfsi_parse_duration(const char *text, double *ms,
     size_t digits, size;
     uint32_t factor;
 
+    if (wfsi_duration_is_plain(text, ms))
+        return WFS_OK;
     end = wfsi_trim_end(start, end);
     if (start == end)
         return wfsi_error(error, WFS_ERR_DURATION, "Invalid duration");
@@ -5499,13 +5515,16 @@ static wfsi_date wfsi_date_of(int64_t days)
 /* Digits with zeros in front, at least `width` of them. */
 static char *wfsi_put_padded(char *at, int64_t value, size_t width)
 {
-    char digits[WFSI_INTEGER_SIZE];
-    size_t size = wfsi_format_integer(value, digits), i;
+    int64_t limit = 1;
+    size_t i;
 
-    for (i = size; i < width; i++)
-        *at++ = '0';
-    memcpy(at, digits, size);
-    return at + size;
+    for (i = 0; i < width; i++)
+        limit *= 10;
+    if (value >= limit)
+        return at + wfsi_format_integer(value, at);
+    for (i = width; i > 0; i--, value /= 10)
+        at[i - 1] = (char)('0' + (int)(value % 10));
+    return at + width;
 }
 
 static char *wfsi_format_time(int64_t time, char *buffer)
@@ -5698,7 +5717,7 @@ typedef struct wfsi_node wfsi_node;
 
 typedef struct wfsi_tree {
     bool built;
-    uint32_t root;              /* node numbers; 0: none */
+    uint32_t root, first;       /* node and first leaf; 0: none */
     uint32_t node_count;        /* ever made */
     uint32_t free_node;         /* chained through node.next */
     char **chunks;              /* array */
@@ -6639,7 +6658,7 @@ static void wfsi_list_remove(wfs_store *store, wfsi_table *table,
  * memory for a new node is dropped, and built again when it is next scanned: a
  * write never fails because of it, and taking writes back needs no memory. */
 
-#define WFSI_FANOUT 32
+#define WFSI_FANOUT 31          /* a node has 512 bytes */
 #define WFSI_NODES_BITS 3
 #define WFSI_NODES ((uint32_t)1 << WFSI_NODES_BITS)
 #define WFSI_TREE_HEIGHT 16
@@ -6678,7 +6697,7 @@ typedef struct wfsi_path {
     int depth;                  /* of the leaf */
 } wfsi_path;
 
-static wfsi_node *wfsi_node_at(const wfsi_tree *tree, uint32_t number)
+WFSI_INLINE wfsi_node *wfsi_node_at(const wfsi_tree *tree, uint32_t number)
 {
     return (wfsi_node *)(void *)(tree->chunks[(number - 1) >> WFSI_NODES_BITS] +
                                  ((number - 1) & (WFSI_NODES - 1)) *
@@ -6828,19 +6847,30 @@ static uint32_t wfsi_node_search(const wfs_store *store,
     return low;
 }
 
-/* The same where prefixes decide, but for equal ones, which ids do. */
+WFSI_INLINE bool wfsi_entry_before(const wfsi_entry *entry, uint64_t prefix,
+                                   uint64_t id)
+{
+    return entry->prefix < prefix ||
+           (entry->prefix == prefix && entry->id < id);
+}
+
+/* The same where prefixes decide, but for equal ones, which ids do. The ends
+ * come first, because most entries are put at the end of an index of times,
+ * and taken from its start. */
 WFSI_INLINE uint32_t wfsi_node_search_prefix(const wfsi_node *node,
                                              uint64_t prefix, uint64_t id)
 {
     uint32_t low = 0, high = node->count, middle;
-    const wfsi_entry *entry;
 
     id += node->leaf ? 0 : 1;
+    if (high == 0 || wfsi_entry_before(&node->entries[high - 1], prefix, id))
+        return high;
+    for (; low < high && low < 2; low++)
+        if (!wfsi_entry_before(&node->entries[low], prefix, id))
+            return low;
     while (low < high) {
         middle = (low + high) / 2;
-        entry = &node->entries[middle];
-        if (entry->prefix < prefix ||
-            (entry->prefix == prefix && entry->id < id))
+        if (wfsi_entry_before(&node->entries[middle], prefix, id))
             low = middle + 1;
         else
             high = middle;
@@ -7011,7 +7041,7 @@ static void wfsi_tree_insert(wfs_store *store, wfsi_table *table,
     entry.id = id;
     entry.child = 0;
     if (tree->root == 0) {
-        tree->root = wfsi_node_new(store, tree, true);
+        tree->root = tree->first = wfsi_node_new(store, tree, true);
         if (tree->root == 0) {
             wfsi_tree_lose(store, table, index);
             return;
@@ -7030,6 +7060,8 @@ static void wfsi_leaf_unlink(wfsi_tree *tree, const wfsi_node *leaf)
         wfsi_node_at(tree, leaf->next)->prev = leaf->prev;
     if (leaf->prev != 0)
         wfsi_node_at(tree, leaf->prev)->next = leaf->next;
+    else
+        tree->first = leaf->next;
 }
 
 /* Move all of the right neighbour under the same parent into a node that has
@@ -7167,10 +7199,8 @@ static wfsi_place wfsi_tree_first(const wfsi_tree *tree)
 {
     wfsi_place place;
 
-    place.node = tree->root;
+    place.node = tree->first;
     place.at = 0;
-    while (place.node != 0 && !wfsi_node_at(tree, place.node)->leaf)
-        place.node = wfsi_node_at(tree, place.node)->entries[0].child;
     return place;
 }
 
@@ -7225,23 +7255,28 @@ WFSI_INLINE void wfsi_index_insert(wfs_store *store, wfsi_table *table,
         wfsi_tree_insert(store, table, index, id);
 }
 
-/* Put a row under its key in the indexes of a bit set, for which there is
- * room. */
+/* Put a row under its key in an index that has room for it. */
+WFSI_INLINE void wfsi_index_enter(wfs_store *store, wfsi_table *table,
+                                  wfsi_index *index, wfs_row_id id,
+                                  const char *row)
+{
+    wfsi_home home = {0, 0};
+
+    if (!wfsi_row_is_indexed(index, row))
+        return;
+    if (index->list || index->unique)
+        home = wfsi_row_home(store, table, index, id, row);
+    wfsi_index_insert(store, table, index, id, home);
+}
+
 static void wfsi_indexes_enter(wfs_store *store, wfsi_table *table,
                                wfs_row_id id, uint32_t which)
 {
     const char *row = wfsi_row_at(table, id);
-    wfsi_home home = {0, 0};
-    wfsi_index *index;
 
-    while (which != 0) {
-        index = &table->indexes[wfsi_next_bit(&which)];
-        if (!wfsi_row_is_indexed(index, row))
-            continue;
-        if (index->list || index->unique)
-            home = wfsi_row_home(store, table, index, id, row);
-        wfsi_index_insert(store, table, index, id, home);
-    }
+    while (which != 0)
+        wfsi_index_enter(store, table, &table->indexes[wfsi_next_bit(&which)],
+                         id, row);
 }
 
 WFSI_INLINE void wfsi_index_remove(wfs_store *store, wfsi_table *table,
@@ -7782,16 +7817,20 @@ static wfs_status wfsi_row_move(wfs_store *store, wfsi_table *table,
                                 wfs_row_id id, char *row, const char *before,
                                 uint32_t moved)
 {
-    wfsi_home homes[WFSI_INDEXES];
+    wfsi_home homes[WFSI_INDEXES];      /* move once a key has left */
     wfs_status status =
         wfsi_maps_prepare(store, table, id, row, moved & table->mapped, homes);
+    wfsi_index *index;
 
     if (status != WFS_OK) {
         wfsi_row_reset(store, table, row);
         return status;
     }
-    wfsi_indexes_leave(store, table, id, before, moved);
-    wfsi_indexes_enter(store, table, id, moved);
+    while (moved != 0) {
+        index = &table->indexes[wfsi_next_bit(&moved)];
+        wfsi_index_remove(store, table, index, id, before);
+        wfsi_index_enter(store, table, index, id, row);
+    }
     return WFS_OK;
 }
 
@@ -10037,6 +10076,8 @@ static void wfsi_set_handle(uint32_t *nulls, int column, wfsi_handle *cell,
     *cell = handle;
 }
 
+#define WFSI_NULL_BIT(table, member)                                          \
+    ((uint32_t)1 << wfsi_##table##_##member)
 #define WFSI_SET_TIME(table, row, member, time)                               \
     wfsi_set_time(&(row)->nulls, wfsi_##table##_##member, &(row)->member, time)
 #define WFSI_GET_TIME(table, row, member)                                     \
@@ -10395,35 +10436,32 @@ static void wfsi_hook_unplan(wfsi_hook_row *row)
 {
     row->at_once = 0;
     row->due_at = 0;
-    row->nulls |= (uint32_t)1 << wfsi_hook_at_once |
-                  (uint32_t)1 << wfsi_hook_due_at;
+    row->nulls |= WFSI_NULL_BIT(hook, at_once) | WFSI_NULL_BIT(hook, due_at);
 }
 
-/* Add a hook; what is left at 0 in `fields` is filled in. */
-WFSI_INLINE wfs_status wfsi_hook_insert(wfs_harness *harness,
-                                        wfsi_hook_row *fields,
-                                        int64_t next_retry_at,
-                                        wfsi_span payload)
+/* The row of a new hook: pending, and what may be null is. NULL without
+ * memory. */
+WFSI_INLINE wfsi_hook_row *wfsi_hook_new(wfs_harness *harness,
+                                         int64_t next_retry_at)
 {
     wfs_store *store = harness->store;
-    wfsi_table *table = &store->tables[WFSI_HOOKS];
-    wfsi_hook_row *row = (wfsi_hook_row *)(void *)wfsi_row_new(store, table);
-    wfsi_handle text = 0;
+    wfsi_hook_row *row = (wfsi_hook_row *)(void *)wfsi_row_new(
+        store, &store->tables[WFSI_HOOKS]);
 
-    if (row != NULL && payload.data != NULL)
-        text = wfsi_text_keep(store, payload.data, payload.size);
-    if (row == NULL || (payload.data != NULL && text == 0))
-        return wfsi_no_memory(&store->error);
-    fields->status = harness->names.hook_status[WFS_HOOK_PENDING];
-    fields->max_attempts = 5;
-    fields->created_at = harness->clock.now;
-    WFSI_SET_HANDLE(hook, fields, payload, text);
-    WFSI_SET_HANDLE(hook, fields, error, 0);
-    WFSI_SET_TIME(hook, fields, last_attempt_at, WFS_NO_TIME);
-    WFSI_SET_TIME(hook, fields, next_retry_at, next_retry_at);
-    wfsi_hook_plan(fields, next_retry_at);
-    *row = *fields;
-    return wfsi_row_insert(store, WFSI_HOOKS, row, NULL);
+    if (row == NULL)
+        return NULL;
+    memset(row, 0, sizeof *row);
+    row->status = harness->names.hook_status[WFS_HOOK_PENDING];
+    row->max_attempts = 5;
+    row->created_at = harness->clock.now;
+    row->nulls =
+        WFSI_NULL_BIT(hook, workflow_name) | WFSI_NULL_BIT(hook, instance_id) |
+        WFSI_NULL_BIT(hook, instance_ref) | WFSI_NULL_BIT(hook, run_number) |
+        WFSI_NULL_BIT(hook, reason) | WFSI_NULL_BIT(hook, payload) |
+        WFSI_NULL_BIT(hook, last_attempt_at) | WFSI_NULL_BIT(hook, error);
+    WFSI_SET_TIME(hook, row, next_retry_at, next_retry_at);
+    wfsi_hook_plan(row, next_retry_at);
+    return row;
 }
 
 /* The engine's hook: a tick of the instance for that reason. */
@@ -10432,37 +10470,44 @@ WFSI_INLINE wfs_status wfsi_hook_enqueue(wfs_harness *harness, wfs_row_id ref,
                                          wfs_reason reason,
                                          int64_t next_retry_at)
 {
-    wfsi_hook_row fields;
-    wfsi_span none = {NULL, 0};
+    wfsi_hook_row *row = wfsi_hook_new(harness, next_retry_at);
 
-    memset(&fields, 0, sizeof fields);
-    fields.hook_namespace = harness->names.hook_namespace;
-    fields.hook_name = harness->names.hook_enqueued;
-    fields.workflow_name = instance->workflow_name;
-    fields.instance_id = instance->instance_id;
-    fields.instance_ref = ref;
-    fields.run_number = instance->run_number;
-    fields.reason = harness->names.reason[reason];
-    return wfsi_hook_insert(harness, &fields, next_retry_at, none);
+    if (row == NULL)
+        return wfsi_harness_no_memory(harness);
+    row->hook_namespace = harness->names.hook_namespace;
+    row->hook_name = harness->names.hook_enqueued;
+    row->workflow_name = instance->workflow_name;
+    row->instance_id = instance->instance_id;
+    row->instance_ref = ref;
+    row->run_number = instance->run_number;
+    row->reason = harness->names.reason[reason];
+    row->nulls &=
+        ~(WFSI_NULL_BIT(hook, workflow_name) |
+          WFSI_NULL_BIT(hook, instance_id) | WFSI_NULL_BIT(hook, instance_ref) |
+          WFSI_NULL_BIT(hook, run_number) | WFSI_NULL_BIT(hook, reason));
+    return wfsi_row_insert(harness->store, WFSI_HOOKS, row, NULL);
 }
 
 /* A hook of the user's. */
 static wfs_status wfsi_hook_trigger(wfs_harness *harness, wfsi_span name,
                                     wfsi_span payload)
 {
-    wfsi_hook_row fields;
+    wfs_store *store = harness->store;
+    wfsi_hook_row *row = wfsi_hook_new(harness, WFS_NO_TIME);
+    wfsi_handle text = 0;
 
-    memset(&fields, 0, sizeof fields);
-    fields.hook_namespace = wfsi_symbol(harness->store, "user", 4);
-    fields.hook_name = wfsi_symbol(harness->store, name.data, name.size);
-    if (fields.hook_namespace == 0 || fields.hook_name == 0)
+    if (row == NULL)
         return wfsi_harness_no_memory(harness);
-    WFSI_SET_HANDLE(hook, &fields, workflow_name, 0);
-    WFSI_SET_HANDLE(hook, &fields, instance_id, 0);
-    WFSI_SET_HANDLE(hook, &fields, instance_ref, 0);
-    WFSI_SET_HANDLE(hook, &fields, reason, 0);
-    WFSI_SET_TIME(hook, &fields, run_number, WFS_NO_TIME);
-    return wfsi_hook_insert(harness, &fields, WFS_NO_TIME, payload);
+    row->hook_namespace = wfsi_symbol(store, "user", 4);
+    row->hook_name = wfsi_symbol(store, name.data, name.size);
+    if (payload.data != NULL)
+        text = wfsi_text_keep(store, payload.data, payload.size);
+    WFSI_SET_HANDLE(hook, row, payload, text);
+    if (row->hook_namespace != 0 && row->hook_name != 0 &&
+        (payload.data == NULL || text != 0))
+        return wfsi_row_insert(store, WFSI_HOOKS, row, NULL);
+    wfsi_text_free(store, text);
+    return wfsi_harness_no_memory(harness);
 }
 
 /* --- the run: what sticks, and errors */
@@ -10894,13 +10939,11 @@ static void wfsi_step_blank(const wfs_run *run, wfs_step_type type,
     row->type = run->harness->names.step_type[type];
     row->status = run->harness->names.step_status[WFS_STEP_WAITING];
     row->max_attempts = 1;
-    row->nulls = (uint32_t)1 << wfsi_step_timeout_ms |
-                 (uint32_t)1 << wfsi_step_next_retry_at |
-                 (uint32_t)1 << wfsi_step_wake_at |
-                 (uint32_t)1 << wfsi_step_wait_event_type |
-                 (uint32_t)1 << wfsi_step_result |
-                 (uint32_t)1 << wfsi_step_error_name |
-                 (uint32_t)1 << wfsi_step_error_message;
+    row->nulls =
+        WFSI_NULL_BIT(step, timeout_ms) | WFSI_NULL_BIT(step, next_retry_at) |
+        WFSI_NULL_BIT(step, wake_at) | WFSI_NULL_BIT(step, wait_event_type) |
+        WFSI_NULL_BIT(step, result) | WFSI_NULL_BIT(step, error_name) |
+        WFSI_NULL_BIT(step, error_message);
 }
 
 /* A change of the draft with that number, with its row still to be filled;
@@ -11435,6 +11478,7 @@ static bool wfsi_event_text(wfs_run *run, const wfsi_inbox *event,
     wfsi_buffer buffer;
 
     wfsi_buffer_open(&buffer, run->arena);
+    wfsi_buffer_reserve(&buffer, payload.size + type.size + 80);
     wfsi_buffer_text(&buffer, "{\"type\":");
     wfsi_json_put_string(&buffer, type.data, type.size);
     wfsi_buffer_text(&buffer, ",\"payload\":");
@@ -13546,7 +13590,7 @@ static wfs_status wfsi_hooks_due(wfs_harness *harness)
     bool sorted = true;
     wfs_row_id id;
 
-    if (!wfsi_tree_build(harness->store, table, due))
+    if (!due->ordered.built && !wfsi_tree_build(harness->store, table, due))
         return wfsi_harness_no_memory(harness);
     wfsi_array_shrink(harness->due, 0);
     for (id = wfsi_array_count(heads) > 1 ? heads[1] : 0; id != 0;

@@ -381,6 +381,8 @@ static inline void store_check_leaf(store_walk *walk, uint32_t number,
 
     STORE_HOLDS(walk->leaf_depth < 0 || walk->leaf_depth == depth, walk->table,
                 walk->index);
+    STORE_HOLDS((walk->last_leaf == 0) == (tree->first == number), walk->table,
+                walk->index);
     STORE_HOLDS(node->prev == walk->last_leaf, walk->table, walk->index);
     STORE_HOLDS(walk->last_leaf == 0 ||
                     wfsi_node_at(tree, walk->last_leaf)->next == number,
