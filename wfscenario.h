@@ -4079,84 +4079,105 @@ static bool wfsi_scan_text(wfsi_build *build, const char *text, size_t size,
 /* --- the quick check
  *
  * Most texts that programs write are plain: strings without escapes, short
- * whole numbers, few levels. What this accepts is JSON; of what it does not,
- * the parser says whether it is. */
+ * whole numbers, few levels, a blank at most after a colon or comma. What this
+ * accepts is JSON; of what it does not, the parser says whether it is. Each
+ * part moves *at to its end when it is there. */
 
-WFSI_INLINE const char *wfsi_plain_string(const char *at, const char *end)
+WFSI_INLINE bool wfsi_plain_is(const char **at, const char *end, char c)
 {
-    at = wfsi_plain_end(at, end);
-    return at < end && *at == '"' ? at + 1 : NULL;
+    if (*at == end || **at != c)
+        return false;
+    ++*at;
+    return true;
 }
 
-/* at: where a key starts. */
-WFSI_INLINE const char *wfsi_plain_key(const char *at, const char *end)
+WFSI_INLINE bool wfsi_plain_string(const char **at, const char *end)
 {
-    if (at < end && *at == ' ')
-        at++;
-    if (at == end || *at != '"')
-        return NULL;
-    at = wfsi_plain_string(at + 1, end);
-    return at != NULL && at < end && *at == ':' ? at + 1 : NULL;
+    if (!wfsi_plain_is(at, end, '"'))
+        return false;
+    *at = wfsi_plain_end(*at, end);
+    return wfsi_plain_is(at, end, '"');
 }
 
-/* at: after the first character, c. */
-WFSI_INLINE const char *wfsi_plain_scalar(const char *at, const char *end,
-                                          char c)
+WFSI_INLINE bool wfsi_plain_key(const char **at, const char *end)
 {
-    const char *digits = at - 1;
+    wfsi_plain_is(at, end, ' ');
+    return wfsi_plain_string(at, end) && wfsi_plain_is(at, end, ':');
+}
 
-    if (c == '"')
-        return wfsi_plain_string(at, end);
-    if (c >= '1' && c <= '9') {
-        while (at < end && wfsi_is_digit(*at))
-            at++;
-        return at - digits > 18 ? NULL : at;
+static bool wfsi_plain_word(const char **at, const char *end)
+{
+    static const char *const words[] = {"true", "false", "null"};
+    size_t i, size;
+
+    for (i = 0; i < WFSI_COUNT(words); i++) {
+        size = strlen(words[i]);
+        if ((size_t)(end - *at) < size || memcmp(*at, words[i], size) != 0)
+            continue;
+        *at += size;
+        return true;
     }
-    if (c == 't' && end - at >= 3 && memcmp(at, "rue", 3) == 0)
-        return at + 3;
-    if (c == 'f' && end - at >= 4 && memcmp(at, "alse", 4) == 0)
-        return at + 4;
-    if (c == 'n' && end - at >= 3 && memcmp(at, "ull", 3) == 0)
-        return at + 3;
-    return c == '0' ? at : NULL;
+    return false;
+}
+
+WFSI_INLINE bool wfsi_plain_scalar(const char **at, const char *end)
+{
+    const char *digits = *at;
+
+    if (!wfsi_is_digit(*digits))
+        return *digits == '"' ? wfsi_plain_string(at, end)
+                              : wfsi_plain_word(at, end);
+    while (*at < end && wfsi_is_digit(**at))
+        ++*at;
+    return *at - digits < 19 && (*digits != '0' || *at - digits == 1);
+}
+
+/* Past the ends of objects and arrays; then, if any are left open, past a
+ * comma and, in an object, a key. */
+WFSI_INLINE bool wfsi_plain_next(const char **at, const char *end,
+                                 uint64_t *objects, size_t *level)
+{
+    for (; *level > 0; --*level, *objects >>= 1) {
+        if (wfsi_plain_is(at, end, ','))
+            return (*objects & 1) == 0 || wfsi_plain_key(at, end);
+        if (!wfsi_plain_is(at, end, (*objects & 1) != 0 ? '}' : ']'))
+            return false;
+    }
+    return *at == end;
 }
 
 static bool wfsi_json_is_plain(const char *at, const char *end, size_t depth)
 {
     uint64_t objects = 0;       /* a bit a level: whether it is an object */
     size_t level = 0;
-    char c;
+    bool is_object;
 
-    while (at != NULL && at < end) {
-        c = *at++;
-        if (c == ' ' && at < end)
-            c = *at++;
-        if (c == '{' || c == '[') {
-            if (level == 64 || level == depth || at == end)
+    if (depth > 64)
+        depth = 64;
+    do {
+        wfsi_plain_is(&at, end, ' ');
+        if (at == end)
+            return false;
+        is_object = *at == '{';
+        if (is_object || *at == '[') {
+            at++;
+            if (level++ == depth)
                 return false;
-            objects = objects << 1 | (c == '{');
-            level++;
-            if (*at != (c == '{' ? '}' : ']')) {
-                if (c == '{')
-                    at = wfsi_plain_key(at, end);
+            objects = objects << 1 | is_object;
+            if (at == end)
+                return false;
+            if (*at != (is_object ? '}' : ']')) {
+                if (is_object && !wfsi_plain_key(&at, end))
+                    return false;
                 continue;
             }
-        } else {
-            at = wfsi_plain_scalar(at, end, c);
+        } else if (!wfsi_plain_scalar(&at, end)) {
+            return false;
         }
-        for (; at != NULL && level > 0 && at < end; level--, objects >>= 1) {
-            c = *at++;
-            if (c == ',')
-                break;
-            if (c != ((objects & 1) != 0 ? '}' : ']'))
-                return false;
-        }
-        if (level == 0)
-            return at == end;
-        if (at != NULL && (objects & 1) != 0)
-            at = wfsi_plain_key(at, end);
-    }
-    return false;
+        if (!wfsi_plain_next(&at, end, &objects, &level))
+            return false;
+    } while (level > 0);
+    return true;
 }
 
 /* limits: resolved. */
@@ -5516,14 +5537,15 @@ static wfsi_date wfsi_date_of(int64_t days)
 static char *wfsi_put_padded(char *at, int64_t value, size_t width)
 {
     int64_t limit = 1;
+    uint32_t rest;
     size_t i;
 
     for (i = 0; i < width; i++)
         limit *= 10;
     if (value >= limit)
         return at + wfsi_format_integer(value, at);
-    for (i = width; i > 0; i--, value /= 10)
-        at[i - 1] = (char)('0' + (int)(value % 10));
+    for (rest = (uint32_t)value, i = width; i > 0; i--, rest /= 10)
+        at[i - 1] = (char)('0' + (int)(rest % 10));
     return at + width;
 }
 
@@ -7308,8 +7330,11 @@ WFSI_INLINE bool wfsi_index_moves(const wfsi_index *index, const char *before,
                                   const char *after)
 {
     const wfsi_part *part = index->parts, *end = part + index->column_count;
+    bool is_indexed = wfsi_row_is_indexed(index, after);
 
-    for (; part < end; part++)
+    if (index->partial && wfsi_row_is_indexed(index, before) != is_indexed)
+        return true;
+    for (; is_indexed && part < end; part++)
         if (wfsi_part_bytes(part, before) != wfsi_part_bytes(part, after) ||
             (part->nullable && wfsi_cell_is_null(before, part->column) !=
                                    wfsi_cell_is_null(after, part->column)))
@@ -7567,7 +7592,8 @@ WFSI_INLINE void wfsi_commit(wfs_store *store)
     wfsi_readers_tell(store, false);
     if (wfsi_array_count(store->savepoints) != 0)
         return;
-    wfsi_commit_deletes(store);
+    if (store->deletes != 0)
+        wfsi_commit_deletes(store);
     wfsi_array_shrink(store->undo, 0);
     wfsi_free_pending(store);
 }
@@ -11625,9 +11651,10 @@ static wfsi_span wfsi_value_span(wfs_run *run, const wfs_json *value)
 
     span.data = wfsi_json_raw_text(value, &span.size);
     if (span.data != NULL) {
-        span.data = wfsi_json_text_is_null(span.data)
-                        ? NULL
-                        : wfsi_arena_text(run->arena, span.data, span.size);
+        if (wfsi_json_text_is_null(span.data))
+            span.data = NULL;
+        else if (value->with.arena != run->arena)   /* else it is the tick's */
+            span.data = wfsi_arena_text(run->arena, span.data, span.size);
         return span;
     }
     if (wfs_json_type_of(value) == WFS_JSON_NULL)
@@ -12879,6 +12906,9 @@ static wfs_status wfsi_params_span(wfs_harness *harness,
 
     WFS_TRY(wfsi_json_span(params, &harness->limits, id, "params", span,
                            error));
+    if (span->data != NULL && *span->data == '{' &&
+        workflow->validate_params == NULL)
+        return WFS_OK;
     wfsi_arena_open(&scratch, &harness->allocator);
     if (span->data == NULL ||
         (!in_batch && wfsi_params_are_empty(&scratch, span->data))) {
