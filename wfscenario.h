@@ -7263,42 +7263,49 @@ static wfsi_place wfsi_tree_seek_back(const wfs_store *store,
 
 /* --- all indexes of a row */
 
-/* After a map reserve, for a row that is indexed. home: its own, in an index
- * with a map or heads. */
-WFSI_INLINE void wfsi_index_insert(wfs_store *store, wfsi_table *table,
-                                   wfsi_index *index, wfs_row_id id,
-                                   wfsi_home home)
+static void wfsi_message_value(wfsi_message *message, wfs_value value)
 {
-    if (index->list)
-        wfsi_list_insert(table, index, id, home);
-    else if (index->unique)
-        wfsi_map_fill(&index->map, home.at, home.hash, id);
-    if (index->ordered.built)
-        wfsi_tree_insert(store, table, index, id);
+    char digits[WFSI_REAL_SIZE];
+
+    if (value.text != NULL)
+        wfsi_message_culprit(message, value.text, value.size);
+    else if (value.type == WFS_REAL && value.real - value.real != 0)
+        wfsi_message_culprit(message,
+                             value.real > 0   ? "Infinity"
+                             : value.real < 0 ? "-Infinity"
+                                              : "NaN",
+                             value.real > 0 ? 8 : value.real < 0 ? 9 : 3);
+    else if (value.type == WFS_REAL)
+        wfsi_message_put(message, digits,
+                         wfsi_format_real(value.real, digits));
+    else
+        wfsi_message_put(message, digits,
+                         wfsi_format_integer(value.integer, digits));
 }
 
-/* Put a row under its key in an index that has room for it. */
-WFSI_INLINE void wfsi_index_enter(wfs_store *store, wfsi_table *table,
-                                  wfsi_index *index, wfs_row_id id,
-                                  const char *row)
+/* Names the index and the values of the key that clashes. */
+WFSI_COLD
+static wfs_status wfsi_unique_error(wfs_store *store, const wfsi_table *table,
+                                    const wfsi_index *index, const char *row,
+                                    wfs_row_id other)
 {
-    wfsi_home home = {0, 0};
+    char key[WFS_ERROR_MESSAGE_SIZE];
+    wfsi_message message;
+    uint32_t i;
 
-    if (!wfsi_row_is_indexed(index, row))
-        return;
-    if (index->list || index->unique)
-        home = wfsi_row_home(store, table, index, id, row);
-    wfsi_index_insert(store, table, index, id, home);
-}
-
-static void wfsi_indexes_enter(wfs_store *store, wfsi_table *table,
-                               wfs_row_id id, uint32_t which)
-{
-    const char *row = wfsi_row_at(table, id);
-
-    while (which != 0)
-        wfsi_index_enter(store, table, &table->indexes[wfsi_next_bit(&which)],
-                         id, row);
+    wfsi_message_open(&message, key, sizeof key);
+    for (i = 0; i < index->column_count; i++) {
+        if (i != 0)
+            wfsi_message_put(&message, ", ", 2);
+        wfsi_message_value(
+            &message, wfsi_cell(store, table, row, index->parts[i].column));
+    }
+    wfsi_message_end(&message);
+    return wfsi_error(&store->error, WFS_ERR_UNIQUE,
+                      "table %s, index %s: row %i already has the key (%s)",
+                      wfsi_text(store, table->name, NULL),
+                      wfsi_text(store, index->name, NULL), (int64_t)other,
+                      key);
 }
 
 WFSI_INLINE void wfsi_index_remove(wfs_store *store, wfsi_table *table,
@@ -7323,6 +7330,61 @@ static void wfsi_indexes_leave(wfs_store *store, wfsi_table *table,
     while (which != 0)
         wfsi_index_remove(store, table,
                           &table->indexes[wfsi_next_bit(&which)], id, row);
+}
+
+/* Put a row under its key in the map or the heads of an index. Errors: UNIQUE,
+ * NO_MEMORY; it is not there then. */
+WFSI_INLINE wfs_status wfsi_map_put(wfs_store *store, wfsi_table *table,
+                                    wfsi_index *index, wfs_row_id id,
+                                    const char *row)
+{
+    wfsi_home home;
+    wfs_row_id other;
+
+    if (!index->direct && !wfsi_map_reserve(&store->allocator, &index->map))
+        return wfsi_no_memory(&store->error);
+    home = wfsi_row_home(store, table, index, id, row);
+    if (index->direct &&
+        !wfsi_heads_reserve(&store->allocator, index, home.at))
+        return wfsi_no_memory(&store->error);
+    if (index->list) {
+        wfsi_list_insert(table, index, id, home);
+        return WFS_OK;
+    }
+    other = index->map.slots[home.at].value;
+    if (other != 0)
+        return wfsi_unique_error(store, table, index, row, other);
+    wfsi_map_fill(&index->map, home.at, home.hash, id);
+    return WFS_OK;
+}
+
+/* Put a row into the indexes of a bit set; into none on an error, as above. */
+WFSI_INLINE wfs_status wfsi_indexes_put(wfs_store *store, wfsi_table *table,
+                                        wfs_row_id id, const char *row,
+                                        uint32_t which)
+{
+    uint32_t left = which, number;
+    wfsi_index *index;
+    wfs_status status;
+
+    while (left != 0) {
+        number = wfsi_next_bit(&left);
+        index = &table->indexes[number];
+        if (!wfsi_row_is_indexed(index, row))
+            continue;
+        if (index->list || index->unique) {
+            status = wfsi_map_put(store, table, index, id, row);
+            if (status != WFS_OK) {
+                /* out of those before it */
+                wfsi_indexes_leave(store, table, id, row,
+                                   which & (((uint32_t)1 << number) - 1));
+                return status;
+            }
+        }
+        if (index->ordered.built)
+            wfsi_tree_insert(store, table, index, id);
+    }
+    return WFS_OK;
 }
 
 /* Whether two states of a row differ in a column of the index. */
@@ -7469,16 +7531,18 @@ static void wfsi_undo_update(wfs_store *store, wfsi_table *table,
     wfsi_indexes_leave(store, table, id, row, moved);
     wfsi_row_free_texts(store, table, row, before);
     wfsi_row_restore(table, row, before);
-    wfsi_indexes_enter(store, table, id, moved & table->kept);
+    wfsi_indexes_put(store, table, id, row, moved & table->kept);
 }
 
 static void wfsi_undo_delete(wfs_store *store, wfsi_table *table,
                              wfs_row_id id, const char *before)
 {
-    memcpy(wfsi_row_at(table, id), before, table->row_size);
+    char *row = wfsi_row_at(table, id);
+
+    memcpy(row, before, table->row_size);
     table->count++;
     table->live[(id - 1) >> WFSI_ROWS_BITS]++;
-    wfsi_indexes_enter(store, table, id, table->kept);
+    wfsi_indexes_put(store, table, id, row, table->kept);
 }
 
 /* Take writes back until the undo log has that size. Needs no memory. */
@@ -7648,82 +7712,6 @@ WFSI_INLINE char *wfsi_row_new(wfs_store *store, wfsi_table *table)
     return wfsi_row_at(table, table->next_id);
 }
 
-static void wfsi_message_value(wfsi_message *message, wfs_value value)
-{
-    char digits[WFSI_REAL_SIZE];
-
-    if (value.text != NULL)
-        wfsi_message_culprit(message, value.text, value.size);
-    else if (value.type == WFS_REAL && value.real - value.real != 0)
-        wfsi_message_culprit(message,
-                             value.real > 0   ? "Infinity"
-                             : value.real < 0 ? "-Infinity"
-                                              : "NaN",
-                             value.real > 0 ? 8 : value.real < 0 ? 9 : 3);
-    else if (value.type == WFS_REAL)
-        wfsi_message_put(message, digits,
-                         wfsi_format_real(value.real, digits));
-    else
-        wfsi_message_put(message, digits,
-                         wfsi_format_integer(value.integer, digits));
-}
-
-/* Names the index and the values of the key that clashes. */
-WFSI_COLD
-static wfs_status wfsi_unique_error(wfs_store *store, const wfsi_table *table,
-                                    const wfsi_index *index, const char *row,
-                                    wfs_row_id other)
-{
-    char key[WFS_ERROR_MESSAGE_SIZE];
-    wfsi_message message;
-    uint32_t i;
-
-    wfsi_message_open(&message, key, sizeof key);
-    for (i = 0; i < index->column_count; i++) {
-        if (i != 0)
-            wfsi_message_put(&message, ", ", 2);
-        wfsi_message_value(
-            &message, wfsi_cell(store, table, row, index->parts[i].column));
-    }
-    wfsi_message_end(&message);
-    return wfsi_error(&store->error, WFS_ERR_UNIQUE,
-                      "table %s, index %s: row %i already has the key (%s)",
-                      wfsi_text(store, table->name, NULL),
-                      wfsi_text(store, index->name, NULL), (int64_t)other,
-                      key);
-}
-
-/* Make sure that the row can enter the maps of a bit set of indexes: no key
- * clashes, and there is room. homes: of the row. */
-WFSI_INLINE wfs_status wfsi_maps_prepare(wfs_store *store, wfsi_table *table,
-                                         wfs_row_id id, const char *row,
-                                         uint32_t which, wfsi_home *homes)
-{
-    wfsi_index *index;
-    wfs_row_id other;
-    uint32_t number;
-
-    while (which != 0) {
-        number = wfsi_next_bit(&which);
-        index = &table->indexes[number];
-        if (!wfsi_row_is_indexed(index, row))
-            continue;
-        if (!index->direct &&
-            !wfsi_map_reserve(&store->allocator, &index->map))
-            return wfsi_no_memory(&store->error);
-        homes[number] = wfsi_row_home(store, table, index, id, row);
-        if (index->direct && !wfsi_heads_reserve(&store->allocator, index,
-                                                 homes[number].at))
-            return wfsi_no_memory(&store->error);
-        if (!index->unique)
-            continue;
-        other = index->map.slots[homes[number].at].value;
-        if (other != 0)
-            return wfsi_unique_error(store, table, index, row, other);
-    }
-    return WFS_OK;
-}
-
 /* Nulls where they are allowed, references to rows that are there. */
 static wfs_status wfsi_check_columns(wfs_store *store, const wfsi_table *table,
                                      const char *row)
@@ -7765,13 +7753,12 @@ WFSI_INLINE wfs_status wfsi_row_insert(wfs_store *store, uint32_t number,
     wfsi_table *table = &store->tables[number];
     wfs_row_id id = table->next_id;
     char *row = (char *)bytes;
-    wfsi_home homes[WFSI_INDEXES];
-    uint32_t version = 1, which = table->kept, i;
+    uint32_t version = 1;
     wfs_status status =
-        wfsi_maps_prepare(store, table, id, row, table->mapped, homes);
+        wfsi_undo_reserve(store, 0)
+            ? wfsi_indexes_put(store, table, id, row, table->kept)
+            : wfsi_no_memory(&store->error);
 
-    if (status == WFS_OK && !wfsi_undo_reserve(store, 0))
-        status = wfsi_no_memory(&store->error);
     if (status != WFS_OK) {
         wfsi_row_free_texts(store, table, row, NULL);
         return status;
@@ -7780,11 +7767,6 @@ WFSI_INLINE wfs_status wfsi_row_insert(wfs_store *store, uint32_t number,
     table->next_id++;
     table->count++;
     table->live[(id - 1) >> WFSI_ROWS_BITS]++;
-    while (which != 0) {
-        i = wfsi_next_bit(&which);
-        if (wfsi_row_is_indexed(&table->indexes[i], row))
-            wfsi_index_insert(store, table, &table->indexes[i], id, homes[i]);
-    }
     wfsi_undo_push(store, WFSI_UNDO_INSERT, number, id, NULL, 0);
     store->changes++;
     if (id_out != NULL)
@@ -7843,21 +7825,15 @@ static wfs_status wfsi_row_move(wfs_store *store, wfsi_table *table,
                                 wfs_row_id id, char *row, const char *before,
                                 uint32_t moved)
 {
-    wfsi_home homes[WFSI_INDEXES];      /* move once a key has left */
-    wfs_status status =
-        wfsi_maps_prepare(store, table, id, row, moved & table->mapped, homes);
-    wfsi_index *index;
+    wfs_status status;
 
-    if (status != WFS_OK) {
-        wfsi_row_reset(store, table, row);
-        return status;
-    }
-    while (moved != 0) {
-        index = &table->indexes[wfsi_next_bit(&moved)];
-        wfsi_index_remove(store, table, index, id, before);
-        wfsi_index_enter(store, table, index, id, row);
-    }
-    return WFS_OK;
+    wfsi_indexes_leave(store, table, id, before, moved);
+    status = wfsi_indexes_put(store, table, id, row, moved);
+    if (status == WFS_OK)
+        return WFS_OK;
+    wfsi_row_reset(store, table, row);
+    wfsi_indexes_put(store, table, id, row, moved);
+    return status;
 }
 
 /* End a change, checked but for its keys; on an error the row is reset. */
