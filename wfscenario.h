@@ -2242,7 +2242,8 @@ static bool wfsi_buffer_reserve(wfsi_buffer *buffer, size_t extra)
            wfsi_buffer_grow(buffer, extra);
 }
 
-static void wfsi_buffer_put(wfsi_buffer *buffer, const char *text, size_t size)
+static inline void wfsi_buffer_put(wfsi_buffer *buffer, const char *text,
+                                   size_t size)
 {
     if (size == 0 || !wfsi_buffer_reserve(buffer, size))
         return;
@@ -2254,6 +2255,9 @@ static void wfsi_buffer_text(wfsi_buffer *buffer, const char *text)
 {
     wfsi_buffer_put(buffer, text, strlen(text));
 }
+
+#define wfsi_buffer_literal(buffer, text)                                     \
+    wfsi_buffer_put((buffer), (text), sizeof(text) - 1)
 
 static void wfsi_buffer_char(wfsi_buffer *buffer, char c)
 {
@@ -5537,27 +5541,35 @@ static wfsi_date wfsi_date_of(int64_t days)
 static char *wfsi_put_padded(char *at, int64_t value, size_t width)
 {
     int64_t limit = 1;
-    uint32_t rest;
     size_t i;
 
     for (i = 0; i < width; i++)
         limit *= 10;
     if (value >= limit)
         return at + wfsi_format_integer(value, at);
-    for (rest = (uint32_t)value, i = width; i > 0; i--, rest /= 10)
-        at[i - 1] = (char)('0' + (int)(rest % 10));
+    for (i = width; i > 0; i--, value /= 10)
+        at[i - 1] = (char)('0' + (int)(value % 10));
     return at + width;
+}
+
+/* Two digits. */
+WFSI_INLINE char *wfsi_put_pair(char *at, int value)
+{
+    at[0] = (char)('0' + value / 10);
+    at[1] = (char)('0' + value % 10);
+    return at + 2;
 }
 
 static char *wfsi_format_time(int64_t time, char *buffer)
 {
     const int64_t day_ms = 86400000;
-    int64_t days = time / day_ms, ms = time % day_ms;
+    int64_t days = time / day_ms;
+    int ms = (int)(time % day_ms);
     wfsi_date date;
     char *at = buffer;
 
     if (ms < 0) {
-        ms += day_ms;
+        ms += (int)day_ms;
         days--;
     }
     date = wfsi_date_of(days);
@@ -5565,20 +5577,22 @@ static char *wfsi_format_time(int64_t time, char *buffer)
         *at++ = date.year < 0 ? '-' : '+';
         at = wfsi_put_padded(at, date.year < 0 ? -date.year : date.year, 6);
     } else {
-        at = wfsi_put_padded(at, date.year, 4);
+        at = wfsi_put_pair(at, (int)date.year / 100);
+        at = wfsi_put_pair(at, (int)date.year % 100);
     }
     *at++ = '-';
-    at = wfsi_put_padded(at, date.month, 2);
+    at = wfsi_put_pair(at, date.month);
     *at++ = '-';
-    at = wfsi_put_padded(at, date.day, 2);
+    at = wfsi_put_pair(at, date.day);
     *at++ = 'T';
-    at = wfsi_put_padded(at, ms / 3600000, 2);
+    at = wfsi_put_pair(at, ms / 3600000);
     *at++ = ':';
-    at = wfsi_put_padded(at, ms / 60000 % 60, 2);
+    at = wfsi_put_pair(at, ms / 60000 % 60);
     *at++ = ':';
-    at = wfsi_put_padded(at, ms / 1000 % 60, 2);
+    at = wfsi_put_pair(at, ms / 1000 % 60);
     *at++ = '.';
-    at = wfsi_put_padded(at, ms % 1000, 3);
+    *at++ = (char)('0' + ms % 1000 / 100);
+    at = wfsi_put_pair(at, ms % 100);
     *at++ = 'Z';
     *at = '\0';
     return buffer;
@@ -6474,10 +6488,11 @@ static inline bool wfsi_row_has_key(const wfs_store *store,
     wfs_value value;
     uint32_t i;
 
-    for (i = 0; i < index->column_count; i++) {
-        part = &index->parts[i];
-        if (wfsi_part_word(store, part, row) != words[i])
+    for (i = 0; i < index->column_count; i++)
+        if (wfsi_part_word(store, &index->parts[i], row) != words[i])
             return false;
+    for (i = 0; !index->words_decide && i < index->column_count; i++) {
+        part = &index->parts[i];
         if (!part->nullable && !part->owns)
             continue;
         value = wfsi_cell(store, table, row, part->column);
@@ -11481,16 +11496,16 @@ static bool wfsi_event_text(wfs_run *run, const wfsi_inbox *event,
 
     wfsi_buffer_open(&buffer, run->arena);
     wfsi_buffer_reserve(&buffer, payload.size + type.size + 80);
-    wfsi_buffer_text(&buffer, "{\"type\":");
+    wfsi_buffer_literal(&buffer, "{\"type\":");
     wfsi_json_put_string(&buffer, type.data, type.size);
-    wfsi_buffer_text(&buffer, ",\"payload\":");
+    wfsi_buffer_literal(&buffer, ",\"payload\":");
     if (payload.data != NULL)
         wfsi_buffer_put(&buffer, payload.data, payload.size);
     else
-        wfsi_buffer_text(&buffer, "null");
-    wfsi_buffer_text(&buffer, ",\"timestamp\":\"");
+        wfsi_buffer_literal(&buffer, "null");
+    wfsi_buffer_literal(&buffer, ",\"timestamp\":\"");
     wfsi_buffer_text(&buffer, wfs_format_time(event->row.created_at, time));
-    wfsi_buffer_text(&buffer, "\"}");
+    wfsi_buffer_literal(&buffer, "\"}");
     text->data = wfsi_buffer_finish(&buffer);
     text->size = buffer.size;
     return text->data != NULL;
