@@ -5713,6 +5713,8 @@ typedef struct wfsi_heap {
     wfsi_chunk *chunks;         /* array */
     uint32_t top_chunk;         /* where new texts go: this chunk ... */
     uint32_t top_unit;          /* ... from this unit on */
+    uint32_t top_units;         /* its size and data, 0 at first */
+    char *top_data;
     wfsi_handle free_lists[WFSI_TEXT_CLASSES];
     uint32_t free_chunk;        /* of a large text; chained through units */
 } wfsi_heap;
@@ -5935,6 +5937,8 @@ static bool wfsi_heap_extend(wfs_store *store, uint32_t needed)
         return false;
     heap->top_chunk = (uint32_t)wfsi_array_count(heap->chunks) - 1;
     heap->top_unit = heap->top_chunk == 0 ? 1 : 0;   /* handle 0 is no text */
+    heap->top_units = units;
+    heap->top_data = heap->chunks[heap->top_chunk].data;
     return true;
 }
 
@@ -5963,7 +5967,9 @@ static wfsi_handle wfsi_heap_large(wfs_store *store, uint32_t units)
     return number << WFSI_CHUNK_BITS;
 }
 
-WFSI_INLINE wfsi_handle wfsi_heap_take(wfs_store *store, uint32_t units)
+/* Room that is not simply there at the top. */
+WFSI_APART
+static wfsi_handle wfsi_heap_find(wfs_store *store, uint32_t units)
 {
     wfsi_heap *heap = &store->heap;
     uint32_t list;
@@ -5978,12 +5984,31 @@ WFSI_INLINE wfsi_handle wfsi_heap_take(wfs_store *store, uint32_t units)
                sizeof handle);
         return handle;
     }
-    if ((wfsi_array_count(heap->chunks) == 0 ||
-         heap->top_unit + units > heap->chunks[heap->top_chunk].units) &&
+    if (heap->top_unit + units > heap->top_units &&
         !wfsi_heap_extend(store, units))
         return 0;
     handle = heap->top_chunk << WFSI_CHUNK_BITS | heap->top_unit;
     heap->top_unit += units;
+    return handle;
+}
+
+/* A record of that many units, and its handle; 0 without memory. */
+WFSI_INLINE wfsi_handle wfsi_heap_take(wfs_store *store, uint32_t units,
+                                       char **record)
+{
+    wfsi_heap *heap = &store->heap;
+    wfsi_handle handle;
+
+    if (units <= WFSI_SMALL_UNITS && heap->free_lists[units] == 0 &&
+        heap->top_unit + units <= heap->top_units) {
+        *record = heap->top_data + heap->top_unit * WFSI_UNIT;
+        handle = heap->top_chunk << WFSI_CHUNK_BITS | heap->top_unit;
+        heap->top_unit += units;
+        return handle;
+    }
+    handle = wfsi_heap_find(store, units);
+    if (handle != 0)
+        *record = wfsi_text_record(store, handle);
     return handle;
 }
 
@@ -5997,10 +6022,9 @@ WFSI_INLINE wfsi_handle wfsi_text_keep(wfs_store *store, const char *text,
 
     if (size >= UINT32_MAX - 16)
         return 0;
-    handle = wfsi_heap_take(store, wfsi_text_units(size));
+    handle = wfsi_heap_take(store, wfsi_text_units(size), &record);
     if (handle == 0)
         return 0;
-    record = wfsi_text_record(store, handle);
     memcpy(record, &bytes, sizeof bytes);
     memcpy(record + sizeof bytes, text, size);
     record[sizeof bytes + size] = '\0';
@@ -8417,6 +8441,8 @@ static bool wfsi_heap_copy(const wfs_allocator *allocator, wfsi_heap *copy,
         }
         wfsi_array_push(copy->chunks, chunk);
     }
+    if (copy->chunks != NULL)
+        copy->top_data = copy->chunks[copy->top_chunk].data;
     return true;
 }
 
@@ -10530,6 +10556,7 @@ static wfs_status wfsi_hook_trigger(wfs_harness *harness, wfsi_span name,
 /* --- the run: what sticks, and errors */
 
 /* Put before an error's message where it happened. */
+WFSI_COLD
 static wfs_status wfsi_run_blame(const wfs_run *run, wfs_status status,
                                  const char *what, const char *name)
 {
@@ -10576,12 +10603,10 @@ static bool wfsi_run_misused(wfs_run *run)
     return run->misuse != NULL;
 }
 
-/* Whether a call may go on; after a suspension it may not, and that it was
- * made is remembered as misuse. call, name: for the message. */
-WFSI_INLINE bool wfsi_run_may(wfs_run *run, const char *call, wfsi_span name)
+/* A call after a suspension is remembered as misuse. */
+WFSI_COLD
+static void wfsi_run_may_not(wfs_run *run, const char *call, wfsi_span name)
 {
-    if (run->sticky == WFS_OK)
-        return true;
     if (run->sticky == WFS_SUSPENDED && wfsi_run_misused(run))
         wfsi_error(run->misuse, WFS_ERR_MISUSE,
                    "workflow %s: %s%s%n%s was called although step \"%s\" had "
@@ -10590,6 +10615,16 @@ WFSI_INLINE bool wfsi_run_may(wfs_run *run, const char *call, wfsi_span name)
                    run->workflow->key, call, name.size != 0 ? " \"" : "",
                    name.data, name.size, name.size != 0 ? "\"" : "",
                    run->suspended_at);
+}
+
+/* Whether a call may go on: not after a suspension or an error. call, name:
+ * for the message; name_size 0: it is NULL or ends at its NUL. */
+WFSI_INLINE bool wfsi_run_may(wfs_run *run, const char *call, const char *name,
+                              size_t name_size)
+{
+    if (run->sticky == WFS_OK)
+        return true;
+    wfsi_run_may_not(run, call, wfsi_span_of(name, name_size));
     return false;
 }
 
@@ -11074,9 +11109,7 @@ static wfs_status wfsi_step_enter(wfs_run *run, wfs_step_type type,
                                   const char *name, size_t name_size,
                                   wfsi_draft **draft, bool *is_new)
 {
-    wfsi_span span = wfsi_span_of(name, name_size);
-
-    if (!wfsi_run_may(run, "step", span))
+    if (!wfsi_run_may(run, "step", name, name_size))
         return run->sticky;
     if (name == NULL)
         return wfsi_run_abort(
@@ -11088,7 +11121,8 @@ static wfs_status wfsi_step_enter(wfs_run *run, wfs_step_type type,
                  ? NULL
                  : wfsi_draft_expected(run, type, name, name_size);
     if (*draft == NULL)
-        WFS_TRY(wfsi_step_look_up(run, type, span, draft, is_new));
+        WFS_TRY(wfsi_step_look_up(run, type, wfsi_span_of(name, name_size),
+                                  draft, is_new));
     (*draft)->seen = true;
     return WFS_OK;
 }
@@ -11463,25 +11497,48 @@ wfs_status wfs_sleep_until(wfs_run *run, const char *name, int64_t time)
 
 /* --- waitForEvent */
 
+/* Up to so many events are looked through; more are chained by type. */
+#define WFSI_FEW_EVENTS 8
+
+/* The first event of the user's of a type that nothing has taken, as its number
+ * + 1, or 0. */
+static uint32_t wfsi_inbox_scan(const wfs_run *run, wfsi_handle type)
+{
+    wfsi_handle system = run->harness->names.actor[WFS_ACTOR_SYSTEM];
+    uint32_t i;
+
+    for (i = 0; i < run->inbox_count; i++)
+        if (run->inbox[i].row.type == type && run->inbox[i].consumer == 0 &&
+            run->inbox[i].row.actor != system)
+            return i + 1;
+    return 0;
+}
+
 /* The first event of a type that nothing has taken, and that came by the
  * deadline (WFS_NO_TIME: none); NULL when there is none. */
 static wfsi_inbox *wfsi_inbox_find(wfs_run *run, const char *type,
                                    int64_t deadline)
 {
     wfsi_handle handle;
-    uint32_t *number;
+    uint32_t number, *head = &number;
     wfsi_inbox *event;
-    size_t size = strlen(type);
+    size_t size;
 
+    if (run->inbox_count == 0)
+        return NULL;
+    size = strlen(type);
     handle = wfsi_symbol_find(run->harness->store, wfsi_symbol_hash(type, size),
                               type, size);
-    number = handle != 0 ? wfsi_tick_map_find(&run->inbox_heads, handle) : NULL;
-    if (number == NULL || *number == 0)
+    if (run->inbox_count <= WFSI_FEW_EVENTS)
+        number = wfsi_inbox_scan(run, handle);
+    else
+        head = wfsi_tick_map_find(&run->inbox_heads, handle);
+    if (handle == 0 || head == NULL || *head == 0)
         return NULL;
-    event = &run->inbox[*number - 1];
+    event = &run->inbox[*head - 1];
     if (deadline != WFS_NO_TIME && event->row.created_at > deadline)
         return NULL;
-    *number = event->next_of_type;
+    *head = event->next_of_type;
     return event;
 }
 
@@ -11659,7 +11716,7 @@ static wfsi_span wfsi_value_span(wfs_run *run, const wfs_json *value)
 
 wfs_status wfs_return(wfs_run *run, const wfs_json *value)
 {
-    if (!wfsi_run_may(run, "wfs_return", wfsi_span_of("", 0)))
+    if (!wfsi_run_may(run, "wfs_return", NULL, 0))
         return run->sticky;
     run->value = wfsi_value_span(run, value);
     return run->arena->failed ? wfsi_run_no_memory(run) : WFS_OK;
@@ -11669,7 +11726,7 @@ wfs_status wfs_return_text(wfs_run *run, const char *json)
 {
     wfs_status status;
 
-    if (!wfsi_run_may(run, "wfs_return_text", wfsi_span_of("", 0)))
+    if (!wfsi_run_may(run, "wfs_return_text", NULL, 0))
         return run->sticky;
     status = wfsi_json_span(json, &run->harness->limits, run->workflow->key,
                             "wfs_return_text", &run->value,
@@ -11690,8 +11747,7 @@ wfs_status wfs_fail_with(wfs_run *run, const wfs_failure *failure)
             run, wfsi_error(wfsi_harness_error(run->harness), WFS_ERR_ARGUMENT,
                             "workflow %s: wfs_fail_with has no failure",
                             run->workflow->key));
-    if (!wfsi_run_may(run, "wfs_fail",
-                      wfsi_span_of(failure->name, failure->name_size)))
+    if (!wfsi_run_may(run, "wfs_fail", failure->name, failure->name_size))
         return run->sticky;
     given.for_good = failure->for_good;
     if (failure->name != NULL) {
@@ -11707,7 +11763,7 @@ wfs_status wfs_fail_with(wfs_run *run, const wfs_failure *failure)
 
 wfs_status wfs_fail(wfs_run *run, const char *name, const char *message)
 {
-    if (!wfsi_run_may(run, "wfs_fail", wfsi_span_of(name, 0)))
+    if (!wfsi_run_may(run, "wfs_fail", name, 0))
         return run->sticky;
     return wfsi_run_fail_text(run, name, message, false);
 }
@@ -11715,7 +11771,7 @@ wfs_status wfs_fail(wfs_run *run, const char *name, const char *message)
 wfs_status wfs_fail_for_good(wfs_run *run, const char *name,
                              const char *message)
 {
-    if (!wfsi_run_may(run, "wfs_fail_for_good", wfsi_span_of(name, 0)))
+    if (!wfsi_run_may(run, "wfs_fail_for_good", name, 0))
         return run->sticky;
     return wfsi_run_fail_text(run, name, message, true);
 }
@@ -11815,7 +11871,7 @@ static wfs_field *wfsi_fields_copy(wfs_arena *arena, const wfs_field *fields)
 static wfs_status wfsi_queue_add(wfs_run *run, wfsi_queued_kind kind,
                                  wfsi_queued **queued)
 {
-    if (!wfsi_run_may(run, "a queued write", wfsi_span_of("", 0)))
+    if (!wfsi_run_may(run, "a queued write", NULL, 0))
         return run->sticky;
     if (run->scope == WFSI_NO_DRAFT)
         return wfsi_run_abort(
@@ -11948,8 +12004,8 @@ static void wfsi_inbox_sort(wfsi_inbox *items, wfsi_inbox *room, uint32_t count)
     memcpy(items, room, count * sizeof *items);
 }
 
-/* Chain the events of each type, first to last; pauses of the system stand
- * apart. */
+/* Chain the events of each type, first to last, if there are many; pauses of
+ * the system stand apart. */
 static bool wfsi_inbox_index(wfs_run *run)
 {
     const wfsi_names *names = &run->harness->names;
@@ -11961,6 +12017,8 @@ static bool wfsi_inbox_index(wfs_run *run)
                 run->pause_pending = true;
             continue;
         }
+        if (run->inbox_count <= WFSI_FEW_EVENTS)
+            continue;
         head = wfsi_tick_map_put(run->arena, &run->inbox_heads,
                                  run->inbox[i - 1].row.type);
         if (head == NULL)
@@ -12175,6 +12233,7 @@ static wfs_status wfsi_tick_plan(wfs_run *run)
 {
     const wfsi_names *names = &run->harness->names;
     wfsi_handle status = run->instance.status;
+    wfs_status result;
 
     if (run->instance_ref == 0 || run->reader->stale)
         return WFS_OK;
@@ -12193,8 +12252,10 @@ static wfs_status wfsi_tick_plan(wfs_run *run)
         run->outcome = WFSI_OUTCOME_TOO_EARLY;
         return WFS_OK;
     }
-    return wfsi_run_blame(run, wfsi_replay(run), "instance",
-                          wfs_instance_id(run));
+    result = wfsi_replay(run);
+    return result == WFS_OK ? WFS_OK
+                            : wfsi_run_blame(run, result, "instance",
+                                             wfs_instance_id(run));
 }
 
 /* --- phase 3: commit */
