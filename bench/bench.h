@@ -22,6 +22,7 @@
     X(w4_100)                                                                 \
     X(w4_1000)                                                                \
     X(w5)                                                                     \
+    X(store)                                                                  \
     X(j)
 
 #define BENCH_SIZES 4
@@ -46,8 +47,8 @@ typedef struct bench_task {
 typedef struct bench_side {
     void *(*open)(const bench_task *task);
     void (*run)(void *state);           /* what is measured */
-    size_t (*memory)(void *state);      /* bytes held since it was opened;
-                                           NULL: not counted */
+    size_t (*memory)(void *state);      /* bytes held, beyond what it has when
+                                           empty; NULL: not counted */
     void (*close)(void *state);
 } bench_side;
 

@@ -221,6 +221,8 @@ void peer_close(void *state)
     free(peer->params_sizes);
     bench_texts_free(peer->ids);
     bench_texts_free(peer->params);
+    if (peer->own != NULL)
+        peer->free_own(peer->own);
     free(peer);
 }
 
@@ -340,8 +342,7 @@ void peer_commit(sqlite_peer *peer)
 /* --- hooks */
 
 void peer_hook_insert(sqlite_peer *peer, int64_t instance_id,
-                      int64_t instance_ref, int64_t run_number,
-                      int64_t reason, int64_t at)
+                      const peer_payload *payload)
 {
     sqlite3_stmt *insert = peer->statements[PEER_INSERT_HOOK];
 
@@ -349,13 +350,13 @@ void peer_hook_insert(sqlite_peer *peer, int64_t instance_id,
     peer_bind(insert, 2, PEER_ENQUEUED);
     peer_bind(insert, 3, PEER_WORKFLOW);
     peer_bind(insert, 4, instance_id);
-    peer_bind(insert, 5, instance_ref);
-    peer_bind(insert, 6, run_number);
-    peer_bind(insert, 7, reason);
+    peer_bind(insert, 5, payload->instance_ref);
+    peer_bind(insert, 6, payload->run_number);
+    peer_bind(insert, 7, payload->reason);
     peer_bind(insert, 8, PEER_PENDING);
-    peer_bind_or_null(insert, 9, at, PEER_AT_ONCE);
+    peer_bind_or_null(insert, 9, payload->at, PEER_AT_ONCE);
     peer_bind(insert, 10, peer->now);
-    peer_bind(insert, 11, at);
+    peer_bind(insert, 11, payload->at);
     peer_run_statement(peer, PEER_INSERT_HOOK);
 }
 
@@ -369,12 +370,12 @@ peer_hook peer_hook_due(sqlite_peer *peer)
         bench_fail("SQLite: %s: no hook is due", peer->task->workload->key);
     hook.id = sqlite3_column_int64(due, 0);
     hook.version = sqlite3_column_int64(due, 1);
-    hook.instance_ref = sqlite3_column_int64(due, 2);
-    hook.run_number = sqlite3_column_int64(due, 3);
-    hook.reason = sqlite3_column_int64(due, 4);
-    hook.at = sqlite3_column_type(due, 5) != SQLITE_NULL
-                  ? sqlite3_column_int64(due, 5)
-                  : sqlite3_column_int64(due, 6);
+    hook.payload.instance_ref = sqlite3_column_int64(due, 2);
+    hook.payload.run_number = sqlite3_column_int64(due, 3);
+    hook.payload.reason = sqlite3_column_int64(due, 4);
+    hook.payload.at = sqlite3_column_type(due, 5) != SQLITE_NULL
+                          ? sqlite3_column_int64(due, 5)
+                          : sqlite3_column_int64(due, 6);
     sqlite3_reset(due);
     return hook;
 }
@@ -402,12 +403,24 @@ void peer_hook_complete(sqlite_peer *peer, const peer_hook *hook)
     peer_run_update(peer, PEER_COMPLETE_HOOK);
 }
 
+void peer_pop_hook(sqlite_peer *peer, int counts)
+{
+    peer_hook hook;
+
+    peer_begin(peer);
+    hook = peer_hook_due(peer);
+    peer_hook_claim(peer, &hook, counts);
+    peer_hook_complete(peer, &hook);
+    peer_commit(peer);
+}
+
 /* --- instances */
 
 void peer_create(sqlite_peer *peer, size_t number)
 {
     sqlite3_stmt *insert = peer->statements[PEER_INSERT_INSTANCE];
     int64_t id = PEER_FIRST_ID + (int64_t)number;
+    peer_payload tick = {0, 0, PEER_CREATE, PEER_AT_ONCE};
     peer_text params;
 
     params.data = peer->params[number];
@@ -419,8 +432,8 @@ void peer_create(sqlite_peer *peer, size_t number)
     peer_bind(insert, 4, peer->now);
     peer_bind_text(insert, 5, params);
     peer_run_statement(peer, PEER_INSERT_INSTANCE);
-    peer_hook_insert(peer, id, sqlite3_last_insert_rowid(peer->db), 0,
-                     PEER_CREATE, PEER_AT_ONCE);
+    tick.instance_ref = sqlite3_last_insert_rowid(peer->db);
+    peer_hook_insert(peer, id, &tick);
     peer_commit(peer);
 }
 
@@ -429,7 +442,8 @@ void peer_send_event(sqlite_peer *peer, size_t number, int64_t type,
 {
     sqlite3_stmt *find = peer->statements[PEER_FIND_INSTANCE];
     sqlite3_stmt *insert = peer->statements[PEER_INSERT_EVENT];
-    int64_t id = PEER_FIRST_ID + (int64_t)number, ref, run_number;
+    int64_t id = PEER_FIRST_ID + (int64_t)number;
+    peer_payload tick = {0, 0, PEER_EVENT, PEER_AT_ONCE};
 
     peer_begin(peer);
     peer_bind(find, 1, PEER_WORKFLOW);
@@ -438,18 +452,18 @@ void peer_send_event(sqlite_peer *peer, size_t number, int64_t type,
         sqlite3_column_int64(find, 1) == PEER_COMPLETE)
         bench_fail("SQLite: instance %lu cannot get an event",
                    (unsigned long)number);
-    ref = sqlite3_column_int64(find, 0);
-    run_number = sqlite3_column_int64(find, 2);
+    tick.instance_ref = sqlite3_column_int64(find, 0);
+    tick.run_number = sqlite3_column_int64(find, 2);
     sqlite3_reset(find);
-    peer_bind(insert, 1, ref);
+    peer_bind(insert, 1, tick.instance_ref);
     peer_bind(insert, 2, PEER_WORKFLOW);
     peer_bind(insert, 3, id);
-    peer_bind(insert, 4, run_number);
+    peer_bind(insert, 4, tick.run_number);
     peer_bind(insert, 5, PEER_USER);
     peer_bind(insert, 6, type);
     peer_bind_text(insert, 7, payload);
     peer_bind(insert, 8, peer->now);
     peer_run_statement(peer, PEER_INSERT_EVENT);
-    peer_hook_insert(peer, id, ref, run_number, PEER_EVENT, PEER_AT_ONCE);
+    peer_hook_insert(peer, id, &tick);
     peer_commit(peer);
 }
