@@ -125,8 +125,8 @@ static size_t bytes_held(sqlite_peer *peer)
               " FROM pragma_page_count, pragma_page_size");
     size_t bytes;
 
-    if (sqlite3_step(pages) != SQLITE_ROW)
-        bench_fail("SQLite: no page count: %s", sqlite3_errmsg(peer->db));
+    if (!peer_next_row(peer, pages))
+        bench_fail("SQLite: no page count");
     bytes = (size_t)sqlite3_column_int64(pages, 0);
     sqlite3_finalize(pages);
     return bytes;
@@ -283,13 +283,11 @@ void peer_bind_or_null(sqlite3_stmt *statement, int place, int64_t value,
         sqlite3_bind_int64(statement, place, value);
 }
 
-/* A NULL pointer binds NULL. */
 void peer_bind_text(sqlite3_stmt *statement, int place, peer_text text)
 {
     sqlite3_bind_text(statement, place, text.data, text.size, SQLITE_STATIC);
 }
 
-/* Run a statement that gives no row. */
 void peer_run_statement(sqlite_peer *peer, peer_statement which)
 {
     sqlite3_stmt *statement = peer->statements[which];
@@ -300,7 +298,6 @@ void peer_run_statement(sqlite_peer *peer, peer_statement which)
     sqlite3_reset(statement);
 }
 
-/* Run an update that names the version it has read: it must find its row. */
 void peer_run_update(sqlite_peer *peer, peer_statement which)
 {
     peer_run_statement(peer, which);
@@ -309,13 +306,12 @@ void peer_run_update(sqlite_peer *peer, peer_statement which)
                    sqlite3_sql(peer->statements[which]));
 }
 
-/* Go to the next row; false at the end. */
-bool peer_next_row(sqlite_peer *peer, peer_statement which)
+bool peer_next_row(sqlite_peer *peer, sqlite3_stmt *rows)
 {
-    int status = sqlite3_step(peer->statements[which]);
+    int status = sqlite3_step(rows);
 
     if (status != SQLITE_ROW && status != SQLITE_DONE)
-        bench_fail("SQLite: %s: %s", sqlite3_sql(peer->statements[which]),
+        bench_fail("SQLite: %s: %s", sqlite3_sql(rows),
                    sqlite3_errmsg(peer->db));
     return status == SQLITE_ROW;
 }
@@ -366,7 +362,7 @@ peer_hook peer_hook_due(sqlite_peer *peer)
     peer_hook hook;
 
     peer_bind(due, 1, peer->now);
-    if (!peer_next_row(peer, PEER_GET_DUE_HOOK))
+    if (!peer_next_row(peer, due))
         bench_fail("SQLite: %s: no hook is due", peer->task->workload->key);
     hook.id = sqlite3_column_int64(due, 0);
     hook.version = sqlite3_column_int64(due, 1);
@@ -448,7 +444,7 @@ void peer_send_event(sqlite_peer *peer, size_t number, int64_t type,
     peer_begin(peer);
     peer_bind(find, 1, PEER_WORKFLOW);
     peer_bind(find, 2, id);
-    if (!peer_next_row(peer, PEER_FIND_INSTANCE) ||
+    if (!peer_next_row(peer, find) ||
         sqlite3_column_int64(find, 1) == PEER_COMPLETE)
         bench_fail("SQLite: instance %lu cannot get an event",
                    (unsigned long)number);

@@ -227,7 +227,7 @@ void peer_bind_or_null(sqlite3_stmt *statement, int place, int64_t value,
 void peer_bind_text(sqlite3_stmt *statement, int place, peer_text text);
 void peer_run_statement(sqlite_peer *peer, peer_statement which);
 void peer_run_update(sqlite_peer *peer, peer_statement which);
-bool peer_next_row(sqlite_peer *peer, peer_statement which);
+bool peer_next_row(sqlite_peer *peer, sqlite3_stmt *rows);
 peer_text peer_column_text(sqlite3_stmt *statement, int column);
 
 /* For looking at the tables: run SQL without a result; prepare a query. */

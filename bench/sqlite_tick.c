@@ -40,7 +40,7 @@ static void get_instance(peer_run *run)
     sqlite3_stmt *get = peer->statements[PEER_GET_INSTANCE];
 
     peer_bind(get, 1, run->payload->instance_ref);
-    if (!peer_next_row(peer, PEER_GET_INSTANCE) ||
+    if (!peer_next_row(peer, get) ||
         sqlite3_column_int64(get, 5) != run->payload->run_number)
         bench_fail("SQLite: %s: a tick of no instance",
                    peer->task->workload->key);
@@ -60,7 +60,7 @@ static void get_history(peer_run *run)
     peer_bind(steps, 2, run->payload->run_number);
     peer_bind(events, 1, run->payload->instance_ref);
     peer_bind(events, 2, run->payload->run_number);
-    run->has_event = peer_next_row(peer, PEER_GET_EVENTS);
+    run->has_event = peer_next_row(peer, events);
 }
 
 /* The row of the step that comes next, in order; NULL: it is new. */
@@ -70,7 +70,7 @@ static sqlite3_stmt *find_step(peer_run *run, size_t step)
 
     if (run->write_count > 0 && run->writes[run->write_count - 1].is_new)
         return NULL;
-    if (!peer_next_row(run->peer, PEER_GET_STEPS))
+    if (!peer_next_row(run->peer, row))
         return NULL;
     if (sqlite3_column_int64(row, 0) != run->peer->steps[step].key)
         bench_fail("SQLite: step %lu is out of order", (unsigned long)step);

@@ -218,7 +218,7 @@ const bench_workload bench_store = {
     .title = "a table of one's own: insert with a random due time, claim and "
              "complete in the order of time",
     .unit = "insert and pop",
-    .per = "instance",
+    .per = "row",
     .sizes = {1000, 10000, 100000},
     .grows = true,
     .operations = bench_instances,
