@@ -86,24 +86,34 @@ static bool parse_flag(bench_options *options, const char *argument)
     return true;
 }
 
+/* Options with a value. */
 static bool parse_value(bench_options *options, const char *argument,
                         const char *value)
 {
-    if (strcmp(argument, "-n") == 0)
-        options->n = parse_count(argument, value);
-    else if (strcmp(argument, "--also") == 0)
-        options->also = parse_count(argument, value);
-    else if (strcmp(argument, "--history") == 0)
-        options->history = parse_count(argument, value);
-    else if (strcmp(argument, "--once") == 0)
-        options->once = value;
-    else if (strcmp(argument, "--json") == 0)
-        options->json = value;
-    else if (strcmp(argument, "--svg") == 0)
-        options->svg = value;
-    else
-        return false;
-    return true;
+    const struct {
+        const char *name;
+        size_t *count;          /* where a number goes */
+        const char **text;      /* or a text */
+    } known[] = {{"-n", &options->n, NULL},
+                 {"--also", &options->also, NULL},
+                 {"--history", &options->history, NULL},
+                 {"--once", NULL, &options->once},
+                 {"--json", NULL, &options->json},
+                 {"--svg", NULL, &options->svg}};
+    size_t i;
+
+    for (i = 0; i < sizeof known / sizeof known[0]; i++) {
+        if (strcmp(argument, known[i].name) != 0)
+            continue;
+        if (value == NULL)
+            bench_fail("%s needs a value", argument);
+        if (known[i].count != NULL)
+            *known[i].count = parse_count(argument, value);
+        else
+            *known[i].text = value;
+        return true;
+    }
+    return false;
 }
 
 static bench_options parse(char **arguments)
@@ -113,8 +123,7 @@ static bench_options parse(char **arguments)
     for (; *arguments != NULL; arguments++) {
         if (parse_flag(&options, *arguments))
             continue;
-        if (arguments[1] != NULL &&
-            parse_value(&options, *arguments, arguments[1]))
+        if (parse_value(&options, *arguments, arguments[1]))
             arguments++;
         else
             choose(&options, *arguments);

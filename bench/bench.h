@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 /* Every workload, in the order of the report. */
 #define BENCH_WORKLOADS(X)                                                    \
@@ -22,6 +23,7 @@
     X(w4_100)                                                                 \
     X(w4_1000)                                                                \
     X(w5)                                                                     \
+    X(store)                                                                  \
     X(j)
 
 #define BENCH_SIZES 4
@@ -46,8 +48,8 @@ typedef struct bench_task {
 typedef struct bench_side {
     void *(*open)(const bench_task *task);
     void (*run)(void *state);           /* what is measured */
-    size_t (*memory)(void *state);      /* bytes held since it was opened;
-                                           NULL: not counted */
+    size_t (*memory)(void *state);      /* bytes held, beyond what it has when
+                                           empty; NULL: not counted */
     void (*close)(void *state);
 } bench_side;
 
@@ -77,10 +79,12 @@ BENCH_WORKLOADS(BENCH_DECLARE)
 
 #if defined(__GNUC__) || defined(__clang__)
 #define BENCH_NOINLINE __attribute__((noinline))
+#define BENCH_NORETURN __attribute__((noreturn))
 #define BENCH_PRINTF(text, first)                                             \
     __attribute__((format(printf, text, first)))
 #else
 #define BENCH_NOINLINE
+#define BENCH_NORETURN
 #define BENCH_PRINTF(text, first)
 #endif
 
@@ -114,7 +118,11 @@ void bench_write_chart(const char *path, const bench_figure *figures,
                        size_t count);
 
 /* Say what went wrong and end the program with status 1. */
-void bench_fail(const char *format, ...) BENCH_PRINTF(1, 2);
+BENCH_NORETURN void bench_fail(const char *format, ...) BENCH_PRINTF(1, 2);
+
+/* A file to be written, and its end; or the end of the program. */
+FILE *bench_file(const char *path);
+void bench_file_close(FILE *file, const char *path);
 
 /* Memory, or the end of the program. Zeroed; freed with free. */
 void *bench_allocate(size_t count, size_t size);

@@ -3,14 +3,17 @@
  * brings its background, so that it can be read on any page. */
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "bench.h"
 
 #define WIDTH 940
-#define HEIGHT 430
-#define TOP 92                  /* of both plots */
-#define BOTTOM 372
+#define HEIGHT 450
+#define TOP 112                 /* of both plots */
+#define BOTTOM 392
 #define PLOT_WIDTH 360
+#define KEY_TOP (TOP - 38)      /* of the first row of a legend */
+#define KEY_ROW 19
 
 /* One plot: where it is and what its axes span, in powers of ten. */
 typedef struct chart_plot {
@@ -18,6 +21,7 @@ typedef struct chart_plot {
     double left;
     int from_x, to_x;           /* 10^from_x to 10^to_x */
     int from_y, to_y;           /* ns */
+    double key_x, key_y;        /* where the legend goes on, from `left` */
 } chart_plot;
 
 typedef struct point {
@@ -27,7 +31,7 @@ typedef struct point {
 #define MOST_POINTS 16
 
 static const char *const colours[] = {"#0969da", "#1a7f37", "#bc4c00",
-                                      "#8250df"};
+                                      "#8250df", "#0e7490"};
 
 #define COLOURS (sizeof colours / sizeof colours[0])
 
@@ -60,7 +64,7 @@ static void put_axes(FILE *file, const chart_plot *plot)
     int power;
 
     fprintf(file, "<text class=\"t\" x=\"%.0f\" y=\"%d\">%s</text>\n",
-            plot->left, TOP - 40, plot->title);
+            plot->left, KEY_TOP - 21, plot->title);
     for (power = plot->from_y; power <= plot->to_y; power++) {
         at = place_y(plot, pow(10, power));
         fprintf(file,
@@ -137,20 +141,28 @@ static void put_both_lines(FILE *file, const chart_plot *plot,
     put_line(file, plot, points, count, false, colour);
 }
 
-/* An entry of a plot's legend; x moves on. */
-static void put_key(FILE *file, double *x, const char *text, const char *colour,
-                    bool of_peer, double width)
+/* The next entry of a plot's legend, in a row of its own where it needs one. */
+static void put_key(FILE *file, chart_plot *plot, const char *text,
+                    const char *colour, bool of_peer)
 {
+    double width = 46 + 6 * (double)strlen(text), x;
+
+    if (plot->key_x > 0 && plot->key_x + width > PLOT_WIDTH) {
+        plot->key_x = 0;
+        plot->key_y += KEY_ROW;
+    }
+    x = plot->left + plot->key_x;
     fprintf(file,
-            "<path class=\"l%s\" stroke=\"%s\" d=\"M%.0f %dh24\"/>"
-            "<text x=\"%.0f\" y=\"%d\">%s</text>\n",
-            of_peer ? " p" : "", colour, *x, TOP - 19, *x + 30, TOP - 15, text);
-    *x += width;
+            "<path class=\"l%s\" stroke=\"%s\" d=\"M%.0f %.0fh24\"/>"
+            "<text x=\"%.0f\" y=\"%.0f\">%s</text>\n",
+            of_peer ? " p" : "", colour, x, KEY_TOP + plot->key_y, x + 30,
+            KEY_TOP + plot->key_y + 4, text);
+    plot->key_x += width;
 }
 
 /* --- the two plots */
 
-/* W1, W2, W3, W5: those that are measured at growing sizes. */
+/* Of a workload, a point a size. */
 static size_t points_of(const bench_figure *figures, size_t count,
                         const bench_workload *workload, point *points)
 {
@@ -201,13 +213,14 @@ static const bench_workload *next_growing(const bench_figure *figures,
     return NULL;
 }
 
+/* Those that are measured at growing sizes. */
 static void put_sizes(FILE *file, const bench_figure *figures, size_t count)
 {
-    chart_plot plot = {"cost of an operation", "instances", 80, 3, 4, 2, 4};
+    chart_plot plot = {"cost of an operation", "instances", 80, 3, 4, 2, 4, 0,
+                       0};
     const bench_workload *workload;
     point points[MOST_POINTS] = {{0, 0, 0}};
     size_t at = 0, colour = 0;
-    double x = plot.left;
     char text[64];
 
     while ((workload = next_growing(figures, count, &at)) != NULL)
@@ -219,7 +232,7 @@ static void put_sizes(FILE *file, const bench_figure *figures, size_t count)
                        points_of(figures, count, workload, points),
                        colours[colour % COLOURS]);
         snprintf(text, sizeof text, "%s: %s", workload->key, workload->unit);
-        put_key(file, &x, text, colours[colour % COLOURS], false, 92);
+        put_key(file, &plot, text, colours[colour % COLOURS], false);
     }
 }
 
@@ -227,25 +240,22 @@ static void put_history(FILE *file, const bench_figure *figures, size_t count)
 {
     chart_plot plot = {"cost of a tick (W4)",
                        "H: do steps in the history, each with a sleep", 550,
-                       1, 2, 2, 4};
+                       1, 2, 2, 4, 0, 0};
     point points[MOST_POINTS] = {{0, 0, 0}};
     size_t found = points_of_history(figures, count, points);
-    double x = plot.left;
 
     span_points(&plot, points, found);
     put_axes(file, &plot);
     put_both_lines(file, &plot, points, found, colours[0]);
-    put_key(file, &x, "wfscenario.h", "#57606a", false, 130);
-    put_key(file, &x, "SQLite in memory", "#57606a", true, 130);
+    put_key(file, &plot, "wfscenario.h", "#57606a", false);
+    put_key(file, &plot, "SQLite in memory", "#57606a", true);
 }
 
 void bench_write_chart(const char *path, const bench_figure *figures,
                        size_t count)
 {
-    FILE *file = fopen(path, "w");
+    FILE *file = bench_file(path);
 
-    if (file == NULL)
-        bench_fail("%s cannot be written", path);
     fprintf(file,
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" "
             "height=\"%d\" viewBox=\"0 0 %d %d\" role=\"img\" "
@@ -265,6 +275,5 @@ void bench_write_chart(const char *path, const bench_figure *figures,
     put_sizes(file, figures, count);
     put_history(file, figures, count);
     fputs("</svg>\n", file);
-    if (fclose(file) != 0)
-        bench_fail("%s cannot be written", path);
+    bench_file_close(file, path);
 }

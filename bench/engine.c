@@ -26,7 +26,8 @@ wfs_allocator bench_meter_allocator(bench_meter *meter)
     return allocator;
 }
 
-bench_engine *engine_open(const bench_task *task, wfs_function workflow)
+bench_engine *engine_open(const bench_task *task, wfs_function workflow,
+                          bool auto_tick)
 {
     bench_engine *engine = (bench_engine *)bench_allocate(1, sizeof *engine);
     wfs_harness_options options = {0};
@@ -40,7 +41,7 @@ bench_engine *engine_open(const bench_task *task, wfs_function workflow)
     engine->registry[0].user = engine;
     options.workflows = engine->registry;
     options.clock_start = ENGINE_START;
-    options.auto_tick = true;
+    options.auto_tick = auto_tick;
     if (task->count_memory)
         options.allocator = bench_meter_allocator(&engine->meter);
     if (wfs_harness_create(&options, &engine->harness, &error) != WFS_OK)
@@ -64,8 +65,8 @@ void engine_close(void *state)
     wfs_harness_free(engine->harness);
     bench_texts_free(engine->ids);
     bench_texts_free(engine->params);
-    bench_texts_free(engine->do_names);
-    bench_texts_free(engine->sleep_names);
+    if (engine->own != NULL)
+        engine->free_own(engine->own);
     free(engine);
 }
 
@@ -76,6 +77,12 @@ void engine_check(bench_engine *engine, wfs_status status, size_t number)
                    engine->task->workload->key, (unsigned long)number,
                    (unsigned long)engine->task->n,
                    wfs_harness_error(engine->harness)->message);
+}
+
+wfs_status engine_work(wfs_run *run, void *user)
+{
+    (void)user;
+    return wfs_return_text(run, ENGINE_RECEIPT);
 }
 
 void engine_create(bench_engine *engine, size_t number)

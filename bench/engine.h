@@ -25,19 +25,27 @@ typedef struct bench_engine {
     wfs_harness *harness;
     wfs_clock *clock;
     char **ids, **params;       /* of the instances */
-    char **do_names, **sleep_names;     /* of W4's steps */
     wfs_workflow registry[2];
     bench_meter meter;
     size_t held_empty;
+    void *own;                  /* of the workload; NULL: nothing */
+    void (*free_own)(void *own);
 } bench_engine;
 
-/* A harness for the task's workflow; close it with engine_close. */
-bench_engine *engine_open(const bench_task *task, wfs_function workflow);
+/* A harness for the task's workflow; close it with engine_close, which frees
+ * the workload's own too. With auto_tick a hook runs its tick, else it is only
+ * marked. */
+bench_engine *engine_open(const bench_task *task, wfs_function workflow,
+                          bool auto_tick);
 size_t engine_memory(void *state);
 void engine_close(void *state);
 
 /* End the program unless the call for that instance went well. */
 void engine_check(bench_engine *engine, wfs_status status, size_t number);
+
+/* The body of a do step: it returns ENGINE_RECEIPT. */
+#define ENGINE_RECEIPT "{\"receipt\":17}"
+wfs_status engine_work(wfs_run *run, void *user);
 
 /* Create the instance with that number; process hooks: its own must be due,
  * and no other. */

@@ -43,14 +43,15 @@ counts=${program%/*}/counts
 jobs=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 
 # Workload, two sizes; what is to be reached: at most so many instructions, at
-# least such a ratio.
+# least such a ratio; "-" where nothing is said.
 workloads="w1 1000 3000 4000 35
 w2 1000 3000 3500 35
 w3 1000 3000 4000 35
 w4_10 100 300 300 30
 w4_100 1 3 300 15
 w4_1000 1 2 300 8
-w5 1000 3000 2500 25"
+w5 1000 3000 2500 25
+store 1000 3000 - -"
 keys=$(echo "$workloads" | cut -d' ' -f1)
 
 # The runs, longest first: workload, side, instances, H or -, option.
@@ -121,7 +122,8 @@ cat "$counts"/*.count | sort | awk -v workloads="$workloads" '
             key, from, before, to, after, after / before, end
     }' >"$output" || exit 1
 
-# Beside the targets and the baseline: "!" marks what is not reached.
+# Beside the targets and the baseline: "!" marks what is not reached, and the
+# last lines tell of every limit whether it holds.
 awk -v baseline="$baseline" -v workloads="$workloads" '
     BEGIN {
         for (i = split(workloads, lines, "\n"); i > 0; i--) {
@@ -141,21 +143,45 @@ awk -v baseline="$baseline" -v workloads="$workloads" '
         ratio = field($0, "ratio")
         change = key in before ? sprintf("%+.1f%%",
             (ours / before[key] - 1) * 100) : "-"
-        printf "%-8s %8.1f%s %8d %8s %11.1f %6.1f%s %7d %7.1f\n", key, ours,
-            (ours > most[key] ? "!" : " "), most[key], change,
-            field($0, "peer_per_op"), ratio, (ratio < least[key] ? "!" : " "),
-            least[key], field($0, "lean_ratio")
+        printf "%-8s %8.1f%s %8s %8s %11.1f %6.1f%s %7s %7.1f\n", key, ours,
+            mark(at_most(key " instructions", ours, most[key])), most[key],
+            change, field($0, "peer_per_op"), ratio,
+            mark(at_least(key " ratio", ratio, least[key])), least[key],
+            field($0, "lean_ratio")
     }
-    /"100000"|"h1000"/ {
-        limit = 1.15
-        what = "an operation at 100,000 as at 1,000"
-        if (/h1000/) {
-            limit = 4.2
-            what = "in all at H = 1000 as at 500"
-        }
-        printf "%s: %.3f times as much %s, at most %.2f%s\n", name($0),
-            field($0, "ratio"), what, limit,
-            (field($0, "ratio") > limit ? " !" : "")
+    /"100000"/ {
+        at_most(name($0) " at 100,000 instances as at 1,000",
+            field($0, "ratio"), 1.15)
+    }
+    /"h1000"/ {
+        at_most(name($0) " in all at H = 1000 as at 500", field($0, "ratio"),
+            4.2)
+    }
+    END {
+        printf "\n%s", limits
+        printf "%d of %d limits hold\n", holding, count
+    }
+    function mark(holds)
+    {
+        return holds ? " " : "!"
+    }
+    function at_most(what, figure, limit)
+    {
+        return limit == "-" || judge(what, figure, "at most", limit,
+            figure <= limit)
+    }
+    function at_least(what, figure, limit)
+    {
+        return limit == "-" || judge(what, figure, "at least", limit,
+            figure >= limit)
+    }
+    function judge(what, figure, side, limit, holds)
+    {
+        count++
+        holding += holds
+        limits = limits sprintf("%s: %s, %s %s: %s\n", what, figure, side,
+            limit, holds ? "holds" : "DOES NOT HOLD")
+        return holds
     }
     function name(line)
     {

@@ -54,7 +54,7 @@ static void *open_ours(const bench_task *task)
 
     side->arena = wfs_arena_create(NULL);
     if (side->arena == NULL)
-        bench_fail("j: no memory");
+        bench_fail("j: no memory for an arena");
     return side;
 }
 
@@ -69,9 +69,11 @@ static void run_ours(void *state)
         wfs_arena_clear(side->arena);
         value = wfs_json_parse(side->arena, side->documents[i], DOCUMENT_SIZE,
                                NULL, &error);
-        side->written = wfs_json_write(side->arena, value, 0, NULL);
-        if (value == NULL || side->written == NULL)
+        if (value == NULL)
             bench_fail("j: document %lu: %s", (unsigned long)i, error.message);
+        side->written = wfs_json_write(side->arena, value, 0, NULL);
+        if (side->written == NULL)
+            bench_fail("j: document %lu cannot be written", (unsigned long)i);
     }
 }
 
@@ -113,7 +115,7 @@ static bool is_last(const json_side *side, wfs_arena *arena, const char *whose,
         return true;
     diff = wfs_json_diff(arena, expected, actual);
     snprintf(difference->text, sizeof difference->text, "%s wrote %.200s: %s",
-             whose, text, diff != NULL ? diff : "");
+             whose, text, diff != NULL ? diff : "no JSON");
     return false;
 }
 

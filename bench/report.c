@@ -100,11 +100,9 @@ static void put_workload(FILE *file, const bench_figure *figures, size_t count)
 void bench_write_json(const char *path, const bench_figure *figures,
                       size_t count)
 {
-    FILE *file = fopen(path, "w");
+    FILE *file = bench_file(path);
     size_t i, sizes;
 
-    if (file == NULL)
-        bench_fail("%s cannot be written", path);
     fputs("{", file);
     for (i = 0; i < count; i += sizes) {
         for (sizes = 1; i + sizes < count; sizes++)
@@ -114,6 +112,5 @@ void bench_write_json(const char *path, const bench_figure *figures,
         put_workload(file, &figures[i], sizes);
     }
     fputs("\n}\n", file);
-    if (fclose(file) != 0)
-        bench_fail("%s cannot be written", path);
+    bench_file_close(file, path);
 }

@@ -108,6 +108,16 @@ static bool same_row(const sqlite_peer *peer, const peer_table *table,
     return true;
 }
 
+/* Go to the next row of ours; false at the end. */
+static bool next_row(wfs_cursor *cursor, const char *table, wfs_row *row)
+{
+    wfs_status status = wfs_cursor_next(cursor, row);
+
+    if (status != WFS_OK && status != WFS_DONE)
+        bench_fail("%s cannot be read: %s", table, wfs_status_name(status));
+    return status == WFS_OK;
+}
+
 static bool same_rows(wfs_cursor *cursor, sqlite_peer *peer,
                       const peer_table *table, sqlite3_stmt *theirs,
                       bench_difference *difference)
@@ -117,8 +127,8 @@ static bool same_rows(wfs_cursor *cursor, sqlite_peer *peer,
     wfs_row row;
 
     for (;; count++) {
-        ours_has = wfs_cursor_next(cursor, &row) == WFS_OK;
-        other_has = sqlite3_step(theirs) == SQLITE_ROW;
+        ours_has = next_row(cursor, table->name, &row);
+        other_has = peer_next_row(peer, theirs);
         if (!ours_has || !other_has)
             break;
         if (!same_row(peer, table, &row, theirs, difference))
@@ -197,9 +207,11 @@ static void change_column(wfs_store *store, sqlite_peer *peer,
              "SELECT quote(%s) FROM %s ORDER BY id DESC LIMIT 1", column,
              table->name);
     read = peer_query(peer, sql);
-    if (sqlite3_step(read) != SQLITE_ROW)
-        bench_fail("SQLite: %s: %s", sql, sqlite3_errmsg(peer->db));
+    if (!peer_next_row(peer, read))
+        bench_fail("SQLite: %s has no rows", table->name);
     before = sqlite3_mprintf("%s", sqlite3_column_text(read, 0));
+    if (before == NULL)
+        bench_fail("SQLite: no memory for a value of %s", column);
     sqlite3_finalize(read);
     snprintf(sql, sizeof sql, "coalesce(%s + 1, 1)", column);
     write_last(peer, table, column, sql);

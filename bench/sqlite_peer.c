@@ -125,8 +125,8 @@ static size_t bytes_held(sqlite_peer *peer)
               " FROM pragma_page_count, pragma_page_size");
     size_t bytes;
 
-    if (sqlite3_step(pages) != SQLITE_ROW)
-        bench_fail("SQLite: no page count: %s", sqlite3_errmsg(peer->db));
+    if (!peer_next_row(peer, pages))
+        bench_fail("SQLite: no page count");
     bytes = (size_t)sqlite3_column_int64(pages, 0);
     sqlite3_finalize(pages);
     return bytes;
@@ -221,6 +221,8 @@ void peer_close(void *state)
     free(peer->params_sizes);
     bench_texts_free(peer->ids);
     bench_texts_free(peer->params);
+    if (peer->own != NULL)
+        peer->free_own(peer->own);
     free(peer);
 }
 
@@ -281,13 +283,11 @@ void peer_bind_or_null(sqlite3_stmt *statement, int place, int64_t value,
         sqlite3_bind_int64(statement, place, value);
 }
 
-/* A NULL pointer binds NULL. */
 void peer_bind_text(sqlite3_stmt *statement, int place, peer_text text)
 {
     sqlite3_bind_text(statement, place, text.data, text.size, SQLITE_STATIC);
 }
 
-/* Run a statement that gives no row. */
 void peer_run_statement(sqlite_peer *peer, peer_statement which)
 {
     sqlite3_stmt *statement = peer->statements[which];
@@ -298,7 +298,6 @@ void peer_run_statement(sqlite_peer *peer, peer_statement which)
     sqlite3_reset(statement);
 }
 
-/* Run an update that names the version it has read: it must find its row. */
 void peer_run_update(sqlite_peer *peer, peer_statement which)
 {
     peer_run_statement(peer, which);
@@ -307,13 +306,12 @@ void peer_run_update(sqlite_peer *peer, peer_statement which)
                    sqlite3_sql(peer->statements[which]));
 }
 
-/* Go to the next row; false at the end. */
-bool peer_next_row(sqlite_peer *peer, peer_statement which)
+bool peer_next_row(sqlite_peer *peer, sqlite3_stmt *rows)
 {
-    int status = sqlite3_step(peer->statements[which]);
+    int status = sqlite3_step(rows);
 
     if (status != SQLITE_ROW && status != SQLITE_DONE)
-        bench_fail("SQLite: %s: %s", sqlite3_sql(peer->statements[which]),
+        bench_fail("SQLite: %s: %s", sqlite3_sql(rows),
                    sqlite3_errmsg(peer->db));
     return status == SQLITE_ROW;
 }
@@ -340,8 +338,7 @@ void peer_commit(sqlite_peer *peer)
 /* --- hooks */
 
 void peer_hook_insert(sqlite_peer *peer, int64_t instance_id,
-                      int64_t instance_ref, int64_t run_number,
-                      int64_t reason, int64_t at)
+                      const peer_payload *payload)
 {
     sqlite3_stmt *insert = peer->statements[PEER_INSERT_HOOK];
 
@@ -349,13 +346,13 @@ void peer_hook_insert(sqlite_peer *peer, int64_t instance_id,
     peer_bind(insert, 2, PEER_ENQUEUED);
     peer_bind(insert, 3, PEER_WORKFLOW);
     peer_bind(insert, 4, instance_id);
-    peer_bind(insert, 5, instance_ref);
-    peer_bind(insert, 6, run_number);
-    peer_bind(insert, 7, reason);
+    peer_bind(insert, 5, payload->instance_ref);
+    peer_bind(insert, 6, payload->run_number);
+    peer_bind(insert, 7, payload->reason);
     peer_bind(insert, 8, PEER_PENDING);
-    peer_bind_or_null(insert, 9, at, PEER_AT_ONCE);
+    peer_bind_or_null(insert, 9, payload->at, PEER_AT_ONCE);
     peer_bind(insert, 10, peer->now);
-    peer_bind(insert, 11, at);
+    peer_bind(insert, 11, payload->at);
     peer_run_statement(peer, PEER_INSERT_HOOK);
 }
 
@@ -365,16 +362,16 @@ peer_hook peer_hook_due(sqlite_peer *peer)
     peer_hook hook;
 
     peer_bind(due, 1, peer->now);
-    if (!peer_next_row(peer, PEER_GET_DUE_HOOK))
+    if (!peer_next_row(peer, due))
         bench_fail("SQLite: %s: no hook is due", peer->task->workload->key);
     hook.id = sqlite3_column_int64(due, 0);
     hook.version = sqlite3_column_int64(due, 1);
-    hook.instance_ref = sqlite3_column_int64(due, 2);
-    hook.run_number = sqlite3_column_int64(due, 3);
-    hook.reason = sqlite3_column_int64(due, 4);
-    hook.at = sqlite3_column_type(due, 5) != SQLITE_NULL
-                  ? sqlite3_column_int64(due, 5)
-                  : sqlite3_column_int64(due, 6);
+    hook.payload.instance_ref = sqlite3_column_int64(due, 2);
+    hook.payload.run_number = sqlite3_column_int64(due, 3);
+    hook.payload.reason = sqlite3_column_int64(due, 4);
+    hook.payload.at = sqlite3_column_type(due, 5) != SQLITE_NULL
+                          ? sqlite3_column_int64(due, 5)
+                          : sqlite3_column_int64(due, 6);
     sqlite3_reset(due);
     return hook;
 }
@@ -402,12 +399,24 @@ void peer_hook_complete(sqlite_peer *peer, const peer_hook *hook)
     peer_run_update(peer, PEER_COMPLETE_HOOK);
 }
 
+void peer_pop_hook(sqlite_peer *peer, int counts)
+{
+    peer_hook hook;
+
+    peer_begin(peer);
+    hook = peer_hook_due(peer);
+    peer_hook_claim(peer, &hook, counts);
+    peer_hook_complete(peer, &hook);
+    peer_commit(peer);
+}
+
 /* --- instances */
 
 void peer_create(sqlite_peer *peer, size_t number)
 {
     sqlite3_stmt *insert = peer->statements[PEER_INSERT_INSTANCE];
     int64_t id = PEER_FIRST_ID + (int64_t)number;
+    peer_payload tick = {0, 0, PEER_CREATE, PEER_AT_ONCE};
     peer_text params;
 
     params.data = peer->params[number];
@@ -419,8 +428,8 @@ void peer_create(sqlite_peer *peer, size_t number)
     peer_bind(insert, 4, peer->now);
     peer_bind_text(insert, 5, params);
     peer_run_statement(peer, PEER_INSERT_INSTANCE);
-    peer_hook_insert(peer, id, sqlite3_last_insert_rowid(peer->db), 0,
-                     PEER_CREATE, PEER_AT_ONCE);
+    tick.instance_ref = sqlite3_last_insert_rowid(peer->db);
+    peer_hook_insert(peer, id, &tick);
     peer_commit(peer);
 }
 
@@ -429,27 +438,28 @@ void peer_send_event(sqlite_peer *peer, size_t number, int64_t type,
 {
     sqlite3_stmt *find = peer->statements[PEER_FIND_INSTANCE];
     sqlite3_stmt *insert = peer->statements[PEER_INSERT_EVENT];
-    int64_t id = PEER_FIRST_ID + (int64_t)number, ref, run_number;
+    int64_t id = PEER_FIRST_ID + (int64_t)number;
+    peer_payload tick = {0, 0, PEER_EVENT, PEER_AT_ONCE};
 
     peer_begin(peer);
     peer_bind(find, 1, PEER_WORKFLOW);
     peer_bind(find, 2, id);
-    if (!peer_next_row(peer, PEER_FIND_INSTANCE) ||
+    if (!peer_next_row(peer, find) ||
         sqlite3_column_int64(find, 1) == PEER_COMPLETE)
         bench_fail("SQLite: instance %lu cannot get an event",
                    (unsigned long)number);
-    ref = sqlite3_column_int64(find, 0);
-    run_number = sqlite3_column_int64(find, 2);
+    tick.instance_ref = sqlite3_column_int64(find, 0);
+    tick.run_number = sqlite3_column_int64(find, 2);
     sqlite3_reset(find);
-    peer_bind(insert, 1, ref);
+    peer_bind(insert, 1, tick.instance_ref);
     peer_bind(insert, 2, PEER_WORKFLOW);
     peer_bind(insert, 3, id);
-    peer_bind(insert, 4, run_number);
+    peer_bind(insert, 4, tick.run_number);
     peer_bind(insert, 5, PEER_USER);
     peer_bind(insert, 6, type);
     peer_bind_text(insert, 7, payload);
     peer_bind(insert, 8, peer->now);
     peer_run_statement(peer, PEER_INSERT_EVENT);
-    peer_hook_insert(peer, id, ref, run_number, PEER_EVENT, PEER_AT_ONCE);
+    peer_hook_insert(peer, id, &tick);
     peer_commit(peer);
 }

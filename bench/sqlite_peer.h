@@ -156,15 +156,24 @@ typedef struct sqlite_peer {
     size_t symbol_count;
     peer_step *steps;           /* of the workflow */
     size_t bytes_empty;
+    void *own;                  /* of the workload; NULL: nothing */
+    void (*free_own)(void *own);
 } sqlite_peer;
+
+/* What a tick is asked to do, and when. */
+typedef struct peer_payload {
+    int64_t instance_ref, run_number, reason, at;
+} peer_payload;
+#define PEER_AT_ONCE INT64_MIN  /* a time: none */
 
 /* A hook that is due. */
 typedef struct peer_hook {
-    int64_t id, version, instance_ref, run_number, reason, at;
+    int64_t id, version;
+    peer_payload payload;
 } peer_hook;
 
-/* A database for the task; close it with peer_close. The workflow may be NULL;
- * at most `steps` steps can be declared. */
+/* A database for the task; close it with peer_close, which frees the workload's
+ * own too. The workflow may be NULL; at most `steps` steps can be declared. */
 sqlite_peer *peer_open(const bench_task *task, peer_workflow workflow,
                        size_t steps);
 size_t peer_memory(void *state);
@@ -179,20 +188,22 @@ void peer_declare_step(sqlite_peer *peer, size_t number, const char *type,
                        const char *name);
 
 /* A transaction each: create the instance with that number; send it an event;
- * run the tick of the one hook that is due. */
+ * run the tick of the one hook that is due; run a tick without a hook; claim
+ * and complete the first hook that is due, without its tick. */
 void peer_create(sqlite_peer *peer, size_t number);
 void peer_send_event(sqlite_peer *peer, size_t number, int64_t type,
                      peer_text payload);
 void peer_process(sqlite_peer *peer);
+void peer_tick(sqlite_peer *peer, const peer_payload *payload);
+void peer_pop_hook(sqlite_peer *peer, int counts);
 
-/* The parts that W5 times by themselves. Claiming counts an attempt there,
- * and a version; the engine's hooks are written once in a tick. */
-#define PEER_AT_ONCE INT64_MIN
+/* The parts of them. `counts`: claiming makes so many attempts and versions
+ * more. Where it is an update of its own that is 1; the engine writes its hooks
+ * once in a call, and counts 0. */
 void peer_begin(sqlite_peer *peer);
 void peer_commit(sqlite_peer *peer);
 void peer_hook_insert(sqlite_peer *peer, int64_t instance_id,
-                      int64_t instance_ref, int64_t run_number,
-                      int64_t reason, int64_t at);
+                      const peer_payload *payload);
 peer_hook peer_hook_due(sqlite_peer *peer);
 void peer_hook_claim(sqlite_peer *peer, peer_hook *hook, int counts);
 void peer_hook_complete(sqlite_peer *peer, const peer_hook *hook);
@@ -201,6 +212,7 @@ void peer_hook_complete(sqlite_peer *peer, const peer_hook *hook);
  * the next call. */
 bool peer_do(peer_run *run, size_t step, peer_text value, peer_text *result);
 bool peer_sleep(peer_run *run, size_t step, int64_t ms);
+bool peer_sleep_until(peer_run *run, size_t step, int64_t time);
 bool peer_wait(peer_run *run, size_t step, int64_t type, peer_text *event);
 void peer_return(peer_run *run, peer_text output);
 sqlite_peer *peer_of(peer_run *run);
@@ -215,7 +227,7 @@ void peer_bind_or_null(sqlite3_stmt *statement, int place, int64_t value,
 void peer_bind_text(sqlite3_stmt *statement, int place, peer_text text);
 void peer_run_statement(sqlite_peer *peer, peer_statement which);
 void peer_run_update(sqlite_peer *peer, peer_statement which);
-bool peer_next_row(sqlite_peer *peer, peer_statement which);
+bool peer_next_row(sqlite_peer *peer, sqlite3_stmt *rows);
 peer_text peer_column_text(sqlite3_stmt *statement, int column);
 
 /* For looking at the tables: run SQL without a result; prepare a query. */

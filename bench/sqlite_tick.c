@@ -18,7 +18,7 @@ typedef struct peer_write {
 
 struct peer_run {
     sqlite_peer *peer;
-    peer_hook hook;
+    const peer_payload *payload;
     int64_t instance_version, instance_id;
     bool has_event;             /* the query stands on an event */
     int64_t consumed_by;        /* the key of the step that took it */
@@ -39,10 +39,11 @@ static void get_instance(peer_run *run)
     sqlite_peer *peer = run->peer;
     sqlite3_stmt *get = peer->statements[PEER_GET_INSTANCE];
 
-    peer_bind(get, 1, run->hook.instance_ref);
-    if (!peer_next_row(peer, PEER_GET_INSTANCE) ||
-        sqlite3_column_int64(get, 5) != run->hook.run_number)
-        bench_fail("SQLite: a hook for no instance");
+    peer_bind(get, 1, run->payload->instance_ref);
+    if (!peer_next_row(peer, get) ||
+        sqlite3_column_int64(get, 5) != run->payload->run_number)
+        bench_fail("SQLite: %s: a tick of no instance",
+                   peer->task->workload->key);
     run->instance_version = sqlite3_column_int64(get, 0);
     run->instance_id = sqlite3_column_int64(get, 1);
     sqlite3_reset(get);
@@ -55,11 +56,11 @@ static void get_history(peer_run *run)
     sqlite3_stmt *steps = peer->statements[PEER_GET_STEPS];
     sqlite3_stmt *events = peer->statements[PEER_GET_EVENTS];
 
-    peer_bind(steps, 1, run->hook.instance_ref);
-    peer_bind(steps, 2, run->hook.run_number);
-    peer_bind(events, 1, run->hook.instance_ref);
-    peer_bind(events, 2, run->hook.run_number);
-    run->has_event = peer_next_row(peer, PEER_GET_EVENTS);
+    peer_bind(steps, 1, run->payload->instance_ref);
+    peer_bind(steps, 2, run->payload->run_number);
+    peer_bind(events, 1, run->payload->instance_ref);
+    peer_bind(events, 2, run->payload->run_number);
+    run->has_event = peer_next_row(peer, events);
 }
 
 /* The row of the step that comes next, in order; NULL: it is new. */
@@ -69,7 +70,7 @@ static sqlite3_stmt *find_step(peer_run *run, size_t step)
 
     if (run->write_count > 0 && run->writes[run->write_count - 1].is_new)
         return NULL;
-    if (!peer_next_row(run->peer, PEER_GET_STEPS))
+    if (!peer_next_row(run->peer, row))
         return NULL;
     if (sqlite3_column_int64(row, 0) != run->peer->steps[step].key)
         bench_fail("SQLite: step %lu is out of order", (unsigned long)step);
@@ -84,10 +85,11 @@ static bool is_completed(sqlite3_stmt *row)
 static peer_write *add_write(peer_run *run, size_t step, sqlite3_stmt *row,
                              int64_t status)
 {
-    peer_write *write = &run->writes[run->write_count++];
+    peer_write *write;
 
-    if (run->write_count > MOST_WRITES)
+    if (run->write_count == MOST_WRITES)
         bench_fail("SQLite: a tick writes more than %d steps", MOST_WRITES);
+    write = &run->writes[run->write_count++];
     memset(write, 0, sizeof *write);
     write->is_new = row == NULL;
     write->step = &run->peer->steps[step];
@@ -120,7 +122,7 @@ bool peer_do(peer_run *run, size_t step, peer_text value, peer_text *result)
     return true;
 }
 
-bool peer_sleep(peer_run *run, size_t step, int64_t ms)
+bool peer_sleep_until(peer_run *run, size_t step, int64_t time)
 {
     sqlite3_stmt *row = find_step(run, step);
     peer_write *write;
@@ -128,8 +130,8 @@ bool peer_sleep(peer_run *run, size_t step, int64_t ms)
     if (row != NULL && is_completed(row))
         return true;
     if (row != NULL) {
-        if (run->hook.reason != PEER_WAKE ||
-            sqlite3_column_int64(row, 8) > run->hook.at)
+        if (run->payload->reason != PEER_WAKE ||
+            sqlite3_column_int64(row, 8) > run->payload->at)
             bench_fail("SQLite: step %lu is woken too early",
                        (unsigned long)step);
         add_write(run, step, row, PEER_COMPLETED);
@@ -137,8 +139,13 @@ bool peer_sleep(peer_run *run, size_t step, int64_t ms)
     }
     write = add_write(run, step, NULL, PEER_WAITING);
     write->type = PEER_SLEEP;
-    write->wake_at = run->resume_at = run->peer->now + ms;
+    write->wake_at = run->resume_at = time;
     return false;
+}
+
+bool peer_sleep(peer_run *run, size_t step, int64_t ms)
+{
+    return peer_sleep_until(run, step, run->peer->now + ms);
 }
 
 static char *append(char *at, const char *text, size_t size)
@@ -207,10 +214,10 @@ static void insert_step(peer_run *run, const peer_write *write)
 {
     sqlite3_stmt *insert = run->peer->statements[PEER_INSERT_STEP];
 
-    peer_bind(insert, 1, run->hook.instance_ref);
+    peer_bind(insert, 1, run->payload->instance_ref);
     peer_bind(insert, 2, PEER_WORKFLOW);
     peer_bind(insert, 3, run->instance_id);
-    peer_bind(insert, 4, run->hook.run_number);
+    peer_bind(insert, 4, run->payload->run_number);
     peer_bind(insert, 5, write->step->key);
     peer_bind(insert, 6, write->step->name);
     peer_bind(insert, 7, write->type);
@@ -251,7 +258,7 @@ static void update_instance(peer_run *run, bool complete)
     sqlite_peer *peer = run->peer;
     sqlite3_stmt *update = peer->statements[PEER_UPDATE_INSTANCE];
 
-    peer_bind(update, 1, run->hook.instance_ref);
+    peer_bind(update, 1, run->payload->instance_ref);
     peer_bind(update, 2, run->instance_version);
     peer_bind(update, 3, complete ? PEER_COMPLETE : PEER_WAITING);
     peer_bind(update, 4, peer->now);
@@ -259,6 +266,16 @@ static void update_instance(peer_run *run, bool complete)
                       PEER_AT_ONCE);
     peer_bind_text(update, 6, run->output);
     peer_run_update(peer, PEER_UPDATE_INSTANCE);
+}
+
+/* The instance goes on when it wakes. */
+static void insert_wake(peer_run *run)
+{
+    peer_payload wake = *run->payload;
+
+    wake.reason = PEER_WAKE;
+    wake.at = run->resume_at;
+    peer_hook_insert(run->peer, run->instance_id, &wake);
 }
 
 /* The queries end before what they read is written. */
@@ -289,26 +306,41 @@ static void commit_replay(peer_run *run, bool complete)
         update_event(run, event, version);
     update_instance(run, complete);
     if (!complete && run->resume_at != PEER_AT_ONCE)
-        peer_hook_insert(run->peer, run->instance_id, run->hook.instance_ref,
-                         run->hook.run_number, PEER_WAKE, run->resume_at);
+        insert_wake(run);
 }
 
-void peer_process(sqlite_peer *peer)
+/* A run is large: only what it begins with is set. */
+static void tick(sqlite_peer *peer, const peer_payload *payload)
 {
     peer_run run;
 
     run.peer = peer;
+    run.payload = payload;
     run.consumed_by = PEER_NULL;
     run.write_count = 0;
     run.resume_at = PEER_AT_ONCE;
     run.output.data = NULL;
     run.output.size = 0;
-    peer_begin(peer);
-    run.hook = peer_hook_due(peer);
-    peer_hook_claim(peer, &run.hook, 0);
     get_instance(&run);
     get_history(&run);
     commit_replay(&run, peer->workflow(&run));
-    peer_hook_complete(peer, &run.hook);
+}
+
+void peer_tick(sqlite_peer *peer, const peer_payload *payload)
+{
+    peer_begin(peer);
+    tick(peer, payload);
+    peer_commit(peer);
+}
+
+void peer_process(sqlite_peer *peer)
+{
+    peer_hook hook;
+
+    peer_begin(peer);
+    hook = peer_hook_due(peer);
+    peer_hook_claim(peer, &hook, 0);
+    tick(peer, &hook.payload);
+    peer_hook_complete(peer, &hook);
     peer_commit(peer);
 }

@@ -1,4 +1,5 @@
 /* What the workloads and the program share. */
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,23 @@ void bench_fail(const char *format, ...)
     fputc('\n', stderr);
     va_end(values);
     exit(1);
+}
+
+FILE *bench_file(const char *path)
+{
+    FILE *file = fopen(path, "w");
+
+    if (file == NULL)
+        bench_fail("%s cannot be written: %s", path, strerror(errno));
+    return file;
+}
+
+void bench_file_close(FILE *file, const char *path)
+{
+    bool failed = ferror(file) != 0;
+
+    if (fclose(file) != 0 || failed)
+        bench_fail("%s could not be written", path);
 }
 
 void *bench_allocate(size_t count, size_t size)

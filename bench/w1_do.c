@@ -3,25 +3,17 @@
 #include "same_tables.h"
 #include "sqlite_peer.h"
 
-#define RECEIPT "{\"receipt\":17}"
-
-static wfs_status charge(wfs_run *run, void *user)
-{
-    (void)user;
-    return wfs_return_text(run, RECEIPT);
-}
-
 static wfs_status order(wfs_run *run, void *user)
 {
     const wfs_json *receipt;
 
-    WFS_TRY(wfs_do(run, "charge", charge, user, NULL, &receipt));
+    WFS_TRY(wfs_do(run, "charge", engine_work, user, NULL, &receipt));
     return wfs_return(run, receipt);
 }
 
 static void *open_ours(const bench_task *task)
 {
-    return engine_open(task, order);
+    return engine_open(task, order, true);
 }
 
 static void run_ours(void *state)
@@ -41,7 +33,7 @@ static bool peer_order(peer_run *run)
 {
     peer_text receipt;
 
-    if (!peer_do(run, 0, PEER_JSON(RECEIPT), &receipt))
+    if (!peer_do(run, 0, PEER_JSON(ENGINE_RECEIPT), &receipt))
         return false;
     peer_return(run, receipt);
     return true;

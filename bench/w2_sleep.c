@@ -11,7 +11,7 @@ static wfs_status order(wfs_run *run, void *user)
 
 static void *open_ours(const bench_task *task)
 {
-    return engine_open(task, order);
+    return engine_open(task, order, true);
 }
 
 /* All fall asleep a millisecond apart, and so they wake. */

@@ -17,7 +17,7 @@ static wfs_status order(wfs_run *run, void *user)
 
 static void *open_ours(const bench_task *task)
 {
-    return engine_open(task, order);
+    return engine_open(task, order, true);
 }
 
 static void run_ours(void *state)

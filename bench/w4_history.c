@@ -1,39 +1,56 @@
 /* W4: H do steps, each followed by a sleep of an hour: what a tick costs as
  * its history grows. The operation is a row that is replayed: a step row that
  * was there when a tick began. */
+#include <stdlib.h>
+
 #include "engine.h"
 #include "same_tables.h"
 #include "sqlite_peer.h"
 
-#define RECEIPT "{\"receipt\":17}"
-#define DO_NAME "work-%lu"
-#define SLEEP_NAME "rest-%lu"
+typedef struct step_names {
+    char **dos, **sleeps;
+} step_names;
 
-static wfs_status work(wfs_run *run, void *user)
+static step_names *make_names(const bench_task *task)
 {
-    (void)user;
-    return wfs_return_text(run, RECEIPT);
+    step_names *names = (step_names *)bench_allocate(1, sizeof *names);
+
+    names->dos = bench_texts(task->history, "work-%lu");
+    names->sleeps = bench_texts(task->history, "rest-%lu");
+    return names;
 }
+
+static void free_names(void *own)
+{
+    step_names *names = (step_names *)own;
+
+    bench_texts_free(names->dos);
+    bench_texts_free(names->sleeps);
+    free(names);
+}
+
+/* --- ours */
 
 static wfs_status order(wfs_run *run, void *user)
 {
     const bench_engine *engine = (const bench_engine *)user;
+    const step_names *names = (const step_names *)engine->own;
     const wfs_json *result;
     size_t i;
 
     for (i = 0; i < engine->task->history; i++) {
-        WFS_TRY(wfs_do(run, engine->do_names[i], work, user, NULL, &result));
-        WFS_TRY(wfs_sleep(run, engine->sleep_names[i], "1 hour"));
+        WFS_TRY(wfs_do(run, names->dos[i], engine_work, user, NULL, &result));
+        WFS_TRY(wfs_sleep(run, names->sleeps[i], "1 hour"));
     }
     return WFS_OK;
 }
 
 static void *open_ours(const bench_task *task)
 {
-    bench_engine *engine = engine_open(task, order);
+    bench_engine *engine = engine_open(task, order, true);
 
-    engine->do_names = bench_texts(task->history, DO_NAME);
-    engine->sleep_names = bench_texts(task->history, SLEEP_NAME);
+    engine->own = make_names(task);
+    engine->free_own = free_names;
     return engine;
 }
 
@@ -61,7 +78,7 @@ static bool peer_order(peer_run *run)
     peer_text result;
 
     for (i = 0; i < steps; i += 2)
-        if (!peer_do(run, i, PEER_JSON(RECEIPT), &result) ||
+        if (!peer_do(run, i, PEER_JSON(ENGINE_RECEIPT), &result) ||
             !peer_sleep(run, i + 1, ENGINE_HOUR))
             return false;
     return true;
@@ -71,15 +88,13 @@ static void *open_peer(const bench_task *task)
 {
     size_t i, history = task->history;
     sqlite_peer *peer = peer_open(task, peer_order, 2 * history);
-    char **do_names = bench_texts(history, DO_NAME);
-    char **sleep_names = bench_texts(history, SLEEP_NAME);
+    step_names *names = make_names(task);
 
     for (i = 0; i < history; i++) {
-        peer_declare_step(peer, 2 * i, "do", do_names[i]);
-        peer_declare_step(peer, 2 * i + 1, "sleep", sleep_names[i]);
+        peer_declare_step(peer, 2 * i, "do", names->dos[i]);
+        peer_declare_step(peer, 2 * i + 1, "sleep", names->sleeps[i]);
     }
-    bench_texts_free(do_names);
-    bench_texts_free(sleep_names);
+    free_names(names);
     return peer;
 }
 
