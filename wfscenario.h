@@ -5736,6 +5736,7 @@ typedef struct wfsi_map {
 
 typedef struct wfsi_column {
     wfsi_handle name;
+    uint64_t label;             /* of the name, to find it by */
     wfs_type type;
     bool nullable, interned;
     bool owns;                  /* its texts are freed with the row */
@@ -5770,6 +5771,7 @@ typedef struct wfsi_part {
 
 typedef struct wfsi_index {
     wfsi_handle name;
+    uint64_t label;             /* of the name */
     wfsi_part parts[WFSI_INDEX_COLUMNS];
     uint32_t column_count;
     bool unique, list, tree, sparse;
@@ -5796,12 +5798,16 @@ typedef struct wfsi_link {
  * 32, the links of list indexes, and the columns. */
 typedef struct wfsi_table {
     wfsi_handle name;
+    uint64_t label;             /* of the name */
     wfsi_column *columns;       /* array */
     wfsi_index *indexes;        /* array */
     uint32_t mapped;            /* bits: indexes with a map or heads, */
     uint32_t kept;              /* those that writes keep up to date, */
     uint32_t fixed;             /* those whose columns are never changed */
     uint32_t *owners;           /* array: offsets of texts that a row owns */
+    uint32_t *required;         /* array: null bits that must not be set */
+    uint32_t *references;       /* array: columns that refer to rows */
+    char *blank;                /* a new row; NULL: not asked for yet */
     uint32_t row_size;
     wfs_row_id next_id;
     uint32_t count;
@@ -5852,8 +5858,42 @@ struct wfs_store {
     wfs_limits limits;          /* resolved */
     size_t floor;               /* transactions that are not the user's */
     struct wfsi_reader *readers;    /* that hold on to what they read */
+    wfs_cursor *spare_cursor;   /* to be used again; or NULL */
     uint64_t changes;           /* counts writes, for cursors */
     wfs_error error;
+};
+
+/* A place in an ordered index. */
+typedef struct wfsi_place {
+    uint32_t node;              /* 0: none */
+    uint32_t at;
+} wfsi_place;
+
+struct wfs_cursor {
+    wfs_store *store;
+    wfs_arena arena;            /* of what the query pointed to */
+    char *key;                  /* array: of the last row */
+    char *text;                 /* array */
+
+    /* what starts at zero */
+    uint32_t table;
+    int index;                  /* -1: by row id */
+    size_t equal_count;
+    bool has_low, has_high;
+    const char *starts_with;
+    size_t starts_with_size;
+    const char *prefix_end;     /* the first text after those; NULL: none */
+    size_t prefix_end_size;
+    bool descending;
+    size_t left;                /* rows of the page still to give */
+    bool started;
+    wfs_row_id last;
+    wfsi_place place;           /* of the last row, while ... */
+    uint64_t changes;           /* ... the store has not changed since */
+
+    /* what is there when it is said so above */
+    wfs_value equal[WFSI_INDEX_COLUMNS];
+    wfs_value low, high;        /* bounds on the next column */
 };
 
 /* --- heap */
@@ -6746,11 +6786,6 @@ typedef struct wfsi_probe {
     uint64_t prefix;
     wfs_row_id id;
 } wfsi_probe;
-
-typedef struct wfsi_place {
-    uint32_t node;              /* 0: none */
-    uint32_t at;
-} wfsi_place;
 
 /* The way from the root to a leaf. */
 typedef struct wfsi_path {
@@ -7757,20 +7792,22 @@ static wfs_status wfsi_check_columns(wfs_store *store, const wfsi_table *table,
 {
     const wfsi_column *column;
     wfs_row_id target;
-    uint32_t i;
+    uint32_t i, wrong;
 
-    for (i = 0; i < wfsi_array_count(table->columns); i++) {
-        column = &table->columns[i];
-        if (wfsi_cell_is_null(row, i)) {
-            if (column->nullable)
-                continue;
-            return wfsi_error(&store->error, WFS_ERR_NOT_NULL,
-                              "table %s: column %s must have a value",
-                              wfsi_text(store, table->name, NULL),
-                              wfsi_text(store, column->name, NULL));
-        }
-        if (column->type != WFS_REFERENCE)
+    for (i = 0; i < wfsi_array_count(table->required); i++) {
+        wrong = wfsi_null_word(row, i) & table->required[i];
+        if (wrong == 0)
             continue;
+        column = &table->columns[i * 32 + wfsi_next_bit(&wrong)];
+        return wfsi_error(&store->error, WFS_ERR_NOT_NULL,
+                          "table %s: column %s must have a value",
+                          wfsi_text(store, table->name, NULL),
+                          wfsi_text(store, column->name, NULL));
+    }
+    for (i = 0; i < wfsi_array_count(table->references); i++) {
+        if (wfsi_cell_is_null(row, table->references[i]))
+            continue;
+        column = &table->columns[table->references[i]];
         memcpy(&target, row + column->offset, sizeof target);
         if (wfsi_row_find(&store->tables[column->references], target) == NULL)
             return wfsi_error(
@@ -7981,14 +8018,32 @@ static uint32_t wfsi_align_up(uint32_t offset, uint32_t alignment)
     return (offset + alignment - 1) / alignment * alignment;
 }
 
+/* A word that names of different sizes or beginnings mostly do not share, to
+ * look at before the names themselves. */
+WFSI_INLINE uint64_t wfsi_name_label(const char *name, size_t size)
+{
+    return wfsi_load_few(name, size < 8 ? size : 8) ^ (uint64_t)size << 56;
+}
+
+static bool wfsi_name_equal(const wfs_store *store, wfsi_handle known,
+                            const char *name, size_t size)
+{
+    size_t known_size;
+    const char *text = wfsi_text(store, known, &known_size);
+
+    return known_size == size && wfsi_bytes_equal(text, name, size);
+}
+
 /* The number of a table, or UINT32_MAX. */
 static uint32_t wfsi_table_find(const wfs_store *store, const char *name)
 {
+    size_t size = name != NULL ? strlen(name) : 0;
+    uint64_t label = wfsi_name_label(name, size);
     uint32_t i;
 
     for (i = 0; i < wfsi_array_count(store->tables); i++)
-        if (wfsi_text_equal(wfsi_text(store, store->tables[i].name, NULL),
-                            name))
+        if (store->tables[i].label == label &&
+            wfsi_name_equal(store, store->tables[i].name, name, size))
             return i;
     return UINT32_MAX;
 }
@@ -7998,26 +8053,25 @@ static uint32_t wfsi_column_find(const wfs_store *store,
                                  const wfsi_table *table, const char *name,
                                  size_t size)
 {
-    const char *known;
-    size_t known_size;
-    uint32_t i;
+    uint64_t label = wfsi_name_label(name, size);
+    uint32_t i, count = (uint32_t)wfsi_array_count(table->columns);
 
-    for (i = 0; i < wfsi_array_count(table->columns); i++) {
-        known = wfsi_text(store, table->columns[i].name, &known_size);
-        if (known_size == size && memcmp(known, name, size) == 0)
+    for (i = 0; i < count; i++)
+        if (table->columns[i].label == label &&
+            wfsi_name_equal(store, table->columns[i].name, name, size))
             return i;
-    }
     return UINT32_MAX;
 }
 
 static wfsi_index *wfsi_index_find(const wfs_store *store,
                                    const wfsi_table *table, const char *name)
 {
-    size_t i;
+    size_t i, size = name != NULL ? strlen(name) : 0;
+    uint64_t label = wfsi_name_label(name, size);
 
     for (i = 0; i < wfsi_array_count(table->indexes); i++)
-        if (wfsi_text_equal(wfsi_text(store, table->indexes[i].name, NULL),
-                            name))
+        if (table->indexes[i].label == label &&
+            wfsi_name_equal(store, table->indexes[i].name, name, size))
             return &table->indexes[i];
     return NULL;
 }
@@ -8054,6 +8108,25 @@ static wfs_status wfsi_declare_default(wfs_store *store, const char *table,
     return column->default_text != 0 ? WFS_OK : wfsi_no_memory(&store->error);
 }
 
+/* Add a column, and note what its cells must not be. */
+static wfs_status wfsi_declare_rules(wfs_store *store, wfsi_table *table,
+                                     const wfsi_column *column)
+{
+    uint32_t number = (uint32_t)wfsi_array_count(table->columns);
+
+    if (!wfsi_array_reserve(&store->allocator, table->required, 1) ||
+        !wfsi_array_reserve(&store->allocator, table->references, 1))
+        return wfsi_no_memory(&store->error);
+    if ((number & 31) == 0)
+        wfsi_array_push(table->required, 0);
+    if (!column->nullable)
+        table->required[number >> 5] |= (uint32_t)1 << (number & 31);
+    if (column->type == WFS_REFERENCE)
+        wfsi_array_push(table->references, number);
+    wfsi_array_push(table->columns, *column);
+    return WFS_OK;
+}
+
 static wfs_status wfsi_declare_column(wfs_store *store, wfsi_table *table,
                                       const char *table_name,
                                       const wfs_column *given)
@@ -8071,6 +8144,7 @@ static wfs_status wfsi_declare_column(wfs_store *store, wfsi_table *table,
                           "table %s: column %s is declared twice", table_name,
                           given->name);
     column.name = wfsi_symbol(store, given->name, strlen(given->name));
+    column.label = wfsi_name_label(given->name, strlen(given->name));
     column.type = given->type;
     column.nullable = given->nullable;
     column.interned = given->interned && given->type == WFS_TEXT;
@@ -8097,8 +8171,7 @@ static wfs_status wfsi_declare_column(wfs_store *store, wfsi_table *table,
         return wfsi_no_memory(&store->error);
     if (column.owns)
         wfsi_array_push(table->owners, 0);  /* known when it is laid out */
-    wfsi_array_push(table->columns, column);
-    return WFS_OK;
+    return wfsi_declare_rules(store, table, &column);
 }
 
 /* "a, b" into column numbers. */
@@ -8150,6 +8223,7 @@ static wfs_status wfsi_declare_index(wfs_store *store, wfsi_table *table,
 
     memset(&index, 0, sizeof index);
     index.name = wfsi_symbol(store, given->name, strlen(given->name));
+    index.label = wfsi_name_label(given->name, strlen(given->name));
     if (index.name == 0 ||
         !wfsi_array_reserve(&store->allocator, table->indexes, 1))
         return wfsi_no_memory(&store->error);
@@ -8261,6 +8335,7 @@ static wfs_status wfsi_declare_table(wfs_store *store, const wfs_table *given)
                           "table %s is declared twice, or without columns",
                           given->name);
     blank.name = wfsi_symbol(store, given->name, strlen(given->name));
+    blank.label = wfsi_name_label(given->name, strlen(given->name));
     blank.next_id = 1;
     if (blank.name == 0 ||
         !wfsi_array_reserve(&store->allocator, store->tables, 1))
@@ -8324,7 +8399,20 @@ static void wfsi_table_free(const wfs_allocator *allocator, wfsi_table *table)
     wfsi_array_free(allocator, table->live);
     wfsi_array_free(allocator, table->indexes);
     wfsi_array_free(allocator, table->owners);
+    wfsi_array_free(allocator, table->required);
+    wfsi_array_free(allocator, table->references);
+    wfsi_release(allocator, table->blank, table->row_size);
     wfsi_array_free(allocator, table->columns);
+}
+
+static void wfsi_cursor_free(wfs_cursor *cursor)
+{
+    wfs_allocator allocator = cursor->store->allocator;
+
+    wfsi_arena_close(&cursor->arena);
+    wfsi_array_free(&allocator, cursor->key);
+    wfsi_array_free(&allocator, cursor->text);
+    wfsi_release(&allocator, cursor, sizeof *cursor);
 }
 
 void wfs_store_free(wfs_store *store)
@@ -8335,6 +8423,8 @@ void wfs_store_free(wfs_store *store)
     if (store == NULL)
         return;
     allocator = store->allocator;
+    if (store->spare_cursor != NULL)
+        wfsi_cursor_free(store->spare_cursor);
     for (i = 0; i < wfsi_array_count(store->tables); i++)
         wfsi_table_free(&allocator, &store->tables[i]);
     for (i = 0; i < wfsi_array_count(store->heap.chunks); i++)
@@ -8403,10 +8493,15 @@ static bool wfsi_table_copy(const wfs_allocator *allocator, wfsi_table *copy,
     copy->columns = NULL;
     copy->indexes = NULL;
     copy->owners = NULL;
+    copy->required = NULL;
+    copy->references = NULL;
+    copy->blank = NULL;
     copy->chunks = NULL;
     copy->live = NULL;
     if (!wfsi_array_copy(allocator, copy->columns, table->columns) ||
         !wfsi_array_copy(allocator, copy->owners, table->owners) ||
+        !wfsi_array_copy(allocator, copy->required, table->required) ||
+        !wfsi_array_copy(allocator, copy->references, table->references) ||
         !wfsi_array_copy(allocator, copy->live, table->live) ||
         !wfsi_array_reserve(allocator, copy->indexes,
                             wfsi_array_count(table->indexes)))
@@ -8648,10 +8743,10 @@ static bool wfsi_cell_write(wfs_store *store, const wfsi_table *table,
     wfs_row_id reference = (wfs_row_id)value->integer;
     wfsi_handle handle = 0;
 
-    memset(cell, 0, column->size);
     wfsi_cell_set_null(row, number, value->type == WFS_NULL);
     switch (value->type) {
     case WFS_NULL:
+        memset(cell, 0, column->size);
         break;
     case WFS_REAL:
         memcpy(cell, real == real ? (const void *)&real : &not_a_number,
@@ -8713,8 +8808,10 @@ static wfs_status wfsi_row_fill(wfs_store *store, const wfsi_table *table,
     return WFS_OK;
 }
 
-static bool wfsi_row_defaults(wfs_store *store, const wfsi_table *table,
-                              char *row)
+/* Write the default of each column, or null; of those that own texts, or of
+ * the others. */
+static bool wfsi_write_defaults(wfs_store *store, const wfsi_table *table,
+                                char *row, bool owners)
 {
     const wfsi_column *column;
     wfs_value value;
@@ -8722,6 +8819,8 @@ static bool wfsi_row_defaults(wfs_store *store, const wfsi_table *table,
 
     for (i = 0; i < wfsi_array_count(table->columns); i++) {
         column = &table->columns[i];
+        if (column->owns != owners)
+            continue;
         value = wfs_null();
         if (column->has_default) {
             value.type = column->type;
@@ -8733,6 +8832,24 @@ static bool wfsi_row_defaults(wfs_store *store, const wfsi_table *table,
             return false;
     }
     return true;
+}
+
+/* A row with all defaults; without memory one without texts. */
+static bool wfsi_row_defaults(wfs_store *store, wfsi_table *table, char *row)
+{
+    if (table->blank == NULL) {
+        table->blank =
+            (char *)wfsi_allocate_zeroed(&store->allocator, table->row_size);
+        if (table->blank == NULL) {
+            memset(row, 0, table->row_size);
+            return false;
+        }
+        /* needs no memory: what is interned there is since it was declared */
+        wfsi_write_defaults(store, table, table->blank, false);
+    }
+    memcpy(row, table->blank, table->row_size);
+    return wfsi_array_count(table->owners) == 0 ||
+           wfsi_write_defaults(store, table, row, true);
 }
 
 static wfs_status wfsi_table_of(wfs_store *store, const char *name,
@@ -8787,7 +8904,6 @@ static wfs_status wfsi_insert(wfs_store *store, uint32_t number,
 
     if (row == NULL)
         return wfsi_no_memory(&store->error);
-    memset(row, 0, table->row_size);
     status = wfsi_row_defaults(store, table, row)
                  ? wfsi_row_fill(store, table, row, NULL, fields)
                  : wfsi_no_memory(&store->error);
@@ -9063,29 +9179,6 @@ const char *wfs_row_text(const wfs_row *row, const char *column)
  * table and index (4 bytes), the id (4 bytes), then each column of the index
  * (a type; 8 bytes, or for texts 4 bytes of size and the text). */
 
-struct wfs_cursor {
-    wfs_store *store;
-    wfs_arena arena;            /* of what the query pointed to */
-    uint32_t table;
-    int index;                  /* -1: by row id */
-    wfs_value equal[WFSI_INDEX_COLUMNS];
-    size_t equal_count;
-    wfs_value low, high;        /* bounds on the next column */
-    bool has_low, has_high;
-    const char *starts_with;
-    size_t starts_with_size;
-    const char *prefix_end;     /* the first text after those; NULL: none */
-    size_t prefix_end_size;
-    bool descending;
-    size_t left;                /* rows of the page still to give */
-    bool started;
-    char *key;                  /* array: of the last row */
-    char *text;                 /* array */
-    wfs_row_id last;
-    wfsi_place place;           /* of the last row, while ... */
-    uint64_t changes;           /* ... the store has not changed since */
-};
-
 static const wfsi_index *wfsi_cursor_index(const wfs_cursor *cursor)
 {
     return cursor->index < 0
@@ -9107,12 +9200,13 @@ static uint32_t wfsi_cursor_tag(const wfs_cursor *cursor)
     return (uint32_t)wfsi_hash_bytes(hash, name, size);
 }
 
-static void wfsi_put_word(char **at, uint64_t word, int bytes)
+WFSI_INLINE void wfsi_put_word(char **at, uint64_t word, size_t bytes)
 {
-    int i;
+    size_t i;
 
     for (i = 0; i < bytes; i++)
-        *(*at)++ = (char)(unsigned char)(word >> (8 * i));
+        (*at)[i] = (char)(unsigned char)(word >> (8 * i));
+    *at += bytes;
 }
 
 static uint64_t wfsi_get_word(const char **at, int bytes)
@@ -9152,7 +9246,6 @@ static bool wfsi_key_save(wfs_cursor *cursor, wfs_row_id id)
     if (!wfsi_array_reserve(&cursor->store->allocator, cursor->key, size))
         return false;           /* the key of the row before is still there */
     at = cursor->key;
-    wfsi_put_word(&at, wfsi_cursor_tag(cursor), 4);
     wfsi_put_word(&at, id, 4);
     for (i = 0; i < count; i++) {
         *at++ = (char)values[i].type;
@@ -9184,7 +9277,7 @@ static bool wfsi_key_load(const wfs_cursor *cursor, wfs_value *values,
     bool is_text;
 
     end = at + wfsi_array_count(cursor->key);
-    if (end - at < 8 || wfsi_get_word(&at, 4) != wfsi_cursor_tag(cursor))
+    if (end - at < 4)
         return false;
     *id = (wfs_row_id)wfsi_get_word(&at, 4);
     for (i = 0; i < count; i++) {
@@ -9433,15 +9526,18 @@ const char *wfs_cursor_text(wfs_cursor *cursor)
 {
     static const char digits[] = "0123456789abcdef";
     size_t i, size = wfsi_array_count(cursor->key);
+    char tag[4], *at = tag;
     unsigned char byte;
 
     wfsi_array_shrink(cursor->text, 0);
     if (!cursor->started ||
         !wfsi_array_reserve(&cursor->store->allocator, cursor->text,
-                            size * 2 + 1))
+                            (sizeof tag + size) * 2 + 1))
         return NULL;
-    for (i = 0; i < size; i++) {
-        byte = (unsigned char)cursor->key[i];
+    wfsi_put_word(&at, wfsi_cursor_tag(cursor), sizeof tag);
+    for (i = 0; i < sizeof tag + size; i++) {
+        byte = (unsigned char)(i < sizeof tag ? tag[i]
+                                              : cursor->key[i - sizeof tag]);
         wfsi_array_push(cursor->text, digits[byte >> 4]);
         wfsi_array_push(cursor->text, digits[byte & 15]);
     }
@@ -9461,8 +9557,9 @@ static wfs_status wfsi_cursor_continue(wfs_cursor *cursor, const char *text)
 {
     wfs_value values[WFSI_INDEX_COLUMNS];
     size_t i, size = strlen(text);
+    const char *tag;
     int high, low;
-    bool good = size % 2 == 0;
+    bool good = size % 2 == 0 && size >= 8;
 
     if (!wfsi_array_reserve(&cursor->store->allocator, cursor->key, size / 2))
         return wfsi_no_memory(&cursor->store->error);
@@ -9471,6 +9568,12 @@ static wfs_status wfsi_cursor_continue(wfs_cursor *cursor, const char *text)
         low = wfsi_hex_digit(text[i + 1]);
         good = high >= 0 && low >= 0;
         wfsi_array_push(cursor->key, (char)(unsigned char)(high * 16 + low));
+    }
+    tag = cursor->key;
+    good = good && wfsi_get_word(&tag, 4) == wfsi_cursor_tag(cursor);
+    if (good) {
+        memmove(cursor->key, tag, size / 2 - 4);
+        wfsi_array_shrink(cursor->key, size / 2 - 4);
     }
     if (!good || !wfsi_key_load(cursor, values, &cursor->last))
         return wfsi_error(&cursor->store->error, WFS_ERR_CURSOR,
@@ -9567,17 +9670,33 @@ static wfs_status wfsi_cursor_start(wfs_cursor *cursor, const wfs_query *query)
                                  : WFS_OK;
 }
 
+/* The cursor that was closed last, or a new one; NULL without memory. */
+static wfs_cursor *wfsi_cursor_take(wfs_store *store)
+{
+    wfs_cursor *cursor = store->spare_cursor;
+
+    if (cursor == NULL) {
+        cursor = (wfs_cursor *)wfsi_allocate(&store->allocator, sizeof *cursor);
+        if (cursor == NULL)
+            return NULL;
+        cursor->store = store;
+        cursor->key = cursor->text = NULL;
+        wfsi_arena_open(&cursor->arena, &store->allocator);
+    }
+    store->spare_cursor = NULL;
+    memset((char *)cursor + offsetof(wfs_cursor, table), 0,
+           offsetof(wfs_cursor, equal) - offsetof(wfs_cursor, table));
+    return cursor;
+}
+
 wfs_status wfs_cursor_open(wfs_store *store, const wfs_query *query,
                            wfs_cursor **cursor)
 {
     wfs_status status;
 
-    *cursor = (wfs_cursor *)wfsi_allocate_zeroed(&store->allocator,
-                                                 sizeof **cursor);
+    *cursor = wfsi_cursor_take(store);
     if (*cursor == NULL)
         return wfsi_no_memory(&store->error);
-    (*cursor)->store = store;
-    wfsi_arena_open(&(*cursor)->arena, &store->allocator);
     status = wfsi_cursor_start(*cursor, query);
     if (status != WFS_OK) {
         wfs_cursor_close(*cursor);
@@ -9588,15 +9707,15 @@ wfs_status wfs_cursor_open(wfs_store *store, const wfs_query *query,
 
 void wfs_cursor_close(wfs_cursor *cursor)
 {
-    wfs_allocator allocator;
-
     if (cursor == NULL)
         return;
-    allocator = cursor->store->allocator;
-    wfsi_arena_close(&cursor->arena);
-    wfsi_array_free(&allocator, cursor->key);
-    wfsi_array_free(&allocator, cursor->text);
-    wfsi_release(&allocator, cursor, sizeof *cursor);
+    if (cursor->store->spare_cursor != NULL) {
+        wfsi_cursor_free(cursor);
+        return;
+    }
+    wfsi_arena_clear(&cursor->arena);
+    wfsi_array_shrink(cursor->key, 0);
+    cursor->store->spare_cursor = cursor;
 }
 
 /* --- comparing stores: by content, never by how it is kept */
