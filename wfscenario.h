@@ -5804,6 +5804,7 @@ typedef struct wfsi_table {
     uint32_t mapped;            /* bits: indexes with a map or heads, */
     uint32_t kept;              /* those that writes keep up to date, */
     uint32_t fixed;             /* those whose columns are never changed */
+    bool referred;              /* a table has columns that refer to this */
     uint32_t *owners;           /* array: offsets of texts that a row owns */
     uint32_t *required;         /* array: null bits that must not be set */
     uint32_t *references;       /* array: columns that refer to rows */
@@ -6950,9 +6951,8 @@ WFSI_INLINE bool wfsi_entry_before(const wfsi_entry *entry, uint64_t prefix,
            (entry->prefix == prefix && entry->id < id);
 }
 
-/* The same where prefixes decide, but for equal ones, which ids do. The ends
- * come first, because most entries are put at the end of an index of times,
- * and taken from its start. */
+/* The same where prefixes decide, but for equal ones, which ids do. The end
+ * comes first, because most entries of an index of times are put there. */
 WFSI_INLINE uint32_t wfsi_node_search_prefix(const wfsi_node *node,
                                              uint64_t prefix, uint64_t id)
 {
@@ -6961,9 +6961,6 @@ WFSI_INLINE uint32_t wfsi_node_search_prefix(const wfsi_node *node,
     id += node->leaf ? 0 : 1;
     if (high == 0 || wfsi_entry_before(&node->entries[high - 1], prefix, id))
         return high;
-    for (; low < high && low < 2; low++)
-        if (!wfsi_entry_before(&node->entries[low], prefix, id))
-            return low;
     while (low < high) {
         middle = (low + high) / 2;
         if (wfsi_entry_before(&node->entries[middle], prefix, id))
@@ -7218,14 +7215,37 @@ static void wfsi_tree_cut(wfsi_tree *tree, wfsi_path *path)
     }
 }
 
+/* The way to the first entry of all, which an index of times mostly loses. */
+static void wfsi_tree_leftmost(const wfsi_tree *tree, wfsi_path *path)
+{
+    wfsi_place place;
+    const wfsi_node *node;
+
+    place.at = 0;
+    place.node = tree->root;
+    for (path->depth = 0;; path->depth++) {
+        path->steps[path->depth] = place;
+        node = wfsi_node_at(tree, place.node);
+        if (node->leaf)
+            return;
+        place.node = node->entries[0].child;
+    }
+}
+
 /* row: the bytes with the key under which it is in the tree. */
 static void wfsi_tree_remove(wfs_store *store, wfsi_table *table,
                              wfsi_index *index, wfs_row_id id, const char *row)
 {
-    wfsi_probe probe = wfsi_row_probe(store, table, index, row, id);
+    wfsi_probe probe;
     wfsi_path path;
 
-    wfsi_tree_descend(store, table, index, &probe, &path);
+    if (wfsi_node_at(&index->ordered, index->ordered.first)->entries[0].id ==
+        id) {
+        wfsi_tree_leftmost(&index->ordered, &path);
+    } else {
+        probe = wfsi_row_probe(store, table, index, row, id);
+        wfsi_tree_descend(store, table, index, &probe, &path);
+    }
     wfsi_tree_cut(&index->ordered, &path);
 }
 
@@ -7311,6 +7331,8 @@ static wfsi_place wfsi_tree_seek(const wfs_store *store,
 
     if (index->ordered.root == 0)
         return place;
+    if (probe->count == 0 && probe->id == 0)
+        return wfsi_tree_first(&index->ordered);
     wfsi_tree_descend(store, table, index, probe, &path);
     place = path.steps[path.depth];
     if (place.at >= wfsi_node_at(&index->ordered, place.node)->count) {
@@ -7967,7 +7989,7 @@ static wfs_status wfsi_row_delete(wfs_store *store, uint32_t number,
     char *row = wfsi_row_at(table, id);
     size_t i;
 
-    for (i = 0; i < wfsi_array_count(store->tables); i++)
+    for (i = 0; table->referred && i < wfsi_array_count(store->tables); i++)
         if (wfsi_table_refers(&store->tables[i], i == number, number, id))
             return wfsi_error(&store->error, WFS_ERR_REFERENCE,
                               "table %s: row %i is still referred to by table "
@@ -8025,8 +8047,8 @@ WFSI_INLINE uint64_t wfsi_name_label(const char *name, size_t size)
     return wfsi_load_few(name, size < 8 ? size : 8) ^ (uint64_t)size << 56;
 }
 
-static bool wfsi_name_equal(const wfs_store *store, wfsi_handle known,
-                            const char *name, size_t size)
+WFSI_INLINE bool wfsi_name_equal(const wfs_store *store, wfsi_handle known,
+                                 const char *name, size_t size)
 {
     size_t known_size;
     const char *text = wfsi_text(store, known, &known_size);
@@ -8048,18 +8070,23 @@ static uint32_t wfsi_table_find(const wfs_store *store, const char *name)
     return UINT32_MAX;
 }
 
-/* The number of a column, or UINT32_MAX. */
+/* The number of a column, or UINT32_MAX. They are looked through from one on,
+ * because fields mostly come in the order of the columns. */
 static uint32_t wfsi_column_find(const wfs_store *store,
                                  const wfsi_table *table, const char *name,
-                                 size_t size)
+                                 size_t size, uint32_t from)
 {
     uint64_t label = wfsi_name_label(name, size);
-    uint32_t i, count = (uint32_t)wfsi_array_count(table->columns);
+    uint32_t count = (uint32_t)wfsi_array_count(table->columns);
+    uint32_t number = from < count ? from : 0, left;
 
-    for (i = 0; i < count; i++)
-        if (table->columns[i].label == label &&
-            wfsi_name_equal(store, table->columns[i].name, name, size))
-            return i;
+    for (left = count; left > 0; left--) {
+        if (table->columns[number].label == label &&
+            wfsi_name_equal(store, table->columns[number].name, name, size))
+            return number;
+        if (++number == count)
+            number = 0;
+    }
     return UINT32_MAX;
 }
 
@@ -8121,8 +8148,10 @@ static wfs_status wfsi_declare_rules(wfs_store *store, wfsi_table *table,
         wfsi_array_push(table->required, 0);
     if (!column->nullable)
         table->required[number >> 5] |= (uint32_t)1 << (number & 31);
-    if (column->type == WFS_REFERENCE)
+    if (column->type == WFS_REFERENCE) {
         wfsi_array_push(table->references, number);
+        store->tables[column->references].referred = true;
+    }
     wfsi_array_push(table->columns, *column);
     return WFS_OK;
 }
@@ -8138,7 +8167,7 @@ static wfs_status wfsi_declare_column(wfs_store *store, wfsi_table *table,
         return wfsi_error(&store->error, WFS_ERR_SCHEMA,
                           "table %s: column %s has no type", table_name,
                           given->name);
-    if (wfsi_column_find(store, table, given->name, strlen(given->name)) !=
+    if (wfsi_column_find(store, table, given->name, strlen(given->name), 0) !=
         UINT32_MAX)
         return wfsi_error(&store->error, WFS_ERR_SCHEMA,
                           "table %s: column %s is declared twice", table_name,
@@ -8186,7 +8215,7 @@ static wfs_status wfsi_declare_key(wfs_store *store, wfsi_table *table,
             at++;
         for (end = at; *end != '\0' && *end != ',' && *end != ' ';)
             end++;
-        number = wfsi_column_find(store, table, at, (size_t)(end - at));
+        number = wfsi_column_find(store, table, at, (size_t)(end - at), 0);
         if (number == UINT32_MAX || index->column_count == WFSI_INDEX_COLUMNS)
             return wfsi_error(&store->error, WFS_ERR_SCHEMA,
                               "table %s, index %s: column %n %s",
@@ -8789,11 +8818,11 @@ static wfs_status wfsi_row_fill(wfs_store *store, const wfsi_table *table,
                                 char *row, const char *before,
                                 const wfs_field *fields)
 {
-    uint32_t number;
+    uint32_t number = UINT32_MAX;
 
     for (; fields != NULL && fields->column != NULL; fields++) {
         number = wfsi_column_find(store, table, fields->column,
-                                  strlen(fields->column));
+                                  strlen(fields->column), number + 1);
         if (number == UINT32_MAX)
             return wfsi_error(&store->error, WFS_ERR_COLUMN_NOT_FOUND,
                               "table %s has no column %s",
@@ -9156,7 +9185,7 @@ wfs_value wfs_row_value(const wfs_row *row, const char *column)
     const wfsi_table *table = &row->store->tables[row->table];
     const char *bytes = wfsi_row_find(table, row->id);
     uint32_t number =
-        wfsi_column_find(row->store, table, column, strlen(column));
+        wfsi_column_find(row->store, table, column, strlen(column), 0);
 
     return bytes != NULL && number != UINT32_MAX
                ? wfsi_cell(row->store, table, bytes, number)
