@@ -13867,12 +13867,16 @@ static wfs_status wfsi_hooks_round(wfs_harness *harness, size_t *processed)
 wfs_status wfs_process_hooks(wfs_harness *harness, size_t *processed)
 {
     wfs_random before = harness->random;
-    size_t sum = 0, count = 1, rounds = 0;
+    size_t sum = 0, count = 0, rounds = 0;
     wfs_status status = WFS_OK;
+    wfs_row_id next;
+    int64_t now;
 
     if (!wfsi_begin(harness->store))
         return wfsi_harness_no_memory(harness);
-    while (status == WFS_OK && count != 0) {
+    do {
+        next = harness->store->tables[WFSI_HOOKS].next_id;
+        now = harness->clock.now;
         if (rounds++ == harness->limits.hook_rounds)
             status = wfsi_error(wfsi_harness_error(harness), WFS_ERR_LIMIT,
                                 "hooks add hooks without end: %i rounds",
@@ -13880,7 +13884,10 @@ wfs_status wfs_process_hooks(wfs_harness *harness, size_t *processed)
         else
             status = wfsi_hooks_round(harness, &count);
         sum += count;
-    }
+        /* Another round has none unless a hook was added or time went on. */
+    } while (status == WFS_OK && count != 0 &&
+             (harness->store->tables[WFSI_HOOKS].next_id != next ||
+              harness->clock.now != now));
     if (processed != NULL)
         *processed = status == WFS_OK ? sum : 0;
     return wfsi_close_call(harness, before, status);
