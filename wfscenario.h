@@ -9435,14 +9435,13 @@ static wfs_row_id wfsi_cursor_tree(const wfs_cursor *cursor, wfsi_place *place)
     *place = cursor->started ? wfsi_cursor_resume(cursor)
                              : wfsi_cursor_bound(cursor);
     entry = wfsi_tree_entry(tree, *place);
-    if (entry != NULL && wfsi_cursor_side(cursor, entry->id) == outside) {
+    side = entry != NULL ? wfsi_cursor_side(cursor, entry->id) : 0;
+    if (side == outside) {
         *place = wfsi_cursor_bound(cursor);
         entry = wfsi_tree_entry(tree, *place);
+        side = entry != NULL ? wfsi_cursor_side(cursor, entry->id) : 0;
     }
-    if (entry == NULL)
-        return 0;
-    side = wfsi_cursor_side(cursor, entry->id);
-    return side == 0 ? entry->id : 0;
+    return entry != NULL && side == 0 ? entry->id : 0;
 }
 
 /* The next row of a list, or 0. */
@@ -12944,7 +12943,8 @@ static wfs_status wfsi_workflow_find(wfs_harness *harness, const char *given,
     size_t i, count = wfsi_array_count(harness->workflow_names);
 
     for (i = 0; i < count; i++)
-        if (wfsi_text_equal(workflows[i].key, given)) {
+        if (workflows[i].key == given ||
+            wfsi_text_equal(workflows[i].key, given)) {
             *number = i;
             return WFS_OK;
         }
