@@ -10076,7 +10076,9 @@ static wfs_status wfsi_schema_declare(wfs_store *store)
         WFSI_HOOK_COLUMNS(WFSI_COLUMN) WFSI_END};
 #undef WFSI_COLUMN
 #undef WFSI_END
-    /* name, columns, unique, ordered, sparse, list */
+    /* Those that the engine needs come first; the others are the recorded
+     * schema's, for whoever lists rows, and cost nothing until then.
+     * name, columns, unique, ordered, sparse, list */
     static const wfs_index instance_indexes[] = {
         {"by_instance", "workflowName, instanceId", true, true, false, false},
         {"by_status", "workflowName, status, updatedAt", false, true, false,
@@ -10088,15 +10090,31 @@ static wfs_status wfsi_schema_declare(wfs_store *store)
          false},
         {"by_key", "instanceRef, runNumber, stepKey", true, false, false,
          false},
+        {"by_run", "instanceRef, runNumber", false, true, false, false},
+        {"by_history", "workflowName, instanceId, runNumber, createdAt", false,
+         true, false, false},
+        {"by_wake", "workflowName, instanceId, runNumber, status, wakeAt",
+         false, true, false, false},
+        {"by_status", "workflowName, instanceId, status", false, true, false,
+         false},
+        {"by_retry", "status, nextRetryAt", false, true, false, false},
         {NULL, NULL, false, false, false, false}};
     static const wfs_index event_indexes[] = {
         {"of_instance", "instanceRef", false, false, false, true},
         {"by_created", "instanceRef, runNumber, createdAt", false, true, false,
          false},
+        {"by_type", "workflowName, instanceId, runNumber, type, deliveredAt",
+         false, true, false, false},
+        {"by_history", "workflowName, instanceId, runNumber, createdAt", false,
+         true, false, false},
         {NULL, NULL, false, false, false, false}};
     static const wfs_index hook_indexes[] = {
         {"at_once", "atOnce", false, false, true, true},
         {"due", "dueAt", false, true, true, false},
+        {"by_retry", "namespace, status, nextRetryAt", false, true, false,
+         false},
+        {"by_attempt", "namespace, status, lastAttemptAt", false, true, false,
+         false},
         {NULL, NULL, false, false, false, false}};
     static const wfs_table tables[] = {
         {"workflow_instance", instances, instance_indexes, NULL},
