@@ -6956,19 +6956,20 @@ WFSI_INLINE bool wfsi_entry_before(const wfsi_entry *entry, uint64_t prefix,
 WFSI_INLINE uint32_t wfsi_node_search_prefix(const wfsi_node *node,
                                              uint64_t prefix, uint64_t id)
 {
-    uint32_t low = 0, high = node->count, middle;
+    const wfsi_entry *at = node->entries, *end = at + node->count;
+    uint32_t left = node->count, half;
 
     id += node->leaf ? 0 : 1;
-    if (high == 0 || wfsi_entry_before(&node->entries[high - 1], prefix, id))
-        return high;
-    while (low < high) {
-        middle = (low + high) / 2;
-        if (wfsi_entry_before(&node->entries[middle], prefix, id))
-            low = middle + 1;
-        else
-            high = middle;
+    if (left == 0 || wfsi_entry_before(end - 1, prefix, id))
+        return left;
+    while (left > 1) {
+        half = left / 2;
+        at = at[half - 1].prefix < prefix ? at + half : at;
+        left -= half;
     }
-    return low;
+    while (wfsi_entry_before(at, prefix, id))   /* the last is not */
+        at++;
+    return (uint32_t)(at - node->entries);
 }
 
 /* The first place not before the probe; it may be past the leaf's end. */
