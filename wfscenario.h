@@ -6972,22 +6972,16 @@ WFSI_INLINE uint32_t wfsi_node_search_prefix(const wfsi_node *node,
     return (uint32_t)(at - node->entries);
 }
 
-/* The first place not before the probe; it may be past the leaf's end. */
-static void wfsi_tree_descend(const wfs_store *store, const wfsi_table *table,
-                              const wfsi_index *index, const wfsi_probe *probe,
-                              wfsi_path *path)
+static void wfsi_tree_descend_prefix(const wfsi_tree *tree, uint64_t prefix,
+                                     uint64_t id, wfsi_path *path)
 {
-    const wfsi_tree *tree = &index->ordered;
-    bool prefix_decides = index->prefix_decides && probe->count != 0;
-    uint32_t number = tree->root, at;
     wfsi_place *place = path->steps;
+    uint32_t number = tree->root, at;
     const wfsi_node *node;
 
     for (;; place++) {
         node = wfsi_node_at(tree, number);
-        at = prefix_decides
-                 ? wfsi_node_search_prefix(node, probe->prefix, probe->id)
-                 : wfsi_node_search(store, table, index, node, probe);
+        at = wfsi_node_search_prefix(node, prefix, id);
         if (!node->leaf && at > 0)
             at--;
         place->node = number;
@@ -6997,6 +6991,32 @@ static void wfsi_tree_descend(const wfs_store *store, const wfsi_table *table,
         number = node->entries[at].child;
     }
     path->depth = (int)(place - path->steps);
+}
+
+/* The first place not before the probe; it may be past the leaf's end. */
+static void wfsi_tree_descend(const wfs_store *store, const wfsi_table *table,
+                              const wfsi_index *index, const wfsi_probe *probe,
+                              wfsi_path *path)
+{
+    const wfsi_tree *tree = &index->ordered;
+    uint32_t number = tree->root, at;
+    const wfsi_node *node;
+
+    if (index->prefix_decides && probe->count != 0) {
+        wfsi_tree_descend_prefix(tree, probe->prefix, probe->id, path);
+        return;
+    }
+    for (path->depth = 0;; path->depth++) {
+        node = wfsi_node_at(tree, number);
+        at = wfsi_node_search(store, table, index, node, probe);
+        if (!node->leaf && at > 0)
+            at--;
+        path->steps[path->depth].node = number;
+        path->steps[path->depth].at = at;
+        if (node->leaf)
+            return;
+        number = node->entries[at].child;
+    }
 }
 
 static void wfsi_node_insert(wfsi_node *node, uint32_t at, wfsi_entry entry)
