@@ -738,7 +738,8 @@ typedef struct wfs_index {
     bool ordered;               /* unique ones: may be scanned in order too */
     bool sparse;                /* rows with a null in a column are left out */
     bool list;                  /* not ordered: rows with equal columns form a
-                                   list in order of creation; cheapest */
+                                   list in order of creation; cheapest, above
+                                   all over one REFERENCE column */
 } wfs_index;
 
 typedef struct wfs_table {
@@ -802,7 +803,7 @@ WFSDEF wfs_status wfs_get(wfs_store *store, const char *table, wfs_row_id id,
 /* The row with a key, found in a unique index ("primary" for the primary
  * key); `key` has a value for each of its columns, in their order. Errors:
  * TABLE_NOT_FOUND, INDEX_NOT_FOUND, TYPE_MISMATCH, ARGUMENT_INVALID (not
- * unique, or not a value for each column), ROW_NOT_FOUND. */
+ * unique, or not a value for each column), ROW_NOT_FOUND, NO_MEMORY. */
 WFSDEF wfs_status wfs_find(wfs_store *store, const char *table,
                            const char *index, const wfs_value *key,
                            size_t key_count, wfs_row *row);
@@ -1873,11 +1874,8 @@ static void wfsi_release(const wfs_allocator *allocator, void *pointer,
 
 static void *wfsi_allocate_zeroed(const wfs_allocator *allocator, size_t size)
 {
-    void *pointer;
+    void *pointer = wfsi_allocate(allocator, size);
 
-    if (allocator->resize == wfsi_default_resize)
-        return calloc(1, size);         /* large blocks come zeroed */
-    pointer = wfsi_allocate(allocator, size);
     if (pointer != NULL)
         memset(pointer, 0, size);
     return pointer;
@@ -10061,6 +10059,9 @@ enum { WFSI_HOOK_COLUMNS(WFSI_HOOK_NUMBER) wfsi_hook_count };
 #undef WFSI_EVENT_NUMBER
 #undef WFSI_HOOK_NUMBER
 
+/* Of both steps and events. */
+enum { WFSI_RUN_NUMBER = wfsi_step_run_number };
+
 /* Table numbers: the engine's are declared first. */
 enum { WFSI_INSTANCES, WFSI_STEPS, WFSI_EVENTS, WFSI_HOOKS, WFSI_TABLES };
 
@@ -10600,8 +10601,8 @@ static bool wfsi_status_is_terminal(const wfsi_names *names, wfsi_handle status)
 }
 
 /* The first of an instance's rows in a table of steps or events, or 0. */
-static wfs_row_id wfsi_instance_first(const wfs_harness *harness,
-                                      uint32_t table, wfs_row_id instance)
+WFSI_INLINE wfs_row_id wfsi_instance_first(const wfs_harness *harness,
+                                           uint32_t table, wfs_row_id instance)
 {
     const wfs_row_id *heads =
         harness->store->tables[table].indexes[WFSI_OF_INSTANCE].heads;
@@ -10609,36 +10610,44 @@ static wfs_row_id wfsi_instance_first(const wfs_harness *harness,
     return instance < wfsi_array_count(heads) ? heads[instance] : 0;
 }
 
-/* The first step of an instance's latest run, or 0. The rows of earlier runs
- * come before. */
-static wfs_row_id wfsi_run_first_step(const wfs_harness *harness,
-                                      wfs_row_id instance, int64_t run_number)
+/* The run that a step or an event belongs to. */
+static int64_t wfsi_run_number_of(const wfsi_table *table, wfs_row_id id)
 {
-    wfs_row_id head = wfsi_instance_first(harness, WFSI_STEPS, instance);
+    int64_t number;
+
+    memcpy(&number,
+           wfsi_row_at(table, id) + table->columns[WFSI_RUN_NUMBER].offset,
+           sizeof number);
+    return number;
+}
+
+/* The first row of the latest run of an instance whose earlier runs have rows,
+ * too, which come before; or 0. */
+WFSI_APART
+static wfs_row_id wfsi_run_first_later(const wfsi_table *table, wfs_row_id head,
+                                       int64_t run_number)
+{
+    const wfsi_index *index = &table->indexes[WFSI_OF_INSTANCE];
     wfs_row_id first = 0, id;
 
-    if (head == 0 || wfsi_step_at(harness, head)->run_number == run_number)
-        return head;
-    for (id = wfsi_step_at(harness, head)->of_instance.prev;
-         wfsi_step_at(harness, id)->run_number == run_number;
-         id = wfsi_step_at(harness, id)->of_instance.prev)
+    for (id = wfsi_row_link(table, index, head)->prev;
+         wfsi_run_number_of(table, id) == run_number;
+         id = wfsi_row_link(table, index, id)->prev)
         first = id;
     return first;
 }
 
-static wfs_row_id wfsi_run_first_event(const wfs_harness *harness,
-                                       wfs_row_id instance, int64_t run_number)
+/* The first row of an instance's latest run in such a table, or 0. */
+WFSI_INLINE wfs_row_id wfsi_run_first(const wfs_harness *harness,
+                                      uint32_t number, wfs_row_id instance,
+                                      int64_t run_number)
 {
-    wfs_row_id head = wfsi_instance_first(harness, WFSI_EVENTS, instance);
-    wfs_row_id first = 0, id;
+    const wfsi_table *table = &harness->store->tables[number];
+    wfs_row_id head = wfsi_instance_first(harness, number, instance);
 
-    if (head == 0 || wfsi_event_at(harness, head)->run_number == run_number)
-        return head;
-    for (id = wfsi_event_at(harness, head)->of_instance.prev;
-         wfsi_event_at(harness, id)->run_number == run_number;
-         id = wfsi_event_at(harness, id)->of_instance.prev)
-        first = id;
-    return first;
+    return head == 0 || wfsi_run_number_of(table, head) == run_number
+               ? head
+               : wfsi_run_first_later(table, head, run_number);
 }
 
 /* The last event of an instance, or 0. */
@@ -12135,8 +12144,8 @@ wfs_status wfs_queue_hook(wfs_run *run, const char *hook_name,
 static bool wfsi_retrieve_steps(wfs_run *run)
 {
     const wfsi_table *table = &run->harness->store->tables[WFSI_STEPS];
-    wfs_row_id id = wfsi_run_first_step(run->harness, run->instance_ref,
-                                        run->instance.run_number);
+    wfs_row_id id = wfsi_run_first(run->harness, WFSI_STEPS, run->instance_ref,
+                                   run->instance.run_number);
     const wfsi_step_row *row;
     wfsi_draft *draft;
 
@@ -12218,8 +12227,9 @@ static bool wfsi_inbox_index(wfs_run *run)
 static bool wfsi_retrieve_events(wfs_run *run)
 {
     wfs_harness *harness = run->harness;
-    wfs_row_id id, first = wfsi_run_first_event(harness, run->instance_ref,
-                                                run->instance.run_number);
+    wfs_row_id id, first = wfsi_run_first(harness, WFSI_EVENTS,
+                                          run->instance_ref,
+                                          run->instance.run_number);
     uint32_t count = 0;
     bool sorted = true;
     wfsi_inbox *event, *room;
