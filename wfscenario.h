@@ -8261,13 +8261,40 @@ static wfs_status wfsi_declare_key(wfs_store *store, wfsi_table *table,
     }
 }
 
+/* Which rows are in an index, and what decides that two keys are equal. */
+static void wfsi_declare_manner(const wfsi_table *table, wfsi_index *index)
+{
+    const wfsi_column *first = &table->columns[index->parts[0].column];
+    const wfsi_part *part;
+    bool in_first_word = true;
+
+    index->words_decide = true;
+    for (part = index->parts; part < index->parts + index->column_count;
+         part++) {
+        if (part->nullable || part->owns)
+            index->words_decide = false;
+        if (!part->nullable || !(index->unique || index->sparse))
+            continue;
+        index->partial = true;
+        in_first_word = in_first_word && part->column < 32;
+        index->null_bits |= (uint32_t)1 << (part->column & 31);
+    }
+    if (!in_first_word)
+        index->null_bits = 0;
+    index->direct = index->list && index->column_count == 1 &&
+                    (first->type == WFS_REFERENCE ||
+                     (first->type == WFS_BOOL &&
+                      (index->partial || !first->nullable)));
+    index->prefix_decides =
+        index->column_count == 1 && !wfsi_column_is_text(first) &&
+        first->type != WFS_REAL && (!first->nullable || index->partial);
+}
+
 static wfs_status wfsi_declare_index(wfs_store *store, wfsi_table *table,
                                      const wfs_index *given)
 {
     wfsi_index index;
-    const wfsi_column *first;
     const char *why = NULL;
-    uint32_t i;
 
     memset(&index, 0, sizeof index);
     index.name = wfsi_symbol(store, given->name, strlen(given->name));
@@ -8293,31 +8320,7 @@ static wfs_status wfsi_declare_index(wfs_store *store, wfsi_table *table,
     index.sparse = given->sparse;
     index.tree = !given->list && (!given->unique || given->ordered);
     WFS_TRY(wfsi_declare_key(store, table, &index, given->columns));
-    index.words_decide = true;
-    for (i = 0; i < index.column_count; i++) {
-        if ((index.unique || index.sparse) && index.parts[i].nullable)
-            index.partial = true;
-        if (index.parts[i].nullable || index.parts[i].owns)
-            index.words_decide = false;
-    }
-    for (i = 0; index.partial && i < index.column_count; i++) {
-        if (!index.parts[i].nullable)
-            continue;
-        if (index.parts[i].column >= 32) {
-            index.null_bits = 0;
-            break;
-        }
-        index.null_bits |= (uint32_t)1 << index.parts[i].column;
-    }
-    first = &table->columns[index.parts[0].column];
-    index.direct = index.list && index.column_count == 1 &&
-                   (first->type == WFS_REFERENCE ||
-                    (first->type == WFS_BOOL &&
-                     (index.partial || !first->nullable)));
-    index.prefix_decides =
-        index.column_count == 1 && !wfsi_column_is_text(first) &&
-        first->type != WFS_REAL &&
-        (!first->nullable || index.sparse || index.unique);
+    wfsi_declare_manner(table, &index);
     if (index.unique || index.list)
         table->mapped |= (uint32_t)1 << wfsi_array_count(table->indexes);
     table->kept = table->mapped;
@@ -10070,19 +10073,6 @@ enum { WFSI_INSTANCE_BY_ID, WFSI_INSTANCE_BY_STATUS };
 enum { WFSI_OF_INSTANCE, WFSI_BY_CREATED, WFSI_STEP_BY_KEY };
 enum { WFSI_HOOK_AT_ONCE, WFSI_HOOK_DUE };
 
-/* The columns of an index are never changed, once a row is there. */
-static void wfsi_index_fixed(wfs_store *store, uint32_t table, uint32_t index)
-{
-    store->tables[table].fixed |= (uint32_t)1 << index;
-}
-
-/* The map of a unique index is made when it is first asked for. */
-static void wfsi_index_waits(wfs_store *store, uint32_t table, uint32_t index)
-{
-    store->tables[table].mapped &= ~((uint32_t)1 << index);
-    store->tables[table].kept &= ~((uint32_t)1 << index);
-}
-
 static wfs_status wfsi_schema_declare(wfs_store *store)
 {
 #define WFSI_COLUMN(c_type, member, column, type, nullable, interned, refers) \
@@ -10145,14 +10135,31 @@ static wfs_status wfsi_schema_declare(wfs_store *store)
         {"workflow_hook", hooks, hook_indexes, NULL},
         {NULL, NULL, NULL, NULL}};
 
-    WFS_TRY(wfsi_declare(store, tables));
+    return wfsi_declare(store, tables);
+}
+
+/* The columns of an index are never changed, once a row is there. */
+static void wfsi_index_fixed(wfs_store *store, uint32_t table, uint32_t index)
+{
+    store->tables[table].fixed |= (uint32_t)1 << index;
+}
+
+/* The map of a unique index is made when it is first asked for. */
+static void wfsi_index_waits(wfs_store *store, uint32_t table, uint32_t index)
+{
+    store->tables[table].mapped &= ~((uint32_t)1 << index);
+    store->tables[table].kept &= ~((uint32_t)1 << index);
+}
+
+/* What the engine knows of its tables that a declaration cannot say. */
+static void wfsi_schema_tune(wfs_store *store)
+{
     wfsi_index_fixed(store, WFSI_INSTANCES, WFSI_INSTANCE_BY_ID);
     wfsi_index_fixed(store, WFSI_STEPS, WFSI_OF_INSTANCE);
     wfsi_index_fixed(store, WFSI_STEPS, WFSI_STEP_BY_KEY);
     wfsi_index_fixed(store, WFSI_EVENTS, WFSI_OF_INSTANCE);
     /* A tick adds no key twice; look-ups by key are for long runs. */
     wfsi_index_waits(store, WFSI_STEPS, WFSI_STEP_BY_KEY);
-    return WFS_OK;
 }
 
 /* --- names: every enumerator as an interned text */
@@ -12864,6 +12871,7 @@ static wfs_status wfsi_harness_open(wfs_harness *harness,
         return wfsi_no_memory(&store->error);
     store->limits = harness->limits;
     WFS_TRY(wfsi_schema_declare(store));
+    wfsi_schema_tune(store);
     store->reserved = WFSI_TABLES;
     WFS_TRY(wfsi_declare(store, options->tables));
     return wfsi_register(harness);
