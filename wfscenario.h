@@ -5807,6 +5807,7 @@ typedef struct wfsi_table {
     uint32_t *required;         /* array: null bits that must not be set */
     uint32_t *references;       /* array: columns that refer to rows */
     char *blank;                /* a new row; NULL: not asked for yet */
+    bool default_texts;         /* which has texts of its own to be given */
     uint32_t row_size;
     wfs_row_id next_id;
     uint32_t count;
@@ -8167,6 +8168,8 @@ static wfs_status wfsi_declare_rules(wfs_store *store, wfsi_table *table,
         wfsi_array_push(table->required, 0);
     if (!column->nullable)
         table->required[number >> 5] |= (uint32_t)1 << (number & 31);
+    if (column->owns && column->has_default)
+        table->default_texts = true;
     if (column->type == WFS_REFERENCE) {
         wfsi_array_push(table->references, number);
         store->tables[column->references].referred = true;
@@ -8859,10 +8862,10 @@ static wfs_status wfsi_row_fill(wfs_store *store, const wfsi_table *table,
     return WFS_OK;
 }
 
-/* Write the default of each column, or null; of those that own texts, or of
- * the others. */
+/* Write the default of each column, or null; of those whose default is a text
+ * that each row has for itself, or of the others. */
 static bool wfsi_write_defaults(wfs_store *store, const wfsi_table *table,
-                                char *row, bool owners)
+                                char *row, bool own_texts)
 {
     const wfsi_column *column;
     wfs_value value;
@@ -8870,7 +8873,7 @@ static bool wfsi_write_defaults(wfs_store *store, const wfsi_table *table,
 
     for (i = 0; i < wfsi_array_count(table->columns); i++) {
         column = &table->columns[i];
-        if (column->owns != owners)
+        if ((column->owns && column->has_default) != own_texts)
             continue;
         value = wfs_null();
         if (column->has_default) {
@@ -8899,7 +8902,7 @@ static bool wfsi_row_defaults(wfs_store *store, wfsi_table *table, char *row)
         wfsi_write_defaults(store, table, table->blank, false);
     }
     memcpy(row, table->blank, table->row_size);
-    return wfsi_array_count(table->owners) == 0 ||
+    return !table->default_texts ||
            wfsi_write_defaults(store, table, row, true);
 }
 
