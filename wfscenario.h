@@ -10356,6 +10356,8 @@ struct wfs_harness {
     bool auto_tick;
     wfsi_names names;
     wfsi_step_names recent[128];        /* that were used, by their hash */
+    wfsi_step_row blank_step;           /* what new rows begin with */
+    wfsi_hook_row blank_hook;
     wfs_arena results;                  /* what calls gave */
     wfs_open_tick *spare;               /* ticks to be used again */
     size_t open_ticks;
@@ -10687,7 +10689,7 @@ static void wfsi_hook_unplan(wfsi_hook_row *row)
     row->nulls |= WFSI_NULL_BIT(hook, at_once) | WFSI_NULL_BIT(hook, due_at);
 }
 
-/* The row of a new hook: pending, and what may be null is. NULL without
+/* The row of a new hook of the engine, all but for the instance; NULL without
  * memory. */
 WFSI_INLINE wfsi_hook_row *wfsi_hook_new(wfs_harness *harness,
                                          int64_t next_retry_at)
@@ -10698,15 +10700,8 @@ WFSI_INLINE wfsi_hook_row *wfsi_hook_new(wfs_harness *harness,
 
     if (row == NULL)
         return NULL;
-    memset(row, 0, sizeof *row);
-    row->status = harness->names.hook_status[WFS_HOOK_PENDING];
-    row->max_attempts = 5;
+    *row = harness->blank_hook;
     row->created_at = harness->clock.now;
-    row->nulls =
-        WFSI_NULL_BIT(hook, workflow_name) | WFSI_NULL_BIT(hook, instance_id) |
-        WFSI_NULL_BIT(hook, instance_ref) | WFSI_NULL_BIT(hook, run_number) |
-        WFSI_NULL_BIT(hook, reason) | WFSI_NULL_BIT(hook, payload) |
-        WFSI_NULL_BIT(hook, last_attempt_at) | WFSI_NULL_BIT(hook, error);
     WFSI_SET_TIME(hook, row, next_retry_at, next_retry_at);
     wfsi_hook_plan(row, next_retry_at);
     return row;
@@ -10722,17 +10717,11 @@ WFSI_INLINE wfs_status wfsi_hook_enqueue(wfs_harness *harness, wfs_row_id ref,
 
     if (row == NULL)
         return wfsi_harness_no_memory(harness);
-    row->hook_namespace = harness->names.hook_namespace;
-    row->hook_name = harness->names.hook_enqueued;
     row->workflow_name = instance->workflow_name;
     row->instance_id = instance->instance_id;
     row->instance_ref = ref;
     row->run_number = instance->run_number;
     row->reason = harness->names.reason[reason];
-    row->nulls &=
-        ~(WFSI_NULL_BIT(hook, workflow_name) |
-          WFSI_NULL_BIT(hook, instance_id) | WFSI_NULL_BIT(hook, instance_ref) |
-          WFSI_NULL_BIT(hook, run_number) | WFSI_NULL_BIT(hook, reason));
     return wfsi_row_insert(harness->store, WFSI_HOOKS, row, NULL);
 }
 
@@ -10746,6 +10735,10 @@ static wfs_status wfsi_hook_trigger(wfs_harness *harness, wfsi_span name,
 
     if (row == NULL)
         return wfsi_harness_no_memory(harness);
+    row->nulls |=
+        WFSI_NULL_BIT(hook, workflow_name) | WFSI_NULL_BIT(hook, instance_id) |
+        WFSI_NULL_BIT(hook, instance_ref) | WFSI_NULL_BIT(hook, run_number) |
+        WFSI_NULL_BIT(hook, reason);
     row->hook_namespace = wfsi_symbol(store, "user", 4);
     row->hook_name = wfsi_symbol(store, name.data, name.size);
     if (payload.data != NULL)
@@ -11188,19 +11181,12 @@ static bool wfsi_drafts_grow(wfs_run *run)
 static void wfsi_step_blank(const wfs_run *run, wfs_step_type type,
                             wfsi_step_row *row)
 {
-    memset(row, 0, sizeof *row);
+    *row = run->harness->blank_step;
     row->instance_ref = run->instance_ref;
     row->workflow_name = run->instance.workflow_name;
     row->instance_id = run->instance.instance_id;
     row->run_number = run->instance.run_number;
     row->type = run->harness->names.step_type[type];
-    row->status = run->harness->names.step_status[WFS_STEP_WAITING];
-    row->max_attempts = 1;
-    row->nulls =
-        WFSI_NULL_BIT(step, timeout_ms) | WFSI_NULL_BIT(step, next_retry_at) |
-        WFSI_NULL_BIT(step, wake_at) | WFSI_NULL_BIT(step, wait_event_type) |
-        WFSI_NULL_BIT(step, result) | WFSI_NULL_BIT(step, error_name) |
-        WFSI_NULL_BIT(step, error_message);
 }
 
 /* A change of the draft with that number, with its row still to be filled;
@@ -12843,6 +12829,28 @@ static wfs_status wfsi_register(wfs_harness *harness)
     return WFS_OK;
 }
 
+/* What every new step and every new hook of the engine begins with. */
+static void wfsi_blank_rows(wfs_harness *harness)
+{
+    wfsi_step_row *step = &harness->blank_step;
+    wfsi_hook_row *hook = &harness->blank_hook;
+
+    step->status = harness->names.step_status[WFS_STEP_WAITING];
+    step->max_attempts = 1;
+    step->nulls =
+        WFSI_NULL_BIT(step, timeout_ms) | WFSI_NULL_BIT(step, next_retry_at) |
+        WFSI_NULL_BIT(step, wake_at) | WFSI_NULL_BIT(step, wait_event_type) |
+        WFSI_NULL_BIT(step, result) | WFSI_NULL_BIT(step, error_name) |
+        WFSI_NULL_BIT(step, error_message);
+    hook->hook_namespace = harness->names.hook_namespace;
+    hook->hook_name = harness->names.hook_enqueued;
+    hook->status = harness->names.hook_status[WFS_HOOK_PENDING];
+    hook->max_attempts = 5;
+    hook->nulls = WFSI_NULL_BIT(hook, payload) |
+                  WFSI_NULL_BIT(hook, last_attempt_at) |
+                  WFSI_NULL_BIT(hook, error);
+}
+
 static wfs_harness *wfsi_harness_new(const wfs_allocator *given)
 {
     wfs_allocator allocator = wfsi_allocator(given);
@@ -12872,6 +12880,7 @@ static wfs_status wfsi_harness_open(wfs_harness *harness,
     harness->auto_tick = options->auto_tick;
     if (!wfsi_names_declare(store, &harness->names))
         return wfsi_no_memory(&store->error);
+    wfsi_blank_rows(harness);
     store->limits = harness->limits;
     WFS_TRY(wfsi_schema_declare(store));
     wfsi_schema_tune(store);
@@ -12943,6 +12952,7 @@ wfs_status wfs_harness_fork(wfs_harness *harness, wfs_harness **copy)
     fork->handlers = harness->handlers;
     fork->auto_tick = harness->auto_tick;
     fork->names = harness->names;
+    wfsi_blank_rows(fork);
     status = wfs_store_fork(harness->store, &fork->store);
     if (status == WFS_OK &&
         !wfsi_array_copy(&fork->allocator, fork->workflow_names,
