@@ -10517,48 +10517,50 @@ struct wfs_run {
     wfs_harness *harness;
     wfs_arena *arena;
     const wfsi_reader *reader;
-    wfs_reason reason;
     int64_t timestamp;                  /* of the tick, for the gate */
     const wfs_workflow *workflow;
+    wfs_reason reason;
 
-    /* retrieved */
+    /* what starts at zero */
     wfs_row_id instance_ref;            /* 0: nothing to do */
-    wfs_row_id last_event;              /* of the run, 0: none */
+    wfs_row_id last_event;              /* of the instance, 0: none */
     wfs_row_id next_event;              /* id of the next event of any run */
-    wfsi_draft *drafts;
-    uint32_t draft_count, draft_capacity;
+    uint32_t draft_count;
     uint32_t row_count;                 /* drafts that are not new */
-    wfsi_inbox *inbox;                  /* by (created_at, id) */
+    uint32_t cursor;                    /* the draft expected next */
     uint32_t inbox_count;
     bool pause_pending;
-
-    /* the replay */
-    uint32_t cursor;                    /* the draft expected next */
-    bool in_order;                      /* every step so far came in turn */
     bool uses_built;
+    bool lost;                          /* another tick was first */
+    wfs_status sticky;                  /* once not WFS_OK, no step runs */
+    wfsi_outcome outcome;
+    wfs_error *misuse;                  /* what rule was broken; or NULL */
+    wfsi_change *dirty;
+    wfsi_queued *queue;
+    wfsi_span value;                    /* that wfs_return gave */
     wfsi_tick_map by_key;               /* key to draft number + 1 */
     wfsi_tick_map uses;                 /* key without suffix to its uses */
     wfsi_tick_map inbox_heads;          /* type to number + 1 in inbox */
+
+    /* what is set when the tick begins */
+    wfsi_draft *drafts;
+    uint32_t draft_capacity;
+    bool in_order;                      /* every step so far came in turn */
     uint32_t scope;                     /* the draft whose body runs */
-    wfsi_change *dirty, **dirty_end;
-    wfs_status sticky;                  /* once not WFS_OK, no step runs */
-    wfs_error *misuse;                  /* what rule was broken; or NULL */
-    const char *suspended_at;           /* name of the step */
+    wfsi_change **dirty_end;
+    wfsi_queued **queue_end;
     int64_t resume_at;                  /* of the suspension; or no time */
-    bool resume_is_retry;
-    wfsi_handle suspended_on;           /* event type, or 0 */
-    wfsi_span value;                    /* that wfs_return gave */
-    wfsi_queued *queue, **queue_end;
-
-    /* the plan */
-    wfsi_outcome outcome;
     int64_t due;                        /* TOO_EARLY */
-    bool lost;                          /* another tick was first */
-
-    /* what does not start at zero */
     wfs_random random_before, random_after;
     wfs_failure failure;                /* of the last WFS_FAILED */
+
+    /* what has a meaning with an instance, events, or a suspension only */
     wfsi_instance_row instance;
+    wfsi_inbox *inbox;                  /* by (created_at, id) */
+    const char *suspended_at;           /* name of the step */
+    wfsi_handle suspended_on;           /* event type, or 0 */
+    bool resume_is_retry;
+
     wfsi_draft first_drafts[16];
 };
 
@@ -12273,6 +12275,7 @@ WFSI_INLINE const wfs_workflow *wfsi_workflow_of(const wfs_harness *harness,
 /* A tick from the spare ones, or a new one; NULL without memory. */
 WFSI_INLINE wfs_open_tick *wfsi_tick_take(wfs_harness *harness)
 {
+    static const wfsi_tick_map no_map = {NULL, 0, 0};
     wfs_open_tick *tick = harness->spare;
 
     if (tick != NULL) {
@@ -12284,7 +12287,9 @@ WFSI_INLINE wfs_open_tick *wfsi_tick_take(wfs_harness *harness)
             return NULL;
         wfsi_arena_open(&tick->arena, &harness->allocator);
     }
-    memset(&tick->run, 0, offsetof(wfs_run, random_before));
+    memset((char *)&tick->run + offsetof(wfs_run, instance_ref), 0,
+           offsetof(wfs_run, by_key) - offsetof(wfs_run, instance_ref));
+    tick->run.by_key = tick->run.uses = tick->run.inbox_heads = no_map;
     tick->run.random_before = tick->run.random_after = harness->random;
     tick->run.drafts = tick->run.first_drafts;
     tick->run.draft_capacity = WFSI_COUNT(tick->run.first_drafts);
