@@ -286,21 +286,21 @@ static inline uint32_t store_check_one_list(const wfs_store *store,
                                             const wfsi_index *index,
                                             wfs_row_id first)
 {
-    wfs_row_id id, before = 0;
+    wfs_row_id id, last = 0;
     uint32_t count = 0;
 
     for (id = first; id != 0; id = wfsi_row_link(table, index, id)->next) {
         STORE_HOLDS(wfsi_row_find(table, id) != NULL, table, index);
-        STORE_HOLDS(id > before, table, index);
+        STORE_HOLDS(id > last, table, index);
         STORE_HOLDS(store_order(store, table, index, first, id, false) == 0,
                     table, index);
         STORE_HOLDS(id == first ||
-                        wfsi_row_link(table, index, id)->prev == before,
+                        wfsi_row_link(table, index, id)->prev == last,
                     table, index);
-        before = id;
+        last = id;
         count++;
     }
-    STORE_HOLDS(wfsi_row_link(table, index, first)->prev == before, table,
+    STORE_HOLDS(wfsi_row_link(table, index, first)->prev == last, table,
                 index);
     return count;
 }
