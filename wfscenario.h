@@ -6446,16 +6446,27 @@ WFSI_INLINE uint64_t wfsi_part_word(const wfs_store *store,
                : wfsi_part_bytes(part, row);
 }
 
+/* A number as it is stored: no -0.0, and only one NaN. */
+static uint64_t wfsi_real_bits(double real)
+{
+    uint64_t bits = UINT64_C(0x7FF8000000000000);
+
+    real += 0.0;
+    if (real == real)
+        memcpy(&bits, &real, sizeof bits);
+    return bits;
+}
+
 /* The same for a value; false when no row can have it. */
 static bool wfsi_value_word(const wfs_store *store, const wfsi_column *column,
                             const wfs_value *value, uint64_t *word)
 {
-    double real = value->real + 0.0;    /* -0.0 is stored as 0.0 */
-
     if (value->type == WFS_NULL)
         *word = column->owns ? wfsi_hash_bytes(0, "", 0) : 0;
     else if (column->type == WFS_REAL)
-        memcpy(word, &real, sizeof *word);
+        *word = wfsi_real_bits(value->real);
+    else if (column->type == WFS_BOOL)
+        *word = value->integer != 0;
     else if (!wfsi_column_is_text(column))
         *word = (uint64_t)value->integer;
     else if (!column->interned)
@@ -7454,23 +7465,30 @@ WFSI_INLINE wfs_status wfsi_map_put(wfs_store *store, wfsi_table *table,
                                     wfsi_index *index, wfs_row_id id,
                                     const char *row)
 {
+    wfsi_map *map = &index->map;
     wfsi_home home;
-    wfs_row_id other;
 
-    if (!index->direct && !wfsi_map_reserve(&store->allocator, &index->map))
+    if (!index->direct && map->capacity == 0 &&
+        !wfsi_map_grow(&store->allocator, map))
         return wfsi_no_memory(&store->error);
     home = wfsi_row_home(store, table, index, id, row);
-    if (index->direct &&
-        !wfsi_heads_reserve(&store->allocator, index, home.at))
-        return wfsi_no_memory(&store->error);
-    if (index->list) {
-        wfsi_list_insert(table, index, id, home);
-        return WFS_OK;
+    if (index->direct) {
+        if (!wfsi_heads_reserve(&store->allocator, index, home.at))
+            return wfsi_no_memory(&store->error);
+    } else if (map->slots[home.at].value == 0 && map->count >=
+                                                      map->capacity / 2) {
+        /* only a new key needs room: one that was there finds it again */
+        if (!wfsi_map_grow(&store->allocator, map))
+            return wfsi_no_memory(&store->error);
+        home = wfsi_row_home(store, table, index, id, row);
     }
-    other = index->map.slots[home.at].value;
-    if (other != 0)
-        return wfsi_unique_error(store, table, index, row, other);
-    wfsi_map_fill(&index->map, home.at, home.hash, id);
+    if (index->list)
+        wfsi_list_insert(table, index, id, home);
+    else if (map->slots[home.at].value != 0)
+        return wfsi_unique_error(store, table, index, row,
+                                 map->slots[home.at].value);
+    else
+        wfsi_map_fill(map, home.at, home.hash, id);
     return WFS_OK;
 }
 
@@ -7950,7 +7968,7 @@ static wfs_status wfsi_row_move(wfs_store *store, wfsi_table *table,
     if (status == WFS_OK)
         return WFS_OK;
     wfsi_row_reset(store, table, row);
-    wfsi_indexes_put(store, table, id, row, moved);
+    wfsi_indexes_put(store, table, id, row, moved);     /* needs no memory */
     return status;
 }
 
@@ -8792,8 +8810,7 @@ static bool wfsi_cell_write(wfs_store *store, const wfsi_table *table,
 {
     const wfsi_column *column = &table->columns[number];
     char *cell = row + column->offset;
-    double real = value->real + 0.0;    /* no -0.0, and only one NaN */
-    uint64_t not_a_number = UINT64_C(0x7FF8000000000000);
+    uint64_t bits;
     wfs_row_id reference = (wfs_row_id)value->integer;
     wfsi_handle handle = 0;
 
@@ -8803,8 +8820,8 @@ static bool wfsi_cell_write(wfs_store *store, const wfsi_table *table,
         memset(cell, 0, column->size);
         break;
     case WFS_REAL:
-        memcpy(cell, real == real ? (const void *)&real : &not_a_number,
-               sizeof real);
+        bits = wfsi_real_bits(value->real);
+        memcpy(cell, &bits, sizeof bits);
         break;
     case WFS_BOOL:
         *cell = value->integer != 0;
