@@ -738,7 +738,8 @@ typedef struct wfs_index {
     bool ordered;               /* unique ones: may be scanned in order too */
     bool sparse;                /* rows with a null in a column are left out */
     bool list;                  /* not ordered: rows with equal columns form a
-                                   list in order of creation; cheapest */
+                                   list in order of creation; cheapest, above
+                                   all over one REFERENCE column */
 } wfs_index;
 
 typedef struct wfs_table {
@@ -802,7 +803,7 @@ WFSDEF wfs_status wfs_get(wfs_store *store, const char *table, wfs_row_id id,
 /* The row with a key, found in a unique index ("primary" for the primary
  * key); `key` has a value for each of its columns, in their order. Errors:
  * TABLE_NOT_FOUND, INDEX_NOT_FOUND, TYPE_MISMATCH, ARGUMENT_INVALID (not
- * unique, or not a value for each column), ROW_NOT_FOUND. */
+ * unique, or not a value for each column), ROW_NOT_FOUND, NO_MEMORY. */
 WFSDEF wfs_status wfs_find(wfs_store *store, const char *table,
                            const char *index, const wfs_value *key,
                            size_t key_count, wfs_row *row);
@@ -1873,11 +1874,8 @@ static void wfsi_release(const wfs_allocator *allocator, void *pointer,
 
 static void *wfsi_allocate_zeroed(const wfs_allocator *allocator, size_t size)
 {
-    void *pointer;
+    void *pointer = wfsi_allocate(allocator, size);
 
-    if (allocator->resize == wfsi_default_resize)
-        return calloc(1, size);         /* large blocks come zeroed */
-    pointer = wfsi_allocate(allocator, size);
     if (pointer != NULL)
         memset(pointer, 0, size);
     return pointer;
@@ -5809,6 +5807,7 @@ typedef struct wfsi_table {
     uint32_t *required;         /* array: null bits that must not be set */
     uint32_t *references;       /* array: columns that refer to rows */
     char *blank;                /* a new row; NULL: not asked for yet */
+    bool default_texts;         /* which has texts of its own to be given */
     uint32_t row_size;
     wfs_row_id next_id;
     uint32_t count;
@@ -6956,37 +6955,32 @@ WFSI_INLINE bool wfsi_entry_before(const wfsi_entry *entry, uint64_t prefix,
 WFSI_INLINE uint32_t wfsi_node_search_prefix(const wfsi_node *node,
                                              uint64_t prefix, uint64_t id)
 {
-    uint32_t low = 0, high = node->count, middle;
+    const wfsi_entry *at = node->entries, *end = at + node->count;
+    uint32_t left = node->count, half;
 
     id += node->leaf ? 0 : 1;
-    if (high == 0 || wfsi_entry_before(&node->entries[high - 1], prefix, id))
-        return high;
-    while (low < high) {
-        middle = (low + high) / 2;
-        if (wfsi_entry_before(&node->entries[middle], prefix, id))
-            low = middle + 1;
-        else
-            high = middle;
+    if (left == 0 || wfsi_entry_before(end - 1, prefix, id))
+        return left;
+    while (left > 1) {
+        half = left / 2;
+        at = at[half - 1].prefix < prefix ? at + half : at;
+        left -= half;
     }
-    return low;
+    while (wfsi_entry_before(at, prefix, id))   /* the last is not */
+        at++;
+    return (uint32_t)(at - node->entries);
 }
 
-/* The first place not before the probe; it may be past the leaf's end. */
-static void wfsi_tree_descend(const wfs_store *store, const wfsi_table *table,
-                              const wfsi_index *index, const wfsi_probe *probe,
-                              wfsi_path *path)
+static void wfsi_tree_descend_prefix(const wfsi_tree *tree, uint64_t prefix,
+                                     uint64_t id, wfsi_path *path)
 {
-    const wfsi_tree *tree = &index->ordered;
-    bool prefix_decides = index->prefix_decides && probe->count != 0;
-    uint32_t number = tree->root, at;
     wfsi_place *place = path->steps;
+    uint32_t number = tree->root, at;
     const wfsi_node *node;
 
     for (;; place++) {
         node = wfsi_node_at(tree, number);
-        at = prefix_decides
-                 ? wfsi_node_search_prefix(node, probe->prefix, probe->id)
-                 : wfsi_node_search(store, table, index, node, probe);
+        at = wfsi_node_search_prefix(node, prefix, id);
         if (!node->leaf && at > 0)
             at--;
         place->node = number;
@@ -6996,6 +6990,32 @@ static void wfsi_tree_descend(const wfs_store *store, const wfsi_table *table,
         number = node->entries[at].child;
     }
     path->depth = (int)(place - path->steps);
+}
+
+/* The first place not before the probe; it may be past the leaf's end. */
+static void wfsi_tree_descend(const wfs_store *store, const wfsi_table *table,
+                              const wfsi_index *index, const wfsi_probe *probe,
+                              wfsi_path *path)
+{
+    const wfsi_tree *tree = &index->ordered;
+    uint32_t number = tree->root, at;
+    const wfsi_node *node;
+
+    if (index->prefix_decides && probe->count != 0) {
+        wfsi_tree_descend_prefix(tree, probe->prefix, probe->id, path);
+        return;
+    }
+    for (path->depth = 0;; path->depth++) {
+        node = wfsi_node_at(tree, number);
+        at = wfsi_node_search(store, table, index, node, probe);
+        if (!node->leaf && at > 0)
+            at--;
+        path->steps[path->depth].node = number;
+        path->steps[path->depth].at = at;
+        if (node->leaf)
+            return;
+        number = node->entries[at].child;
+    }
 }
 
 static void wfsi_node_insert(wfsi_node *node, uint32_t at, wfsi_entry entry)
@@ -8148,6 +8168,8 @@ static wfs_status wfsi_declare_rules(wfs_store *store, wfsi_table *table,
         wfsi_array_push(table->required, 0);
     if (!column->nullable)
         table->required[number >> 5] |= (uint32_t)1 << (number & 31);
+    if (column->owns && column->has_default)
+        table->default_texts = true;
     if (column->type == WFS_REFERENCE) {
         wfsi_array_push(table->references, number);
         store->tables[column->references].referred = true;
@@ -8242,13 +8264,40 @@ static wfs_status wfsi_declare_key(wfs_store *store, wfsi_table *table,
     }
 }
 
+/* Which rows are in an index, and what decides that two keys are equal. */
+static void wfsi_declare_manner(const wfsi_table *table, wfsi_index *index)
+{
+    const wfsi_column *first = &table->columns[index->parts[0].column];
+    const wfsi_part *part;
+    bool in_first_word = true;
+
+    index->words_decide = true;
+    for (part = index->parts; part < index->parts + index->column_count;
+         part++) {
+        if (part->nullable || part->owns)
+            index->words_decide = false;
+        if (!part->nullable || !(index->unique || index->sparse))
+            continue;
+        index->partial = true;
+        in_first_word = in_first_word && part->column < 32;
+        index->null_bits |= (uint32_t)1 << (part->column & 31);
+    }
+    if (!in_first_word)
+        index->null_bits = 0;
+    index->direct = index->list && index->column_count == 1 &&
+                    (first->type == WFS_REFERENCE ||
+                     (first->type == WFS_BOOL &&
+                      (index->partial || !first->nullable)));
+    index->prefix_decides =
+        index->column_count == 1 && !wfsi_column_is_text(first) &&
+        first->type != WFS_REAL && (!first->nullable || index->partial);
+}
+
 static wfs_status wfsi_declare_index(wfs_store *store, wfsi_table *table,
                                      const wfs_index *given)
 {
     wfsi_index index;
-    const wfsi_column *first;
     const char *why = NULL;
-    uint32_t i;
 
     memset(&index, 0, sizeof index);
     index.name = wfsi_symbol(store, given->name, strlen(given->name));
@@ -8274,31 +8323,7 @@ static wfs_status wfsi_declare_index(wfs_store *store, wfsi_table *table,
     index.sparse = given->sparse;
     index.tree = !given->list && (!given->unique || given->ordered);
     WFS_TRY(wfsi_declare_key(store, table, &index, given->columns));
-    index.words_decide = true;
-    for (i = 0; i < index.column_count; i++) {
-        if ((index.unique || index.sparse) && index.parts[i].nullable)
-            index.partial = true;
-        if (index.parts[i].nullable || index.parts[i].owns)
-            index.words_decide = false;
-    }
-    for (i = 0; index.partial && i < index.column_count; i++) {
-        if (!index.parts[i].nullable)
-            continue;
-        if (index.parts[i].column >= 32) {
-            index.null_bits = 0;
-            break;
-        }
-        index.null_bits |= (uint32_t)1 << index.parts[i].column;
-    }
-    first = &table->columns[index.parts[0].column];
-    index.direct = index.list && index.column_count == 1 &&
-                   (first->type == WFS_REFERENCE ||
-                    (first->type == WFS_BOOL &&
-                     (index.partial || !first->nullable)));
-    index.prefix_decides =
-        index.column_count == 1 && !wfsi_column_is_text(first) &&
-        first->type != WFS_REAL &&
-        (!first->nullable || index.sparse || index.unique);
+    wfsi_declare_manner(table, &index);
     if (index.unique || index.list)
         table->mapped |= (uint32_t)1 << wfsi_array_count(table->indexes);
     table->kept = table->mapped;
@@ -8837,10 +8862,10 @@ static wfs_status wfsi_row_fill(wfs_store *store, const wfsi_table *table,
     return WFS_OK;
 }
 
-/* Write the default of each column, or null; of those that own texts, or of
- * the others. */
+/* Write the default of each column, or null; of those whose default is a text
+ * that each row has for itself, or of the others. */
 static bool wfsi_write_defaults(wfs_store *store, const wfsi_table *table,
-                                char *row, bool owners)
+                                char *row, bool own_texts)
 {
     const wfsi_column *column;
     wfs_value value;
@@ -8848,7 +8873,7 @@ static bool wfsi_write_defaults(wfs_store *store, const wfsi_table *table,
 
     for (i = 0; i < wfsi_array_count(table->columns); i++) {
         column = &table->columns[i];
-        if (column->owns != owners)
+        if ((column->owns && column->has_default) != own_texts)
             continue;
         value = wfs_null();
         if (column->has_default) {
@@ -8877,7 +8902,7 @@ static bool wfsi_row_defaults(wfs_store *store, wfsi_table *table, char *row)
         wfsi_write_defaults(store, table, table->blank, false);
     }
     memcpy(row, table->blank, table->row_size);
-    return wfsi_array_count(table->owners) == 0 ||
+    return !table->default_texts ||
            wfsi_write_defaults(store, table, row, true);
 }
 
@@ -10040,6 +10065,9 @@ enum { WFSI_HOOK_COLUMNS(WFSI_HOOK_NUMBER) wfsi_hook_count };
 #undef WFSI_EVENT_NUMBER
 #undef WFSI_HOOK_NUMBER
 
+/* Of both steps and events. */
+enum { WFSI_RUN_NUMBER = wfsi_step_run_number };
+
 /* Table numbers: the engine's are declared first. */
 enum { WFSI_INSTANCES, WFSI_STEPS, WFSI_EVENTS, WFSI_HOOKS, WFSI_TABLES };
 
@@ -10047,19 +10075,6 @@ enum { WFSI_INSTANCES, WFSI_STEPS, WFSI_EVENTS, WFSI_HOOKS, WFSI_TABLES };
 enum { WFSI_INSTANCE_BY_ID, WFSI_INSTANCE_BY_STATUS };
 enum { WFSI_OF_INSTANCE, WFSI_BY_CREATED, WFSI_STEP_BY_KEY };
 enum { WFSI_HOOK_AT_ONCE, WFSI_HOOK_DUE };
-
-/* The columns of an index are never changed, once a row is there. */
-static void wfsi_index_fixed(wfs_store *store, uint32_t table, uint32_t index)
-{
-    store->tables[table].fixed |= (uint32_t)1 << index;
-}
-
-/* The map of a unique index is made when it is first asked for. */
-static void wfsi_index_waits(wfs_store *store, uint32_t table, uint32_t index)
-{
-    store->tables[table].mapped &= ~((uint32_t)1 << index);
-    store->tables[table].kept &= ~((uint32_t)1 << index);
-}
 
 static wfs_status wfsi_schema_declare(wfs_store *store)
 {
@@ -10123,14 +10138,31 @@ static wfs_status wfsi_schema_declare(wfs_store *store)
         {"workflow_hook", hooks, hook_indexes, NULL},
         {NULL, NULL, NULL, NULL}};
 
-    WFS_TRY(wfsi_declare(store, tables));
+    return wfsi_declare(store, tables);
+}
+
+/* The columns of an index are never changed, once a row is there. */
+static void wfsi_index_fixed(wfs_store *store, uint32_t table, uint32_t index)
+{
+    store->tables[table].fixed |= (uint32_t)1 << index;
+}
+
+/* The map of a unique index is made when it is first asked for. */
+static void wfsi_index_waits(wfs_store *store, uint32_t table, uint32_t index)
+{
+    store->tables[table].mapped &= ~((uint32_t)1 << index);
+    store->tables[table].kept &= ~((uint32_t)1 << index);
+}
+
+/* What the engine knows of its tables that a declaration cannot say. */
+static void wfsi_schema_tune(wfs_store *store)
+{
     wfsi_index_fixed(store, WFSI_INSTANCES, WFSI_INSTANCE_BY_ID);
     wfsi_index_fixed(store, WFSI_STEPS, WFSI_OF_INSTANCE);
     wfsi_index_fixed(store, WFSI_STEPS, WFSI_STEP_BY_KEY);
     wfsi_index_fixed(store, WFSI_EVENTS, WFSI_OF_INSTANCE);
     /* A tick adds no key twice; look-ups by key are for long runs. */
     wfsi_index_waits(store, WFSI_STEPS, WFSI_STEP_BY_KEY);
-    return WFS_OK;
 }
 
 /* --- names: every enumerator as an interned text */
@@ -10324,6 +10356,8 @@ struct wfs_harness {
     bool auto_tick;
     wfsi_names names;
     wfsi_step_names recent[128];        /* that were used, by their hash */
+    wfsi_step_row blank_step;           /* what new rows begin with */
+    wfsi_hook_row blank_hook;
     wfs_arena results;                  /* what calls gave */
     wfs_open_tick *spare;               /* ticks to be used again */
     size_t open_ticks;
@@ -10483,48 +10517,50 @@ struct wfs_run {
     wfs_harness *harness;
     wfs_arena *arena;
     const wfsi_reader *reader;
-    wfs_reason reason;
     int64_t timestamp;                  /* of the tick, for the gate */
     const wfs_workflow *workflow;
+    wfs_reason reason;
 
-    /* retrieved */
+    /* what starts at zero */
     wfs_row_id instance_ref;            /* 0: nothing to do */
-    wfs_row_id last_event;              /* of the run, 0: none */
+    wfs_row_id last_event;              /* of the instance, 0: none */
     wfs_row_id next_event;              /* id of the next event of any run */
-    wfsi_draft *drafts;
-    uint32_t draft_count, draft_capacity;
+    uint32_t draft_count;
     uint32_t row_count;                 /* drafts that are not new */
-    wfsi_inbox *inbox;                  /* by (created_at, id) */
+    uint32_t cursor;                    /* the draft expected next */
     uint32_t inbox_count;
     bool pause_pending;
-
-    /* the replay */
-    uint32_t cursor;                    /* the draft expected next */
-    bool in_order;                      /* every step so far came in turn */
     bool uses_built;
+    bool lost;                          /* another tick was first */
+    wfs_status sticky;                  /* once not WFS_OK, no step runs */
+    wfsi_outcome outcome;
+    wfs_error *misuse;                  /* what rule was broken; or NULL */
+    wfsi_change *dirty;
+    wfsi_queued *queue;
+    wfsi_span value;                    /* that wfs_return gave */
     wfsi_tick_map by_key;               /* key to draft number + 1 */
     wfsi_tick_map uses;                 /* key without suffix to its uses */
     wfsi_tick_map inbox_heads;          /* type to number + 1 in inbox */
+
+    /* what is set when the tick begins */
+    wfsi_draft *drafts;
+    uint32_t draft_capacity;
+    bool in_order;                      /* every step so far came in turn */
     uint32_t scope;                     /* the draft whose body runs */
-    wfsi_change *dirty, **dirty_end;
-    wfs_status sticky;                  /* once not WFS_OK, no step runs */
-    wfs_error *misuse;                  /* what rule was broken; or NULL */
-    const char *suspended_at;           /* name of the step */
+    wfsi_change **dirty_end;
+    wfsi_queued **queue_end;
     int64_t resume_at;                  /* of the suspension; or no time */
-    bool resume_is_retry;
-    wfsi_handle suspended_on;           /* event type, or 0 */
-    wfsi_span value;                    /* that wfs_return gave */
-    wfsi_queued *queue, **queue_end;
-
-    /* the plan */
-    wfsi_outcome outcome;
     int64_t due;                        /* TOO_EARLY */
-    bool lost;                          /* another tick was first */
-
-    /* what does not start at zero */
     wfs_random random_before, random_after;
     wfs_failure failure;                /* of the last WFS_FAILED */
+
+    /* what has a meaning with an instance, events, or a suspension only */
     wfsi_instance_row instance;
+    wfsi_inbox *inbox;                  /* by (created_at, id) */
+    const char *suspended_at;           /* name of the step */
+    wfsi_handle suspended_on;           /* event type, or 0 */
+    bool resume_is_retry;
+
     wfsi_draft first_drafts[16];
 };
 
@@ -10579,8 +10615,8 @@ static bool wfsi_status_is_terminal(const wfsi_names *names, wfsi_handle status)
 }
 
 /* The first of an instance's rows in a table of steps or events, or 0. */
-static wfs_row_id wfsi_instance_first(const wfs_harness *harness,
-                                      uint32_t table, wfs_row_id instance)
+WFSI_INLINE wfs_row_id wfsi_instance_first(const wfs_harness *harness,
+                                           uint32_t table, wfs_row_id instance)
 {
     const wfs_row_id *heads =
         harness->store->tables[table].indexes[WFSI_OF_INSTANCE].heads;
@@ -10588,36 +10624,44 @@ static wfs_row_id wfsi_instance_first(const wfs_harness *harness,
     return instance < wfsi_array_count(heads) ? heads[instance] : 0;
 }
 
-/* The first step of an instance's latest run, or 0. The rows of earlier runs
- * come before. */
-static wfs_row_id wfsi_run_first_step(const wfs_harness *harness,
-                                      wfs_row_id instance, int64_t run_number)
+/* The run that a step or an event belongs to. */
+static int64_t wfsi_run_number_of(const wfsi_table *table, wfs_row_id id)
 {
-    wfs_row_id head = wfsi_instance_first(harness, WFSI_STEPS, instance);
+    int64_t number;
+
+    memcpy(&number,
+           wfsi_row_at(table, id) + table->columns[WFSI_RUN_NUMBER].offset,
+           sizeof number);
+    return number;
+}
+
+/* The first row of the latest run of an instance whose earlier runs have rows,
+ * too, which come before; or 0. */
+WFSI_APART
+static wfs_row_id wfsi_run_first_later(const wfsi_table *table, wfs_row_id head,
+                                       int64_t run_number)
+{
+    const wfsi_index *index = &table->indexes[WFSI_OF_INSTANCE];
     wfs_row_id first = 0, id;
 
-    if (head == 0 || wfsi_step_at(harness, head)->run_number == run_number)
-        return head;
-    for (id = wfsi_step_at(harness, head)->of_instance.prev;
-         wfsi_step_at(harness, id)->run_number == run_number;
-         id = wfsi_step_at(harness, id)->of_instance.prev)
+    for (id = wfsi_row_link(table, index, head)->prev;
+         wfsi_run_number_of(table, id) == run_number;
+         id = wfsi_row_link(table, index, id)->prev)
         first = id;
     return first;
 }
 
-static wfs_row_id wfsi_run_first_event(const wfs_harness *harness,
-                                       wfs_row_id instance, int64_t run_number)
+/* The first row of an instance's latest run in such a table, or 0. */
+WFSI_INLINE wfs_row_id wfsi_run_first(const wfs_harness *harness,
+                                      uint32_t number, wfs_row_id instance,
+                                      int64_t run_number)
 {
-    wfs_row_id head = wfsi_instance_first(harness, WFSI_EVENTS, instance);
-    wfs_row_id first = 0, id;
+    const wfsi_table *table = &harness->store->tables[number];
+    wfs_row_id head = wfsi_instance_first(harness, number, instance);
 
-    if (head == 0 || wfsi_event_at(harness, head)->run_number == run_number)
-        return head;
-    for (id = wfsi_event_at(harness, head)->of_instance.prev;
-         wfsi_event_at(harness, id)->run_number == run_number;
-         id = wfsi_event_at(harness, id)->of_instance.prev)
-        first = id;
-    return first;
+    return head == 0 || wfsi_run_number_of(table, head) == run_number
+               ? head
+               : wfsi_run_first_later(table, head, run_number);
 }
 
 /* The last event of an instance, or 0. */
@@ -10647,7 +10691,7 @@ static void wfsi_hook_unplan(wfsi_hook_row *row)
     row->nulls |= WFSI_NULL_BIT(hook, at_once) | WFSI_NULL_BIT(hook, due_at);
 }
 
-/* The row of a new hook: pending, and what may be null is. NULL without
+/* The row of a new hook of the engine, all but for the instance; NULL without
  * memory. */
 WFSI_INLINE wfsi_hook_row *wfsi_hook_new(wfs_harness *harness,
                                          int64_t next_retry_at)
@@ -10658,15 +10702,8 @@ WFSI_INLINE wfsi_hook_row *wfsi_hook_new(wfs_harness *harness,
 
     if (row == NULL)
         return NULL;
-    memset(row, 0, sizeof *row);
-    row->status = harness->names.hook_status[WFS_HOOK_PENDING];
-    row->max_attempts = 5;
+    *row = harness->blank_hook;
     row->created_at = harness->clock.now;
-    row->nulls =
-        WFSI_NULL_BIT(hook, workflow_name) | WFSI_NULL_BIT(hook, instance_id) |
-        WFSI_NULL_BIT(hook, instance_ref) | WFSI_NULL_BIT(hook, run_number) |
-        WFSI_NULL_BIT(hook, reason) | WFSI_NULL_BIT(hook, payload) |
-        WFSI_NULL_BIT(hook, last_attempt_at) | WFSI_NULL_BIT(hook, error);
     WFSI_SET_TIME(hook, row, next_retry_at, next_retry_at);
     wfsi_hook_plan(row, next_retry_at);
     return row;
@@ -10682,17 +10719,11 @@ WFSI_INLINE wfs_status wfsi_hook_enqueue(wfs_harness *harness, wfs_row_id ref,
 
     if (row == NULL)
         return wfsi_harness_no_memory(harness);
-    row->hook_namespace = harness->names.hook_namespace;
-    row->hook_name = harness->names.hook_enqueued;
     row->workflow_name = instance->workflow_name;
     row->instance_id = instance->instance_id;
     row->instance_ref = ref;
     row->run_number = instance->run_number;
     row->reason = harness->names.reason[reason];
-    row->nulls &=
-        ~(WFSI_NULL_BIT(hook, workflow_name) |
-          WFSI_NULL_BIT(hook, instance_id) | WFSI_NULL_BIT(hook, instance_ref) |
-          WFSI_NULL_BIT(hook, run_number) | WFSI_NULL_BIT(hook, reason));
     return wfsi_row_insert(harness->store, WFSI_HOOKS, row, NULL);
 }
 
@@ -10706,6 +10737,10 @@ static wfs_status wfsi_hook_trigger(wfs_harness *harness, wfsi_span name,
 
     if (row == NULL)
         return wfsi_harness_no_memory(harness);
+    row->nulls |=
+        WFSI_NULL_BIT(hook, workflow_name) | WFSI_NULL_BIT(hook, instance_id) |
+        WFSI_NULL_BIT(hook, instance_ref) | WFSI_NULL_BIT(hook, run_number) |
+        WFSI_NULL_BIT(hook, reason);
     row->hook_namespace = wfsi_symbol(store, "user", 4);
     row->hook_name = wfsi_symbol(store, name.data, name.size);
     if (payload.data != NULL)
@@ -11148,19 +11183,12 @@ static bool wfsi_drafts_grow(wfs_run *run)
 static void wfsi_step_blank(const wfs_run *run, wfs_step_type type,
                             wfsi_step_row *row)
 {
-    memset(row, 0, sizeof *row);
+    *row = run->harness->blank_step;
     row->instance_ref = run->instance_ref;
     row->workflow_name = run->instance.workflow_name;
     row->instance_id = run->instance.instance_id;
     row->run_number = run->instance.run_number;
     row->type = run->harness->names.step_type[type];
-    row->status = run->harness->names.step_status[WFS_STEP_WAITING];
-    row->max_attempts = 1;
-    row->nulls =
-        WFSI_NULL_BIT(step, timeout_ms) | WFSI_NULL_BIT(step, next_retry_at) |
-        WFSI_NULL_BIT(step, wake_at) | WFSI_NULL_BIT(step, wait_event_type) |
-        WFSI_NULL_BIT(step, result) | WFSI_NULL_BIT(step, error_name) |
-        WFSI_NULL_BIT(step, error_message);
 }
 
 /* A change of the draft with that number, with its row still to be filled;
@@ -12114,8 +12142,8 @@ wfs_status wfs_queue_hook(wfs_run *run, const char *hook_name,
 static bool wfsi_retrieve_steps(wfs_run *run)
 {
     const wfsi_table *table = &run->harness->store->tables[WFSI_STEPS];
-    wfs_row_id id = wfsi_run_first_step(run->harness, run->instance_ref,
-                                        run->instance.run_number);
+    wfs_row_id id = wfsi_run_first(run->harness, WFSI_STEPS, run->instance_ref,
+                                   run->instance.run_number);
     const wfsi_step_row *row;
     wfsi_draft *draft;
 
@@ -12197,8 +12225,9 @@ static bool wfsi_inbox_index(wfs_run *run)
 static bool wfsi_retrieve_events(wfs_run *run)
 {
     wfs_harness *harness = run->harness;
-    wfs_row_id id, first = wfsi_run_first_event(harness, run->instance_ref,
-                                                run->instance.run_number);
+    wfs_row_id id, first = wfsi_run_first(harness, WFSI_EVENTS,
+                                          run->instance_ref,
+                                          run->instance.run_number);
     uint32_t count = 0;
     bool sorted = true;
     wfsi_inbox *event, *room;
@@ -12246,6 +12275,7 @@ WFSI_INLINE const wfs_workflow *wfsi_workflow_of(const wfs_harness *harness,
 /* A tick from the spare ones, or a new one; NULL without memory. */
 WFSI_INLINE wfs_open_tick *wfsi_tick_take(wfs_harness *harness)
 {
+    static const wfsi_tick_map no_map = {NULL, 0, 0};
     wfs_open_tick *tick = harness->spare;
 
     if (tick != NULL) {
@@ -12257,7 +12287,9 @@ WFSI_INLINE wfs_open_tick *wfsi_tick_take(wfs_harness *harness)
             return NULL;
         wfsi_arena_open(&tick->arena, &harness->allocator);
     }
-    memset(&tick->run, 0, offsetof(wfs_run, random_before));
+    memset((char *)&tick->run + offsetof(wfs_run, instance_ref), 0,
+           offsetof(wfs_run, by_key) - offsetof(wfs_run, instance_ref));
+    tick->run.by_key = tick->run.uses = tick->run.inbox_heads = no_map;
     tick->run.random_before = tick->run.random_after = harness->random;
     tick->run.drafts = tick->run.first_drafts;
     tick->run.draft_capacity = WFSI_COUNT(tick->run.first_drafts);
@@ -12802,6 +12834,28 @@ static wfs_status wfsi_register(wfs_harness *harness)
     return WFS_OK;
 }
 
+/* What every new step and every new hook of the engine begins with. */
+static void wfsi_blank_rows(wfs_harness *harness)
+{
+    wfsi_step_row *step = &harness->blank_step;
+    wfsi_hook_row *hook = &harness->blank_hook;
+
+    step->status = harness->names.step_status[WFS_STEP_WAITING];
+    step->max_attempts = 1;
+    step->nulls =
+        WFSI_NULL_BIT(step, timeout_ms) | WFSI_NULL_BIT(step, next_retry_at) |
+        WFSI_NULL_BIT(step, wake_at) | WFSI_NULL_BIT(step, wait_event_type) |
+        WFSI_NULL_BIT(step, result) | WFSI_NULL_BIT(step, error_name) |
+        WFSI_NULL_BIT(step, error_message);
+    hook->hook_namespace = harness->names.hook_namespace;
+    hook->hook_name = harness->names.hook_enqueued;
+    hook->status = harness->names.hook_status[WFS_HOOK_PENDING];
+    hook->max_attempts = 5;
+    hook->nulls = WFSI_NULL_BIT(hook, payload) |
+                  WFSI_NULL_BIT(hook, last_attempt_at) |
+                  WFSI_NULL_BIT(hook, error);
+}
+
 static wfs_harness *wfsi_harness_new(const wfs_allocator *given)
 {
     wfs_allocator allocator = wfsi_allocator(given);
@@ -12831,8 +12885,10 @@ static wfs_status wfsi_harness_open(wfs_harness *harness,
     harness->auto_tick = options->auto_tick;
     if (!wfsi_names_declare(store, &harness->names))
         return wfsi_no_memory(&store->error);
+    wfsi_blank_rows(harness);
     store->limits = harness->limits;
     WFS_TRY(wfsi_schema_declare(store));
+    wfsi_schema_tune(store);
     store->reserved = WFSI_TABLES;
     WFS_TRY(wfsi_declare(store, options->tables));
     return wfsi_register(harness);
@@ -12901,6 +12957,7 @@ wfs_status wfs_harness_fork(wfs_harness *harness, wfs_harness **copy)
     fork->handlers = harness->handlers;
     fork->auto_tick = harness->auto_tick;
     fork->names = harness->names;
+    wfsi_blank_rows(fork);
     status = wfs_store_fork(harness->store, &fork->store);
     if (status == WFS_OK &&
         !wfsi_array_copy(&fork->allocator, fork->workflow_names,

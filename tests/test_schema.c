@@ -91,6 +91,8 @@ static void rows_have_room_for_structs(void **state)
     assert_int_equal(
         store->tables[WFSI_EVENTS].indexes[WFSI_OF_INSTANCE].link_offset,
         offsetof(wfsi_event_row, of_instance));
+    assert_int_equal(wfsi_step_run_number, WFSI_RUN_NUMBER);
+    assert_int_equal(wfsi_event_run_number, WFSI_RUN_NUMBER);
     wfs_harness_free(harness);
 }
 
