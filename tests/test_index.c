@@ -1222,6 +1222,25 @@ static void a_cursor_used_again_keeps_copies_of_its_query(void **state)
     drop_store(store);
 }
 
+static void a_cursor_used_again_does_not_grow(void **state)
+{
+    wfs_store *store = make_letters();
+    const char *expected;
+    wfs_query query;
+    size_t bytes = 0;
+    int i;
+
+    (void)state;
+    for (i = 0; i < 3000; i++) {
+        expected = letter_query(i % LETTER_QUERIES, &query);
+        assert_string_equal(walk(store, &query), expected);
+        if (i == 100)
+            bytes = memory.bytes;
+    }
+    assert_int_equal(memory.bytes, bytes);
+    drop_store(store);
+}
+
 static void expect_rest(wfs_cursor *cursor, const char *ids)
 {
     char text[200] = "";
@@ -1232,6 +1251,12 @@ static void expect_rest(wfs_cursor *cursor, const char *ids)
         size += (size_t)snprintf(text + size, sizeof text - size, "%s%u",
                                  size != 0 ? " " : "", (unsigned)row.id);
     assert_string_equal(text, ids);
+}
+
+/* The ids after the first of them, each of one digit. */
+static const char *after_first(const char *ids)
+{
+    return strlen(ids) < 2 ? "" : ids + 2;
 }
 
 static void two_cursors_are_closed_in_either_order(void **state)
@@ -1259,8 +1284,7 @@ static void two_cursors_are_closed_in_either_order(void **state)
                 if (order == 0)
                     expect_rest(right, letter_query(b, &query));
                 else
-                    expect_rest(left, letter_query(a, &query) + 2 -
-                                          (strlen(letter_query(a, &query)) < 2));
+                    expect_rest(left, after_first(letter_query(a, &query)));
                 wfs_cursor_close(third);
                 wfs_cursor_close(order == 0 ? right : left);
             }
@@ -1368,6 +1392,7 @@ int main(void)
         cmocka_unit_test(a_closed_cursor_leaves_nothing_to_the_next),
         cmocka_unit_test(a_cursor_closed_early_leaves_nothing_to_the_next),
         cmocka_unit_test(a_cursor_used_again_keeps_copies_of_its_query),
+        cmocka_unit_test(a_cursor_used_again_does_not_grow),
         cmocka_unit_test(two_cursors_are_closed_in_either_order),
         cmocka_unit_test(closed_cursors_are_freed_with_their_own_store),
         cmocka_unit_test(a_cursor_goes_on_only_in_its_own_index),

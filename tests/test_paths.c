@@ -66,9 +66,12 @@ static wfs_status count_call(wfs_run *run, void *user)
     return wfs_return(run, wfs_json_new_integer(wfs_run_arena(run), ++calls));
 }
 
-/* --- keys of steps: stages of steps, a nap after each */
+/* --- keys of steps: stages of steps, a nap after each. AT_LAST: a name comes
+ * again only among the new steps of the last stage */
 
-typedef enum naming { SAME, DIFFERENT, BY_THREE, BY_CHANCE } naming;
+typedef enum naming {
+    SAME, DIFFERENT, BY_THREE, AT_LAST, BY_CHANCE
+} naming;
 
 static naming names;
 static int stages, stage_size;
@@ -86,6 +89,10 @@ static const char *name_of(char *name, size_t size, int stage, int i)
     case BY_THREE:
         snprintf(name, size, "step %d", i % 3);
         break;
+    case AT_LAST:
+        snprintf(name, size, "step %d of stage %d",
+                 stage == stages - 1 ? i % 3 : i, stage);
+        break;
     default:
         snprintf(name, size, "step %d", (int)wfs_random_below(&chance, 20));
     }
@@ -102,7 +109,8 @@ static wfs_status run_stages(wfs_run *run, void *user)
         for (i = 0; i < stage_size; i++)
             WFS_TRY(wfs_do(run, name_of(name, sizeof name, stage, i),
                            count_call, NULL, NULL, NULL));
-        WFS_TRY(wfs_sleep(run, "nap", "1 hour"));
+        snprintf(name, sizeof name, "nap %d", stage);
+        WFS_TRY(wfs_sleep(run, names == AT_LAST ? name : "nap", "1 hour"));
     }
     return WFS_OK;
 }
@@ -162,8 +170,11 @@ static void check_keys(wfs_harness *harness, const char *id, int done,
             if (i < stage_size)
                 expected_key(key, sizeof key, stage, i);
             else
-                snprintf(key, sizeof key, stage != 0 ? "sleep:nap#%d"
-                                                     : "sleep:nap", stage);
+                snprintf(key, sizeof key,
+                         names == AT_LAST ? "sleep:nap %d"
+                         : stage != 0     ? "sleep:nap#%d"
+                                          : "sleep:nap",
+                         stage);
             assert_string_equal(steps[at].step_key, key);
             if (find)
                 expect_step(harness, id, key, steps[at].id);
@@ -828,7 +839,7 @@ static void a_refused_hook_waits_for_its_delay(void **state)
 }
 
 /* It is in a later round, with others of that time. */
-static void a_refused_hook_is_tried_when_a_handler_moves_the_clock(void **state)
+static void a_refused_hook_is_due_when_the_clock_was_moved(void **state)
 {
     static const char *const plan[] = {"!", "+99", NULL};
     static const char *const enough[] = {"x", "+1", NULL};
@@ -1091,6 +1102,257 @@ static void an_event_after_the_deadline_is_not_taken(void **state)
     }
 }
 
+/* --- ticks in ticks: who is second has not written anything */
+
+static void (*act)(wfs_harness *harness);   /* what a body does; or NULL */
+static int act_at;                          /* in which place */
+
+static void act_here(wfs_run *run, int place)
+{
+    void (*once)(wfs_harness *harness) = act;
+
+    if (once == NULL || place != act_at)
+        return;
+    act = NULL;
+    once(wfs_run_harness(run));
+}
+
+/* Results that do not tell how often bodies ran. */
+static wfs_status give_attempt(wfs_run *run, void *user)
+{
+    (void)user;
+    calls++;
+    return wfs_return(run, wfs_json_new_integer(wfs_run_arena(run),
+                                                wfs_attempt(run)));
+}
+
+static wfs_status give_second(wfs_run *run, void *user)
+{
+    if (wfs_attempt(run) == 1)
+        return wfs_fail(run, "Error", "not yet");
+    return give_attempt(run, user);
+}
+
+static wfs_status act_in_body(wfs_run *run, void *user)
+{
+    act_here(run, 1);
+    return give_attempt(run, user);
+}
+
+static wfs_status nap_in_body(wfs_run *run, void *user)
+{
+    act_here(run, 2);
+    WFS_TRY(wfs_do(run, "inner", give_second, user, &(wfs_do_options){
+                       .retries = {2, NULL, 60000, WFS_BACKOFF_CONSTANT}},
+                   NULL));
+    act_here(run, 3);
+    WFS_TRY(wfs_sleep(run, "nap", "1 minute"));
+    act_here(run, 4);
+    return give_attempt(run, user);
+}
+
+static wfs_status run_with_acts(wfs_run *run, void *user)
+{
+    wfs_wait_options wait = {.type = "go", .timeout = "1 minute"};
+    const wfs_json *value;
+    wfs_status status;
+
+    act_here(run, 0);
+    WFS_TRY(wfs_do(run, "one", act_in_body, user, NULL, NULL));
+    WFS_TRY(wfs_do(run, "outer", nap_in_body, user, NULL, &value));
+    act_here(run, 5);
+    status = wfs_wait_for_event(run, "wait", &wait, NULL);
+    if (status != WFS_OK && status != WFS_FAILED)
+        return status;
+    act_here(run, 6);
+    WFS_TRY(wfs_do(run, "one", act_in_body, user, NULL, NULL));
+    return wfs_return(run, value);
+}
+
+static const wfs_reason act_reasons[] = {
+    WFS_REASON_CREATE, WFS_REASON_RETRY, WFS_REASON_WAKE, WFS_REASON_EVENT,
+    WFS_REASON_WAKE};
+
+static wfs_reason own_reason;
+
+static void tick_itself(wfs_harness *harness)
+{
+    tick(harness, "orders", "a", own_reason);
+}
+
+static void restart_itself(wfs_harness *harness)
+{
+    ok(harness, wfs_restart(harness, "orders", "a"));
+}
+
+static void restart_and_tick_itself(wfs_harness *harness)
+{
+    ok(harness, wfs_restart(harness, "orders", "a"));
+    tick(harness, "orders", "a", WFS_REASON_CREATE);
+}
+
+static void terminate_itself(wfs_harness *harness)
+{
+    ok(harness, wfs_terminate(harness, "orders", "a"));
+}
+
+static void send_to_itself(wfs_harness *harness)
+{
+    ok(harness, wfs_send_event(harness, "orders", "a", "go", "1", NULL));
+}
+
+static void (*const acts[])(wfs_harness *harness) = {
+    tick_itself, restart_itself, restart_and_tick_itself, terminate_itself,
+    send_to_itself};
+
+/* A harness before the tick of that number. */
+static wfs_harness *harness_before(size_t number)
+{
+    wfs_harness *harness = open_world(run_with_acts, false);
+    size_t i;
+
+    act = NULL;
+    create(harness, "a");
+    for (i = 0; i < number; i++) {
+        tick(harness, "orders", "a", act_reasons[i]);
+        advance(harness, 60000);
+    }
+    own_reason = act_reasons[number];
+    return harness;
+}
+
+/* The same act on a fork, from outside; both must hold the same. */
+static void expect_as_if_alone(wfs_harness *harness, wfs_harness *alone,
+                               void (*what)(wfs_harness *harness))
+{
+    wfs_error difference;
+
+    act = NULL;
+    what(alone);
+    if (!wfs_store_equal(wfs_harness_store(alone), wfs_harness_store(harness),
+                         &difference))
+        fail_msg("%s", difference.message);
+    check_all_indexes(wfs_harness_store(harness));
+    wfs_harness_free(alone);
+    close_harness(harness);
+}
+
+static void a_tick_that_another_was_before_has_written_nothing(void **state)
+{
+    wfs_harness *harness, *alone;
+    size_t number, i, acted = 0;
+    int processed;
+
+    (void)state;
+    for (number = 0; number < COUNT(act_reasons); number++)
+        for (i = 0; i < COUNT(acts); i++)
+            for (act_at = 0; act_at <= 6; act_at++) {
+                harness = harness_before(number);
+                ok(harness, wfs_harness_fork(harness, &alone));
+                act = acts[i];
+                processed = tick(harness, "orders", "a", own_reason);
+                if (act != NULL) {
+                    assert_int_equal(processed, 1);
+                    wfs_harness_free(alone);
+                    close_harness(harness);
+                    continue;
+                }
+                acted++;
+                assert_int_equal(processed, 0);
+                expect_as_if_alone(harness, alone, acts[i]);
+            }
+    assert_true(acted >= 50);
+}
+
+/* Rolled back, what the body did is as if it had not been. */
+static void (*rolled_back)(wfs_harness *harness);
+
+static void act_and_roll_back(wfs_harness *harness)
+{
+    ok(harness, wfs_begin(wfs_harness_store(harness)));
+    rolled_back(harness);
+    ok(harness, wfs_rollback(wfs_harness_store(harness)));
+}
+
+static void a_tick_is_not_disturbed_by_what_is_rolled_back(void **state)
+{
+    wfs_harness *harness, *alone;
+    size_t number, i;
+
+    (void)state;
+    for (number = 0; number < COUNT(act_reasons); number++)
+        for (i = 0; i < COUNT(acts); i++)
+            for (act_at = 0; act_at <= 6; act_at++) {
+                harness = harness_before(number);
+                ok(harness, wfs_harness_fork(harness, &alone));
+                rolled_back = acts[i];
+                act = act_and_roll_back;
+                assert_int_equal(tick(harness, "orders", "a", own_reason), 1);
+                expect_as_if_alone(harness, alone, tick_itself);
+            }
+}
+
+/* In three phases: what is between two of them wins. */
+static void check_split(size_t number, void (*what)(wfs_harness *harness),
+                        bool before_plan)
+{
+    wfs_harness *harness = harness_before(number), *alone;
+    wfs_open_tick *open;
+    wfs_payload payload = payload_of(harness, "orders", "a", own_reason);
+    int processed = -1;
+
+    ok(harness, wfs_harness_fork(harness, &alone));
+    ok(harness, wfs_tick_retrieve(harness, &payload, &open));
+    if (before_plan)
+        what(harness);
+    ok(harness, wfs_tick_plan(open));
+    if (!before_plan)
+        what(harness);
+    ok(harness, wfs_tick_commit(open, &processed));
+    assert_int_equal(processed, 0);
+    expect_as_if_alone(harness, alone, what);
+}
+
+static void an_open_tick_loses_to_what_came_between(void **state)
+{
+    size_t number, i;
+
+    (void)state;
+    for (number = 0; number < COUNT(act_reasons); number++)
+        for (i = 0; i < COUNT(acts); i++) {
+            check_split(number, acts[i], true);
+            check_split(number, acts[i], false);
+        }
+}
+
+/* It has copies of the rows: changed ones do not show in what it plans. */
+static void an_open_tick_plans_with_the_rows_that_it_read(void **state)
+{
+    wfs_harness *harness;
+    wfs_open_tick *open;
+    wfs_payload payload;
+    size_t number;
+    int alone;
+
+    (void)state;
+    for (number = 0; number < COUNT(act_reasons); number++) {
+        harness = harness_before(number);
+        calls = 0;
+        tick(harness, "orders", "a", own_reason);
+        alone = calls;
+        close_harness(harness);
+        harness = harness_before(number);
+        payload = payload_of(harness, "orders", "a", own_reason);
+        ok(harness, wfs_tick_retrieve(harness, &payload, &open));
+        tick(harness, "orders", "a", own_reason);
+        calls = 0;
+        ok(harness, wfs_tick_plan(open));
+        assert_int_equal(calls, alone);
+        wfs_tick_discard(open);
+        close_harness(harness);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1107,12 +1369,16 @@ int main(void)
         cmocka_unit_test(time_alone_makes_hooks_due_in_the_same_call),
         cmocka_unit_test(a_handler_that_creates_instances_queues_more),
         cmocka_unit_test(a_refused_hook_waits_for_its_delay),
-        cmocka_unit_test(a_refused_hook_is_tried_when_a_handler_moves_the_clock),
+        cmocka_unit_test(a_refused_hook_is_due_when_the_clock_was_moved),
         cmocka_unit_test(hooks_that_are_due_together_come_in_order_of_id),
         cmocka_unit_test(a_handler_may_process_the_hooks_of_its_round),
         cmocka_unit_test(hooks_are_pending_again_after_a_rollback),
         cmocka_unit_test(waits_take_events_in_order_of_time_and_id),
         cmocka_unit_test(an_event_after_the_deadline_is_not_taken),
+        cmocka_unit_test(a_tick_that_another_was_before_has_written_nothing),
+        cmocka_unit_test(a_tick_is_not_disturbed_by_what_is_rolled_back),
+        cmocka_unit_test(an_open_tick_loses_to_what_came_between),
+        cmocka_unit_test(an_open_tick_plans_with_the_rows_that_it_read),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
