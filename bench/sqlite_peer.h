@@ -70,15 +70,14 @@ extern const peer_table peer_tables[];  /* ended by a zero entry */
       "SELECT id, status, runNumber FROM workflow_instance"                   \
       " WHERE workflowName = ?1 AND instanceId = ?2")                         \
     X(GET_INSTANCE,                                                           \
-      "SELECT version, instanceId, workflowName, status, params, runNumber"   \
+      "SELECT version, instanceId, runNumber"                                 \
       " FROM workflow_instance WHERE id = ?1")                                \
     X(UPDATE_INSTANCE,                                                        \
       "UPDATE workflow_instance SET version = version + 1, status = ?3,"      \
       " updatedAt = ?4, startedAt = coalesce(startedAt, ?4),"                 \
       " completedAt = ?5, output = ?6 WHERE id = ?1 AND version = ?2")        \
     X(GET_STEPS,                                                              \
-      "SELECT stepKey, status, result, id, version, attempts, maxAttempts,"   \
-      " nextRetryAt, wakeAt, waitEventType, errorName, errorMessage"          \
+      "SELECT stepKey, status, result, id, version, wakeAt"                   \
       " FROM workflow_step WHERE instanceRef = ?1 AND runNumber = ?2"         \
       " ORDER BY id")                                                         \
     X(INSERT_STEP,                                                            \
@@ -92,7 +91,7 @@ extern const peer_table peer_tables[];  /* ended by a zero entry */
       " wakeAt = NULL, result = ?4, updatedAt = ?5"                           \
       " WHERE id = ?1 AND version = ?2")                                      \
     X(GET_EVENTS,                                                             \
-      "SELECT id, version, actor, type, payload, createdAt"                   \
+      "SELECT id, version, type, payload, createdAt"                          \
       " FROM workflow_event WHERE instanceRef = ?1 AND runNumber = ?2"        \
       " AND consumedByStepKey IS NULL ORDER BY createdAt")                    \
     X(INSERT_EVENT,                                                           \
