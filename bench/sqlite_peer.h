@@ -1,11 +1,15 @@
 /* The same engine over SQLite in memory: what our side is compared with.
  *
  * It has the same tables, columns and transactions, and the indexes of the
- * engine that ours was recorded from. Where a choice is open it is made in
- * SQLite's favour: no journal (so it could not roll back), statements kept,
- * texts bound without a copy, JSON not checked, names and ids interned to
- * integers by the caller before anything is measured, and only those columns
- * written that change.
+ * engine that ours was recorded from. These choices are made in SQLite's
+ * favour: no journal (so it could not roll back), statements kept, texts bound
+ * without a copy, JSON not checked, names and ids interned to integers by the
+ * caller before anything is measured, and only those columns read that are
+ * used and those written that change.
+ *
+ * One is not: a hook is claimed and completed by an UPDATE each, as an engine
+ * has to do whose hooks others may take too. Ours, which knows within a call
+ * that it is going to complete the hook, writes the row once.
  */
 #ifndef BENCH_SQLITE_PEER_H
 #define BENCH_SQLITE_PEER_H
@@ -197,8 +201,9 @@ void peer_tick(sqlite_peer *peer, const peer_payload *payload);
 void peer_pop_hook(sqlite_peer *peer, int counts);
 
 /* The parts of them. `counts`: claiming makes so many attempts and versions
- * more. Where it is an update of its own that is 1; the engine writes its hooks
- * once in a call, and counts 0. */
+ * more. Where our side writes the claim too that is 1; the engine writes a hook
+ * once in a call, so that its peer, which still makes both updates, counts 0
+ * for the tables to be equal. */
 void peer_begin(sqlite_peer *peer);
 void peer_commit(sqlite_peer *peer);
 void peer_hook_insert(sqlite_peer *peer, int64_t instance_id,
