@@ -66,7 +66,8 @@ struct bench_workload {
     size_t (*holders)(const bench_task *task);  /* of memory: `per` */
     bench_side ours, peer;
 
-    /* Whether what both sides have made is the same. */
+    /* Whether what both sides have made is the same. Set exactly when there is
+     * a peer. */
     bool (*same)(void *ours, void *peer, bench_difference *difference);
     /* Whether `same` finds whatever is changed; ends the program if not. How
      * many changes were tried. */

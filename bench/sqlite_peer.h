@@ -7,9 +7,9 @@
  * caller before anything is measured, and only those columns read that are
  * used and those written that change.
  *
- * One is not: a hook is claimed and completed by an UPDATE each, as an engine
- * has to do whose hooks others may take too. Ours, which knows within a call
- * that it is going to complete the hook, writes the row once.
+ * One is not: a hook is claimed and completed by an UPDATE each, as engines do
+ * that others share the hooks with, though here both are in one transaction and
+ * one UPDATE would do. Ours writes the row once.
  */
 #ifndef BENCH_SQLITE_PEER_H
 #define BENCH_SQLITE_PEER_H
