@@ -236,6 +236,7 @@ static void measure_all(const bench_options *options)
     for (i = 0; i < WORKLOAD_COUNT; i++)
         if (options->chosen[i])
             count += measure_sizes(workloads[i], options, figures + count);
+    bench_print_limits(figures, count);
     if (options->json != NULL)
         bench_write_json(options->json, figures, count);
     if (options->svg != NULL)

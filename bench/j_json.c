@@ -154,6 +154,7 @@ const bench_workload bench_j = {
     .units = DOCUMENT_SIZE / 1e6,
     .sizes = {1000, 10000, 100000},
     .operations = bench_instances,
+    .least_ratio = 4,
     .ours = {open_ours, run_ours, NULL, close_side},
     .peer = {open_peer, run_peer, NULL, close_side},
     .same = same,
