@@ -67,7 +67,7 @@ static const char *verdict(bool holds)
     return holds ? "holds" : "DOES NOT HOLD";
 }
 
-/* Memory that was not counted is no memory within its limit. */
+/* Memory that was not counted does not keep to its limit. */
 static void print_limits(const bench_figure *figure)
 {
     const bench_workload *workload = figure->workload;
