@@ -163,23 +163,37 @@ static void run_once(const bench_workload *workload,
     printf("%lu\n", (unsigned long)workload->operations(&task));
 }
 
+static void check_declarations(void)
+{
+    size_t i;
+
+    for (i = 0; i < WORKLOAD_COUNT; i++)
+        if ((workloads[i]->same != NULL) != (workloads[i]->peer.run != NULL))
+            bench_fail("%s has a peer without `same`, or `same` without a peer",
+                       workloads[i]->key);
+}
+
 /* Whether all workloads that have a peer made the same as theirs. */
 static bool check_all(const bench_options *options)
 {
-    size_t passed = 0, failed = 0, i;
+    size_t passed = 0, failed = 0, skipped = 0, i;
     bench_task task;
 
     for (i = 0; i < WORKLOAD_COUNT; i++) {
-        if (!options->chosen[i] || workloads[i]->same == NULL)
+        if (!options->chosen[i])
             continue;
+        if (workloads[i]->same == NULL) {
+            skipped++;
+            continue;
+        }
         task = task_of(workloads[i], options);
         if (bench_check(&task, options->self_test))
             passed++;
         else
             failed++;
     }
-    printf("%lu passed, %lu failed, 0 skipped\n", (unsigned long)passed,
-           (unsigned long)failed);
+    printf("%lu passed, %lu failed, %lu skipped\n", (unsigned long)passed,
+           (unsigned long)failed, (unsigned long)skipped);
     return failed == 0;
 }
 
@@ -222,6 +236,7 @@ static void measure_all(const bench_options *options)
     for (i = 0; i < WORKLOAD_COUNT; i++)
         if (options->chosen[i])
             count += measure_sizes(workloads[i], options, figures + count);
+    bench_print_limits(figures, count);
     if (options->json != NULL)
         bench_write_json(options->json, figures, count);
     if (options->svg != NULL)
@@ -233,6 +248,7 @@ int main(int argc, char **argv)
     bench_options options = parse(argv + (argc > 0));
     size_t i;
 
+    check_declarations();
     if (options.once != NULL) {
         for (i = 0; i < WORKLOAD_COUNT; i++)
             if (options.chosen[i])

@@ -64,9 +64,12 @@ struct bench_workload {
     bool grows;                 /* and at a larger one when asked for */
     size_t (*operations)(const bench_task *task);
     size_t (*holders)(const bench_task *task);  /* of memory: `per` */
+    double most_bytes;          /* ours may hold for each; 0: no limit */
+    double least_ratio;         /* in time, to be reached; 0: no limit */
     bench_side ours, peer;
 
-    /* Whether what both sides have made is the same. */
+    /* Whether what both sides have made is the same. Set exactly when there is
+     * a peer. */
     bool (*same)(void *ours, void *peer, bench_difference *difference);
     /* Whether `same` finds whatever is changed; ends the program if not. How
      * many changes were tried. */
@@ -109,9 +112,12 @@ bench_figure bench_measure(const bench_task *task);
 /* For callgrind: run one side once. */
 void bench_run_once(const bench_side *side, const bench_task *task);
 
-/* Reports: a line on the screen, build/bench.json, build/bench.svg. */
+/* Reports: a line on the screen for each figure, and at the end for each limit
+ * of a workload, at the largest size measured; build/bench.json and
+ * build/bench.svg. The figures of a workload follow each other. */
 void bench_print_heading(void);
 void bench_print_figure(const bench_figure *figure);
+void bench_print_limits(const bench_figure *figures, size_t count);
 void bench_write_json(const char *path, const bench_figure *figures,
                       size_t count);
 void bench_write_chart(const char *path, const bench_figure *figures,

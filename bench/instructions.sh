@@ -39,6 +39,10 @@ if [ "${1-}" = --count ]; then
 fi
 
 program=$1 output=$2 baseline=$3
+if [ ! -f "$baseline" ] || [ ! -r "$baseline" ]; then
+    echo "$baseline: the baseline is missing or cannot be read" >&2
+    exit 1
+fi
 counts=${program%/*}/counts
 jobs=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 

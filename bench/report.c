@@ -1,5 +1,6 @@
 /* What was measured: on the screen, and as JSON. */
 #include <stdio.h>
+#include <string.h>
 
 #include "bench.h"
 
@@ -13,6 +14,17 @@ double bench_per_second(const bench_workload *workload, double ns)
 double bench_ratio(const bench_figure *figure)
 {
     return figure->ns != 0 ? figure->peer_ns / figure->ns : 0;
+}
+
+/* How many of the figures, of which there is one, are of the first one's
+ * workload. */
+static size_t count_sizes(const bench_figure *figures, size_t count)
+{
+    size_t sizes = 1;
+
+    while (sizes < count && figures[sizes].workload == figures->workload)
+        sizes++;
+    return sizes;
 }
 
 /* --- on the screen */
@@ -48,6 +60,41 @@ void bench_print_figure(const bench_figure *figure)
            workload->holders != NULL ? ", bytes per " : "",
            workload->holders != NULL ? workload->per : "");
     fflush(stdout);
+}
+
+static const char *verdict(bool holds)
+{
+    return holds ? "holds" : "DOES NOT HOLD";
+}
+
+/* Memory that was not counted does not keep to its limit. */
+static void print_limits(const bench_figure *figure)
+{
+    const bench_workload *workload = figure->workload;
+    double ratio = bench_ratio(figure);
+    bool holds;
+
+    if (workload->most_bytes != 0) {
+        holds = figure->bytes > 0 && figure->bytes <= workload->most_bytes;
+        printf("%s memory: %.0f bytes %s %s, at most %.0f: %s\n",
+               workload->key, figure->bytes,
+               strchr("aeiou", *workload->per) != NULL ? "an" : "a",
+               workload->per, workload->most_bytes, verdict(holds));
+    }
+    if (workload->least_ratio != 0)
+        printf("%s ratio: %.1f, at least %.0f: %s\n", workload->key, ratio,
+               workload->least_ratio, verdict(ratio >= workload->least_ratio));
+}
+
+void bench_print_limits(const bench_figure *figures, size_t count)
+{
+    size_t i, sizes;
+
+    putchar('\n');
+    for (i = 0; i < count; i += sizes) {
+        sizes = count_sizes(figures + i, count - i);
+        print_limits(&figures[i + sizes - 1]);
+    }
 }
 
 /* --- as JSON */
@@ -105,9 +152,7 @@ void bench_write_json(const char *path, const bench_figure *figures,
 
     fputs("{", file);
     for (i = 0; i < count; i += sizes) {
-        for (sizes = 1; i + sizes < count; sizes++)
-            if (figures[i + sizes].workload != figures[i].workload)
-                break;
+        sizes = count_sizes(figures + i, count - i);
         fputs(i == 0 ? "\n" : ",\n", file);
         put_workload(file, &figures[i], sizes);
     }

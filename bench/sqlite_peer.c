@@ -49,15 +49,16 @@ const peer_table peer_tables[] = {
     {NULL, NULL}};
 
 /* The indexes of the recorded engine (Fragno's workflow schema), but for its
- * hooks' nonces, in whose place stands what is due. */
+ * hooks' nonces, in whose place stands what is due. A tick has no need of s1
+ * either: it finds a run's steps by s2, and ours keeps no twin of s1. */
 static const struct {
     bool lean;                  /* a tick needs it */
     const char *text;
 } indexes[] = {
     {true, "UNIQUE INDEX i1 ON workflow_instance (workflowName, instanceId)"},
     {false, "INDEX i2 ON workflow_instance (workflowName, status, updatedAt)"},
-    {true, "UNIQUE INDEX s1 ON workflow_step"
-           " (workflowName, instanceId, runNumber, stepKey)"},
+    {false, "UNIQUE INDEX s1 ON workflow_step"
+            " (workflowName, instanceId, runNumber, stepKey)"},
     {true, "INDEX s2 ON workflow_step (instanceRef, runNumber)"},
     {false, "INDEX s3 ON workflow_step"
             " (workflowName, instanceId, runNumber, createdAt)"},

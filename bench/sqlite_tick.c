@@ -41,7 +41,7 @@ static void get_instance(peer_run *run)
 
     peer_bind(get, 1, run->payload->instance_ref);
     if (!peer_next_row(peer, get) ||
-        sqlite3_column_int64(get, 5) != run->payload->run_number)
+        sqlite3_column_int64(get, 2) != run->payload->run_number)
         bench_fail("SQLite: %s: a tick of no instance",
                    peer->task->workload->key);
     run->instance_version = sqlite3_column_int64(get, 0);
@@ -131,7 +131,7 @@ bool peer_sleep_until(peer_run *run, size_t step, int64_t time)
         return true;
     if (row != NULL) {
         if (run->payload->reason != PEER_WAKE ||
-            sqlite3_column_int64(row, 8) > run->payload->at)
+            sqlite3_column_int64(row, 5) > run->payload->at)
             bench_fail("SQLite: step %lu is woken too early",
                        (unsigned long)step);
         add_write(run, step, row, PEER_COMPLETED);
@@ -159,8 +159,8 @@ static peer_text event_text(peer_run *run)
 {
     sqlite3_stmt *row = run->peer->statements[PEER_GET_EVENTS];
     const char *type = peer_symbol_text(run->peer,
-                                        sqlite3_column_int64(row, 3));
-    peer_text payload = peer_column_text(row, 4), text;
+                                        sqlite3_column_int64(row, 2));
+    peer_text payload = peer_column_text(row, 3), text;
     size_t type_size = strlen(type);
     char time[WFS_TIME_TEXT_SIZE], *at = run->event_text;
 
@@ -171,7 +171,7 @@ static peer_text event_text(peer_run *run)
     at = append(at, "\",\"payload\":", 12);
     at = append(at, payload.data, (size_t)payload.size);
     at = append(at, ",\"timestamp\":\"", 14);
-    wfs_format_time(sqlite3_column_int64(row, 5), time);
+    wfs_format_time(sqlite3_column_int64(row, 4), time);
     at = append(at, time, strlen(time));
     at = append(at, "\"}", 2);
     text.data = run->event_text;
@@ -189,7 +189,7 @@ bool peer_wait(peer_run *run, size_t step, int64_t type, peer_text *event)
         *event = peer_column_text(row, 2);
         return true;
     }
-    if (run->has_event && sqlite3_column_int64(events, 3) == type) {
+    if (run->has_event && sqlite3_column_int64(events, 2) == type) {
         *event = event_text(run);
         run->consumed_by = run->peer->steps[step].key;
         add_write(run, step, row, PEER_COMPLETED)->result = *event;

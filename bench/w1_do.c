@@ -67,6 +67,7 @@ const bench_workload bench_w1 = {
     .grows = true,
     .operations = bench_instances,
     .holders = bench_instances,
+    .most_bytes = 600,
     .ours = {open_ours, run_ours, engine_memory, engine_close},
     .peer = {open_peer, run_peer, peer_memory, peer_close},
     .same = same_engine,

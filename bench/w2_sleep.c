@@ -73,6 +73,7 @@ const bench_workload bench_w2 = {
     .grows = true,
     .operations = bench_two_an_instance,
     .holders = bench_instances,
+    .most_bytes = 800,
     .ours = {open_ours, run_ours, engine_memory, engine_close},
     .peer = {open_peer, run_peer, peer_memory, peer_close},
     .same = same_engine,

@@ -136,6 +136,7 @@ static size_t step_rows(const bench_task *task)
         .sizes = {small, middle, large},                                      \
         .operations = replayed_rows,                                          \
         .holders = step_rows,                                                 \
+        .most_bytes = 450,                                                    \
         .ours = {open_ours, run_ours, engine_memory, engine_close},           \
         .peer = {open_peer, run_peer, peer_memory, peer_close},               \
         .same = same_engine,                                                  \
