@@ -877,7 +877,7 @@ WFSDEF uint64_t wfs_store_hash(const wfs_store *store);
 WFSDEF bool wfs_store_equal(const wfs_store *left, const wfs_store *right,
                             wfs_error *difference);
 
-/* Bytes of memory the store holds. */
+/* Bytes of memory the store holds in rows, texts and indexes. */
 WFSDEF size_t wfs_store_memory(const wfs_store *store);
 
 /* ------------------------------------------------------------------------
@@ -5808,6 +5808,7 @@ typedef struct wfsi_table {
     uint32_t *references;       /* array: columns that refer to rows */
     char *blank;                /* a new row; NULL: not asked for yet */
     bool default_texts;         /* which has texts of its own to be given */
+    uint32_t links_offset, links_end;   /* of the links in a row */
     uint32_t row_size;
     wfs_row_id next_id;
     uint32_t count;
@@ -6446,16 +6447,27 @@ WFSI_INLINE uint64_t wfsi_part_word(const wfs_store *store,
                : wfsi_part_bytes(part, row);
 }
 
+/* A number as it is stored: no -0.0, and only one NaN. */
+static uint64_t wfsi_real_bits(double real)
+{
+    uint64_t bits = UINT64_C(0x7FF8000000000000);
+
+    real += 0.0;
+    if (real == real)
+        memcpy(&bits, &real, sizeof bits);
+    return bits;
+}
+
 /* The same for a value; false when no row can have it. */
 static bool wfsi_value_word(const wfs_store *store, const wfsi_column *column,
                             const wfs_value *value, uint64_t *word)
 {
-    double real = value->real + 0.0;    /* -0.0 is stored as 0.0 */
-
     if (value->type == WFS_NULL)
         *word = column->owns ? wfsi_hash_bytes(0, "", 0) : 0;
     else if (column->type == WFS_REAL)
-        memcpy(word, &real, sizeof *word);
+        *word = wfsi_real_bits(value->real);
+    else if (column->type == WFS_BOOL)
+        *word = value->integer != 0;
     else if (!wfsi_column_is_text(column))
         *word = (uint64_t)value->integer;
     else if (!column->interned)
@@ -6525,10 +6537,9 @@ static bool wfsi_rows_match(const wfs_store *store, const wfsi_table *table,
 }
 
 /* Whether two rows have the same key. */
-static bool wfsi_keys_equal(const wfs_store *store,
-                                   const wfsi_table *table,
-                                   const wfsi_index *index, const char *left,
-                                   const char *right)
+static bool wfsi_keys_equal(const wfs_store *store, const wfsi_table *table,
+                            const wfsi_index *index, const char *left,
+                            const char *right)
 {
     const wfsi_part *part = index->parts, *end = part + index->column_count;
 
@@ -7454,23 +7465,30 @@ WFSI_INLINE wfs_status wfsi_map_put(wfs_store *store, wfsi_table *table,
                                     wfsi_index *index, wfs_row_id id,
                                     const char *row)
 {
+    wfsi_map *map = &index->map;
     wfsi_home home;
-    wfs_row_id other;
 
-    if (!index->direct && !wfsi_map_reserve(&store->allocator, &index->map))
+    if (!index->direct && map->capacity == 0 &&
+        !wfsi_map_grow(&store->allocator, map))
         return wfsi_no_memory(&store->error);
     home = wfsi_row_home(store, table, index, id, row);
-    if (index->direct &&
-        !wfsi_heads_reserve(&store->allocator, index, home.at))
-        return wfsi_no_memory(&store->error);
-    if (index->list) {
-        wfsi_list_insert(table, index, id, home);
-        return WFS_OK;
+    if (index->direct) {
+        if (!wfsi_heads_reserve(&store->allocator, index, home.at))
+            return wfsi_no_memory(&store->error);
+    } else if (map->slots[home.at].value == 0 && map->count >=
+                                                      map->capacity / 2) {
+        /* only a new key needs room: one that was there finds it again */
+        if (!wfsi_map_grow(&store->allocator, map))
+            return wfsi_no_memory(&store->error);
+        home = wfsi_row_home(store, table, index, id, row);
     }
-    other = index->map.slots[home.at].value;
-    if (other != 0)
-        return wfsi_unique_error(store, table, index, row, other);
-    wfsi_map_fill(&index->map, home.at, home.hash, id);
+    if (index->list)
+        wfsi_list_insert(table, index, id, home);
+    else if (map->slots[home.at].value != 0)
+        return wfsi_unique_error(store, table, index, row,
+                                 map->slots[home.at].value);
+    else
+        wfsi_map_fill(map, home.at, home.hash, id);
     return WFS_OK;
 }
 
@@ -7626,16 +7644,9 @@ static void wfsi_undo_insert(wfs_store *store, wfsi_table *table, wfs_row_id id)
 static void wfsi_row_restore(const wfsi_table *table, char *row,
                              const char *bytes)
 {
-    uint32_t links = table->columns[0].offset, i;
-    const wfsi_index *index;
-
-    memcpy(row + links, bytes + links, table->row_size - links);
-    for (i = 0; i < wfsi_array_count(table->indexes); i++) {
-        index = &table->indexes[i];
-        if (index->list && index->link_offset < links)
-            links = index->link_offset;
-    }
-    memcpy(row, bytes, links);
+    memcpy(row, bytes, table->links_offset);
+    memcpy(row + table->links_end, bytes + table->links_end,
+           table->row_size - table->links_end);
 }
 
 static void wfsi_undo_update(wfs_store *store, wfsi_table *table,
@@ -7950,7 +7961,7 @@ static wfs_status wfsi_row_move(wfs_store *store, wfsi_table *table,
     if (status == WFS_OK)
         return WFS_OK;
     wfsi_row_reset(store, table, row);
-    wfsi_indexes_put(store, table, id, row, moved);
+    wfsi_indexes_put(store, table, id, row, moved);     /* needs no memory */
     return status;
 }
 
@@ -8357,12 +8368,14 @@ static void wfsi_lay_out(wfsi_table *table)
     uint32_t count = (uint32_t)wfsi_array_count(table->columns), i;
     uint32_t offset = (uint32_t)sizeof(uint32_t) * (1 + (count + 31) / 32);
 
+    table->links_offset = offset;
     for (i = 0; i < wfsi_array_count(table->indexes); i++) {
         if (!table->indexes[i].list)
             continue;
         table->indexes[i].link_offset = offset;
         offset += (uint32_t)sizeof(wfsi_link);
     }
+    table->links_end = offset;
     for (i = 0; i < count; i++) {
         offset = wfsi_align_up(offset, table->columns[i].size == 8
                                            ? WFSI_ALIGNMENT_8
@@ -8792,8 +8805,7 @@ static bool wfsi_cell_write(wfs_store *store, const wfsi_table *table,
 {
     const wfsi_column *column = &table->columns[number];
     char *cell = row + column->offset;
-    double real = value->real + 0.0;    /* no -0.0, and only one NaN */
-    uint64_t not_a_number = UINT64_C(0x7FF8000000000000);
+    uint64_t bits;
     wfs_row_id reference = (wfs_row_id)value->integer;
     wfsi_handle handle = 0;
 
@@ -8803,8 +8815,8 @@ static bool wfsi_cell_write(wfs_store *store, const wfsi_table *table,
         memset(cell, 0, column->size);
         break;
     case WFS_REAL:
-        memcpy(cell, real == real ? (const void *)&real : &not_a_number,
-               sizeof real);
+        bits = wfsi_real_bits(value->real);
+        memcpy(cell, &bits, sizeof bits);
         break;
     case WFS_BOOL:
         *cell = value->integer != 0;
@@ -10092,45 +10104,53 @@ static wfs_status wfsi_schema_declare(wfs_store *store)
 #undef WFSI_COLUMN
 #undef WFSI_END
     /* Those that the engine needs come first; the others are the recorded
-     * schema's, for whoever lists rows, and cost nothing until then.
-     * name, columns, unique, ordered, sparse, list */
+     * schema's, for whoever lists rows, and cost nothing until then. */
+#define WFSI_LIST(name, columns) {name, columns, false, false, false, true},
+#define WFSI_SPARSE_LIST(name, columns)                                       \
+    {name, columns, false, false, true, true},
+#define WFSI_UNIQUE(name, columns) {name, columns, true, false, false, false},
+#define WFSI_ORDERED_UNIQUE(name, columns)                                    \
+    {name, columns, true, true, false, false},
+#define WFSI_ORDERED(name, columns) {name, columns, false, true, false, false},
+#define WFSI_SPARSE(name, columns) {name, columns, false, true, true, false},
+#define WFSI_LAST {NULL, NULL, false, false, false, false}
     static const wfs_index instance_indexes[] = {
-        {"by_instance", "workflowName, instanceId", true, true, false, false},
-        {"by_status", "workflowName, status, updatedAt", false, true, false,
-         false},
-        {NULL, NULL, false, false, false, false}};
+        WFSI_ORDERED_UNIQUE("by_instance", "workflowName, instanceId")
+        WFSI_ORDERED("by_status", "workflowName, status, updatedAt")
+        WFSI_LAST};
     static const wfs_index step_indexes[] = {
-        {"of_instance", "instanceRef", false, false, false, true},
-        {"by_created", "instanceRef, runNumber, createdAt", false, true, false,
-         false},
-        {"by_key", "instanceRef, runNumber, stepKey", true, false, false,
-         false},
-        {"by_run", "instanceRef, runNumber", false, true, false, false},
-        {"by_history", "workflowName, instanceId, runNumber, createdAt", false,
-         true, false, false},
-        {"by_wake", "workflowName, instanceId, runNumber, status, wakeAt",
-         false, true, false, false},
-        {"by_status", "workflowName, instanceId, status", false, true, false,
-         false},
-        {"by_retry", "status, nextRetryAt", false, true, false, false},
-        {NULL, NULL, false, false, false, false}};
+        WFSI_LIST("of_instance", "instanceRef")
+        WFSI_ORDERED("by_created", "instanceRef, runNumber, createdAt")
+        WFSI_UNIQUE("by_key", "instanceRef, runNumber, stepKey")
+        WFSI_ORDERED("by_run", "instanceRef, runNumber")
+        WFSI_ORDERED("by_history",
+                     "workflowName, instanceId, runNumber, createdAt")
+        WFSI_ORDERED("by_wake",
+                     "workflowName, instanceId, runNumber, status, wakeAt")
+        WFSI_ORDERED("by_status", "workflowName, instanceId, status")
+        WFSI_ORDERED("by_retry", "status, nextRetryAt")
+        WFSI_LAST};
     static const wfs_index event_indexes[] = {
-        {"of_instance", "instanceRef", false, false, false, true},
-        {"by_created", "instanceRef, runNumber, createdAt", false, true, false,
-         false},
-        {"by_type", "workflowName, instanceId, runNumber, type, deliveredAt",
-         false, true, false, false},
-        {"by_history", "workflowName, instanceId, runNumber, createdAt", false,
-         true, false, false},
-        {NULL, NULL, false, false, false, false}};
+        WFSI_LIST("of_instance", "instanceRef")
+        WFSI_ORDERED("by_created", "instanceRef, runNumber, createdAt")
+        WFSI_ORDERED("by_type",
+                     "workflowName, instanceId, runNumber, type, deliveredAt")
+        WFSI_ORDERED("by_history",
+                     "workflowName, instanceId, runNumber, createdAt")
+        WFSI_LAST};
     static const wfs_index hook_indexes[] = {
-        {"at_once", "atOnce", false, false, true, true},
-        {"due", "dueAt", false, true, true, false},
-        {"by_retry", "namespace, status, nextRetryAt", false, true, false,
-         false},
-        {"by_attempt", "namespace, status, lastAttemptAt", false, true, false,
-         false},
-        {NULL, NULL, false, false, false, false}};
+        WFSI_SPARSE_LIST("at_once", "atOnce")
+        WFSI_SPARSE("due", "dueAt")
+        WFSI_ORDERED("by_retry", "namespace, status, nextRetryAt")
+        WFSI_ORDERED("by_attempt", "namespace, status, lastAttemptAt")
+        WFSI_LAST};
+#undef WFSI_LIST
+#undef WFSI_SPARSE_LIST
+#undef WFSI_UNIQUE
+#undef WFSI_ORDERED_UNIQUE
+#undef WFSI_ORDERED
+#undef WFSI_SPARSE
+#undef WFSI_LAST
     static const wfs_table tables[] = {
         {"workflow_instance", instances, instance_indexes, NULL},
         {"workflow_step", steps, step_indexes, NULL},

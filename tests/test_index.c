@@ -911,6 +911,138 @@ static void a_row_refused_without_memory_is_in_no_index(void **state)
     drop_store(store);
 }
 
+/* --- lists and unique indexes whose maps are about to grow */
+
+static const wfs_column pair_columns[] = {
+    {.name = "k", .type = WFS_INTEGER},
+    {.name = "n", .type = WFS_REAL},
+    {0}};
+static const wfs_index pair_indexes[] = {
+    {.name = "of_k", .columns = "k", .list = true},
+    {.name = "by_n", .columns = "n", .unique = true},
+    {0}};
+static const wfs_table pair_tables[] = {
+    {.name = "pairs", .columns = pair_columns, .indexes = pair_indexes}, {0}};
+
+/* Rows 1 and 2 have k 0, rows 3 and 4 have k 1, ... An update has been made
+ * before, so that the next one needs memory for nothing but the indexes. */
+static wfs_store *make_pairs(int count)
+{
+    wfs_store *store = make_store(pair_tables);
+    int i;
+
+    for (i = 0; i < count; i++)
+        OK(wfs_insert(store, "pairs",
+                      WFS_FIELDS({"k", wfs_integer(i / 2)},
+                                 {"n", wfs_real(i)}), NULL));
+    OK(wfs_update(store, "pairs", 1, 0,
+                  WFS_FIELDS({"k", wfs_integer(0)}, {"n", wfs_real(-2)})));
+    return store;
+}
+
+/* Whatever is refused, a row that could not move to a new key is found under
+ * its old one. */
+static void a_row_that_cannot_move_stays_in_its_list(void **state)
+{
+    sweep_snapshot before;
+    wfs_store *store;
+    wfs_status status;
+    size_t nth, refused = 0;
+    int count;
+
+    (void)state;
+    for (count = 1; count <= 70; count++) {
+        store = make_pairs(count);
+        for (nth = 1, status = WFS_ERR_NO_MEMORY;
+             status == WFS_ERR_NO_MEMORY; nth++) {
+            before = sweep_snapshot_of(store);
+            sweep_refuse(&memory, nth, SWEEP_FROM);
+            status = wfs_update(store, "pairs", 1, 0,
+                                WFS_FIELDS({"k", wfs_integer(1000)},
+                                           {"n", wfs_real(-1)}));
+            sweep_allow(&memory);
+            if (status == WFS_ERR_NO_MEMORY) {
+                refused++;
+                sweep_expect_same(&before, store);
+            }
+            sweep_drop(&before);
+            store_check(store);
+        }
+        OK(status);
+        OK(wfs_delete(store, "pairs", 1, 0));
+        drop_store(store);
+    }
+    assert_true(refused >= 3);      /* where the map of the list grows */
+}
+
+/* Nor does it need memory to take a delete or a move back. */
+static void taking_back_needs_no_memory_at_any_size(void **state)
+{
+    sweep_snapshot before;
+    wfs_store *store;
+    int count, step;
+
+    (void)state;
+    for (count = 2; count <= 70; count++) {
+        store = make_pairs(count);
+        for (step = 0; step < 3; step++) {
+            before = sweep_snapshot_of(store);
+            OK(wfs_begin(store));
+            if (step != 1)
+                OK(wfs_delete(store, "pairs", 1, 0));
+            if (step != 0)
+                OK(wfs_update(store, "pairs", 2, 0,
+                              WFS_FIELDS({"k", wfs_integer(2000)})));
+            sweep_refuse(&memory, 1, SWEEP_FROM);
+            OK(wfs_rollback(store));
+            sweep_allow(&memory);
+            assert_int_equal(memory.refused, 0);
+            sweep_expect_same(&before, store);
+            sweep_drop(&before);
+            store_check(store);
+        }
+        drop_store(store);
+    }
+}
+
+/* There is one zero and one NaN, and two truths, however they are given. */
+static void values_are_looked_up_as_they_are_stored(void **state)
+{
+    static const wfs_column columns[] = {
+        {.name = "x", .type = WFS_REAL}, {.name = "b", .type = WFS_BOOL}, {0}};
+    static const wfs_index indexes[] = {
+        {.name = "by_x", .columns = "x", .unique = true},
+        {.name = "by_b", .columns = "x, b", .unique = true},
+        {.name = "of_b", .columns = "b", .list = true}, {0}};
+    static const wfs_table tables[] = {
+        {.name = "t", .columns = columns, .indexes = indexes}, {0}};
+    wfs_store *store = make_store(tables);
+    wfs_value key[2];
+    wfs_query query = query_of("t", "of_b");
+    double zero = 0.0;
+    wfs_row row;
+
+    (void)state;
+    OK(wfs_insert(store, "t", WFS_FIELDS({"x", wfs_real(zero / zero)},
+                                         {"b", wfs_bool(true)}), NULL));
+    OK(wfs_insert(store, "t", WFS_FIELDS({"x", wfs_real(-zero)},
+                                         {"b", wfs_bool(false)}), NULL));
+    key[0] = wfs_real(-(zero / zero));
+    OK(wfs_find(store, "t", "by_x", key, 1, &row));
+    assert_int_equal(row.id, 1);
+    key[1] = wfs_bool(true);
+    key[1].integer = 2;
+    OK(wfs_find(store, "t", "by_b", key, 2, &row));
+    assert_int_equal(row.id, 1);
+    query.equal = &key[1];
+    query.equal_count = 1;
+    assert_string_equal(walk(store, &query), "1");
+    key[0] = wfs_real(zero);
+    OK(wfs_find(store, "t", "by_x", key, 1, &row));
+    assert_int_equal(row.id, 2);
+    drop_store(store);
+}
+
 /* --- cursors that are used again */
 
 static wfs_store *make_letters(void)
@@ -1254,6 +1386,9 @@ int main(void)
         cmocka_unit_test(a_refused_update_keeps_the_old_keys),
         cmocka_unit_test(a_refused_update_from_null_stays_null),
         cmocka_unit_test(a_row_refused_without_memory_is_in_no_index),
+        cmocka_unit_test(a_row_that_cannot_move_stays_in_its_list),
+        cmocka_unit_test(taking_back_needs_no_memory_at_any_size),
+        cmocka_unit_test(values_are_looked_up_as_they_are_stored),
         cmocka_unit_test(a_closed_cursor_leaves_nothing_to_the_next),
         cmocka_unit_test(a_cursor_closed_early_leaves_nothing_to_the_next),
         cmocka_unit_test(a_cursor_used_again_keeps_copies_of_its_query),
