@@ -341,7 +341,7 @@ static void every_column_has_its_own_null_bit(void **state)
     static const wfs_index indexes[] = {
         {.name = "list", .columns = "c69", .list = true},
         {.name = "order", .columns = "c68, c33"}, {0}};
-    static char names[COLUMNS][8];
+    static char names[COLUMNS][16];
     wfs_column columns[COLUMNS + 1];
     wfs_table tables[2];
     wfs_store *store;
@@ -384,7 +384,7 @@ static void every_column_has_its_own_null_bit(void **state)
 /* A table takes 32 indexes, and all of them follow each write. */
 static void a_table_has_up_to_32_indexes(void **state)
 {
-    static char names[33][8];
+    static char names[33][16];
     static const char *const parts[] = {"id", "day", "id, day", "day, id"};
     static const wfs_column columns[] = {{.name = "id", .type = WFS_INTEGER},
                                          {.name = "day", .type = WFS_INTEGER},
