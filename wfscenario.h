@@ -9176,10 +9176,13 @@ static wfs_row_id wfsi_values_find(const wfs_store *store,
                              &words[i]))
             return 0;
     }
-    if (index->direct)
+    if (index->direct) {    /* 0 stands for null in a list of references */
+        if (words[0] == 0 && values[0].type == WFS_REFERENCE)
+            return 0;
         return words[0] < wfsi_array_count(index->heads)
                    ? index->heads[words[0]]
                    : 0;
+    }
     return wfsi_key_find(store, table, index, words, values);
 }
 
@@ -11301,8 +11304,8 @@ static wfs_status wfsi_step_look_up(wfs_run *run, wfs_step_type type,
 
 /* The step that the history has next, if that is the one and it is completed,
  * which most calls are for; else NULL, and nothing has happened. */
-static inline wfsi_draft *wfsi_step_replay(wfs_run *run, wfs_step_type type,
-                                           const char *name, size_t name_size)
+WFSI_INLINE wfsi_draft *wfsi_step_replay(wfs_run *run, wfs_step_type type,
+                                         const char *name, size_t name_size)
 {
     wfsi_draft *draft = &run->drafts[run->cursor];
 
@@ -13934,8 +13937,18 @@ static wfs_status wfsi_hooks_due(wfs_harness *harness)
     return WFS_OK;
 }
 
+static bool wfsi_hook_is_due(const wfs_harness *harness, wfs_row_id id)
+{
+    const wfsi_hook_row *row = wfsi_hook_at(harness, id);
+    int64_t due_at = WFSI_GET_TIME(hook, row, due_at);
+
+    return row->status == harness->names.hook_status[WFS_HOOK_PENDING] &&
+           (row->at_once != 0 ||
+            (due_at != WFS_NO_TIME && due_at <= harness->clock.now));
+}
+
 /* One round: all hooks that are due now, but for those that a hook of the
- * round has processed meanwhile. */
+ * round has processed or planned anew meanwhile. */
 static wfs_status wfsi_hooks_round(wfs_harness *harness, size_t *processed)
 {
     wfs_row_id *ids;
@@ -13948,8 +13961,7 @@ static wfs_status wfsi_hooks_round(wfs_harness *harness, size_t *processed)
     ids = harness->due;
     harness->due = NULL;
     for (i = 0, status = WFS_OK; status == WFS_OK && i < count; i++) {
-        if (wfsi_hook_at(harness, ids[i])->status !=
-            harness->names.hook_status[WFS_HOOK_PENDING])
+        if (!wfsi_hook_is_due(harness, ids[i]))
             continue;
         status = wfsi_hook_process(harness, ids[i]);
         *processed += status == WFS_OK;
