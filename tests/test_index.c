@@ -911,6 +911,38 @@ static void a_row_refused_without_memory_is_in_no_index(void **state)
     drop_store(store);
 }
 
+/* Such a value is made by hand: wfs_reference(0) gives null, whose list has
+ * head 0. */
+static void no_row_has_a_reference_to_row_0(void **state)
+{
+    static const wfs_column users[] = {{.name = "n", .type = WFS_INTEGER,
+                                        .nullable = true}, {0}};
+    static const wfs_column orders[] = {
+        {.name = "user", .type = WFS_REFERENCE, .references = "users",
+         .nullable = true}, {0}};
+    static const wfs_index indexes[] = {
+        {.name = "of_user", .columns = "user", .list = true}, {0}};
+    static const wfs_table tables[] = {
+        {.name = "users", .columns = users},
+        {.name = "orders", .columns = orders, .indexes = indexes}, {0}};
+    wfs_value none = {WFS_REFERENCE, 0, 0, NULL, 0};
+    wfs_query query = {.table = "orders", .index = "of_user", .equal = &none,
+                       .equal_count = 1};
+    wfs_store *store;
+    wfs_cursor *cursor;
+    wfs_status status;
+    wfs_row row;
+
+    (void)state;
+    assert_int_equal(wfs_store_create(tables, NULL, &store, NULL), WFS_OK);
+    assert_int_equal(wfs_insert(store, "orders", NULL, NULL), WFS_OK);
+    assert_int_equal(wfs_cursor_open(store, &query, &cursor), WFS_OK);
+    status = wfs_cursor_next(cursor, &row);
+    wfs_cursor_close(cursor);
+    wfs_store_free(store);
+    assert_int_equal(status, WFS_DONE);
+}
+
 /* --- lists and unique indexes whose maps are about to grow */
 
 static const wfs_column pair_columns[] = {
@@ -1386,6 +1418,7 @@ int main(void)
         cmocka_unit_test(a_refused_update_keeps_the_old_keys),
         cmocka_unit_test(a_refused_update_from_null_stays_null),
         cmocka_unit_test(a_row_refused_without_memory_is_in_no_index),
+        cmocka_unit_test(no_row_has_a_reference_to_row_0),
         cmocka_unit_test(a_row_that_cannot_move_stays_in_its_list),
         cmocka_unit_test(taking_back_needs_no_memory_at_any_size),
         cmocka_unit_test(values_are_looked_up_as_they_are_stored),

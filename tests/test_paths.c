@@ -1353,6 +1353,54 @@ static void an_open_tick_plans_with_the_rows_that_it_read(void **state)
     }
 }
 
+/* A handler processes hooks: one of its round is refused and planned for
+ * 100 ms later. The outer round has it on its list, and must leave it. */
+static int refusals;
+
+static wfs_status process_or_refuse(wfs_harness *harness, const wfs_hook *hook,
+                         void *user)
+{
+    size_t count;
+
+    (void)user;
+    if (strcmp(wfs_json_string(hook->payload, NULL), "process") == 0)
+        return wfs_process_hooks(harness, &count);
+    refusals++;
+    return WFS_ERR_ARGUMENT;
+}
+
+static wfs_status queue_two(wfs_run *run, void *user)
+{
+    wfs_arena *arena = wfs_run_arena(run);
+
+    (void)user;
+    WFS_TRY(wfs_queue_hook(run, "notify",
+                           wfs_json_new_string(arena, "process")));
+    return wfs_queue_hook(run, "notify", wfs_json_new_string(arena, "refuse"));
+}
+
+static wfs_status queue_and_end(wfs_run *run, void *user)
+{
+    return wfs_do(run, "queue", queue_two, user, NULL, NULL);
+}
+
+static void a_hook_refused_in_an_inner_round_waits_for_its_delay(void **state)
+{
+    static const wfs_workflow workflows[] = {
+        {.key = "orders", .run = queue_and_end}, {0}};
+    static const wfs_hook_handler handlers[] = {
+        {.hook_name = "notify", .handle = process_or_refuse}, {0}};
+    wfs_harness_options options = {.workflows = workflows, .hooks = handlers,
+                                   .clock_start = 1000, .auto_tick = true};
+    wfs_harness *harness = open_harness(options);
+
+    (void)state;
+    ok(harness, wfs_create(harness, "orders", "a", NULL, NULL));
+    process(harness);
+    close_harness(harness);
+    assert_int_equal(refusals, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1377,6 +1425,7 @@ int main(void)
         cmocka_unit_test(an_event_after_the_deadline_is_not_taken),
         cmocka_unit_test(a_tick_that_another_was_before_has_written_nothing),
         cmocka_unit_test(a_tick_is_not_disturbed_by_what_is_rolled_back),
+        cmocka_unit_test(a_hook_refused_in_an_inner_round_waits_for_its_delay),
         cmocka_unit_test(an_open_tick_loses_to_what_came_between),
         cmocka_unit_test(an_open_tick_plans_with_the_rows_that_it_read),
     };
