@@ -1386,11 +1386,11 @@ static wfs_status queue_and_end(wfs_run *run, void *user)
 
 static void a_hook_refused_in_an_inner_round_waits_for_its_delay(void **state)
 {
-    static const wfs_workflow workflows[] = {
+    static const wfs_workflow queueing[] = {
         {.key = "orders", .run = queue_and_end}, {0}};
-    static const wfs_hook_handler handlers[] = {
+    static const wfs_hook_handler nested[] = {
         {.hook_name = "notify", .handle = process_or_refuse}, {0}};
-    wfs_harness_options options = {.workflows = workflows, .hooks = handlers,
+    wfs_harness_options options = {.workflows = queueing, .hooks = nested,
                                    .clock_start = 1000, .auto_tick = true};
     wfs_harness *harness = open_harness(options);
 
