@@ -9936,14 +9936,11 @@ bool wfs_store_equal(const wfs_store *left, const wfs_store *right,
     return true;
 }
 
-/* ------------------------------------------------------------------------
- * >>schema  private: the workflow tables, declared as data
+/* --- tables as C structs
  *
- * Owns the engine's four tables. Each is one list of columns, from which both
- * the declaration for the store and the C struct of its rows are made, so
- * that the engine reads and writes rows in place. Calls >>store. Called by
- * >>engine and >>harness. Source: Fragno's workflow schema.
- * --------------------------------------------------------------------- */
+ * A table of the library's own is one list of columns, from which both the
+ * declaration for the store and the C struct of its rows are made, so that its
+ * section reads and writes rows in place. */
 
 /* X(C type, member, column, type, nullable, interned, references) */
 #define WFSI_SYMBOL(X, member, column)                                        \
@@ -9966,6 +9963,113 @@ bool wfs_store_equal(const wfs_store *left, const wfs_store *right,
     X(uint8_t, member, column, WFS_BOOL, false, false, NULL)
 #define WFSI_FLAG_OR_NULL(X, member, column)                                  \
     X(uint8_t, member, column, WFS_BOOL, true, false, NULL)
+
+#define WFSI_MEMBER(c_type, member, column, type, nullable, interned, refers) \
+    c_type member;
+#define WFSI_COLUMN(c_type, member, column, type, nullable, interned, refers) \
+    {column, type, nullable, interned, refers, {WFS_NULL, 0, 0, NULL, 0}},
+#define WFSI_END {NULL, WFS_NULL, false, false, NULL, {WFS_NULL, 0, 0, NULL, 0}}
+
+#define WFSI_LIST(name, columns) {name, columns, false, false, false, true},
+#define WFSI_SPARSE_LIST(name, columns)                                       \
+    {name, columns, false, false, true, true},
+#define WFSI_UNIQUE(name, columns) {name, columns, true, false, false, false},
+#define WFSI_ORDERED_UNIQUE(name, columns)                                    \
+    {name, columns, true, true, false, false},
+#define WFSI_ORDERED(name, columns) {name, columns, false, true, false, false},
+#define WFSI_SPARSE(name, columns) {name, columns, false, true, true, false},
+#define WFSI_LAST {NULL, NULL, false, false, false, false}
+
+/* The columns of an index are never changed, once a row is there. */
+static void wfsi_index_fixed(wfs_store *store, uint32_t table, uint32_t index)
+{
+    store->tables[table].fixed |= (uint32_t)1 << index;
+}
+
+/* The map of a unique index is made when it is first asked for. */
+static void wfsi_index_waits(wfs_store *store, uint32_t table, uint32_t index)
+{
+    store->tables[table].mapped &= ~((uint32_t)1 << index);
+    store->tables[table].kept &= ~((uint32_t)1 << index);
+}
+
+static void wfsi_null_bit(uint32_t *nulls, int column, bool is_null)
+{
+    uint32_t bit = (uint32_t)1 << column;
+
+    *nulls = is_null ? *nulls | bit : *nulls & ~bit;
+}
+
+/* A nullable time or number; WFS_NO_TIME is null. */
+static void wfsi_set_time(uint32_t *nulls, int column, int64_t *cell,
+                          int64_t time)
+{
+    wfsi_null_bit(nulls, column, time == WFS_NO_TIME);
+    *cell = time == WFS_NO_TIME ? 0 : time;
+}
+
+static int64_t wfsi_get_time(uint32_t nulls, int column, int64_t cell)
+{
+    return (nulls >> column & 1) != 0 ? WFS_NO_TIME : cell;
+}
+
+/* A nullable text; 0 is null. */
+static void wfsi_set_handle(uint32_t *nulls, int column, wfsi_handle *cell,
+                            wfsi_handle handle)
+{
+    wfsi_null_bit(nulls, column, handle == 0);
+    *cell = handle;
+}
+
+#define WFSI_NULL_BIT(table, member)                                          \
+    ((uint32_t)1 << wfsi_##table##_##member)
+#define WFSI_SET_TIME(table, row, member, time)                               \
+    wfsi_set_time(&(row)->nulls, wfsi_##table##_##member, &(row)->member, time)
+#define WFSI_GET_TIME(table, row, member)                                     \
+    wfsi_get_time((row)->nulls, wfsi_##table##_##member, (row)->member)
+#define WFSI_SET_HANDLE(table, row, member, handle)                           \
+    wfsi_set_handle(&(row)->nulls, wfsi_##table##_##member, &(row)->member,   \
+                    handle)
+
+/* --- names as interned texts */
+
+static bool wfsi_name(wfs_store *store, wfsi_handle *handle, const char *text)
+{
+    *handle = wfsi_symbol(store, text, strlen(text));
+    return *handle != 0;
+}
+
+/* Element 0 stands for "none" and stays 0. */
+static bool wfsi_names_list(wfs_store *store, wfsi_handle *handles,
+                            const char *const *texts, size_t count)
+{
+    size_t i;
+
+    for (i = 1; i < count; i++)
+        if (!wfsi_name(store, &handles[i], texts[i]))
+            return false;
+    return true;
+}
+
+/* The enumerator whose name that is; 0 for none. */
+static int wfsi_name_find(const wfsi_handle *handles, size_t count,
+                          wfsi_handle handle)
+{
+    size_t i;
+
+    for (i = 1; i < count; i++)
+        if (handles[i] == handle)
+            return (int)i;
+    return 0;
+}
+
+/* ------------------------------------------------------------------------
+ * >>schema  private: the workflow tables, declared as data
+ *
+ * Owns the engine's four tables. Calls >>store. Called by >>engine and
+ * >>harness. Source: Fragno's workflow schema.
+ * --------------------------------------------------------------------- */
+
 #define WFSI_INSTANCE_REF(X, member, column, nullable)                        \
     X(wfs_row_id, member, column, WFS_REFERENCE, nullable, false,             \
       "workflow_instance")
@@ -10039,9 +10143,6 @@ bool wfs_store_equal(const wfs_store *left, const wfs_store *right,
     WFSI_TIME_OR_NULL(X, due_at, "dueAt")                                     \
     WFSI_FLAG_OR_NULL(X, at_once, "atOnce")
 
-#define WFSI_MEMBER(c_type, member, column, type, nullable, interned, refers) \
-    c_type member;
-
 typedef struct wfsi_instance_row {
     uint32_t version, nulls;
     WFSI_INSTANCE_COLUMNS(WFSI_MEMBER)
@@ -10064,7 +10165,6 @@ typedef struct wfsi_hook_row {
     wfsi_link at_once_link;
     WFSI_HOOK_COLUMNS(WFSI_MEMBER)
 } wfsi_hook_row;
-#undef WFSI_MEMBER
 
 /* Column numbers, for the null bits. */
 #define WFSI_INSTANCE_NUMBER(c, member, ...) wfsi_instance_##member,
@@ -10093,9 +10193,6 @@ enum { WFSI_HOOK_AT_ONCE, WFSI_HOOK_DUE };
 
 static wfs_status wfsi_schema_declare(wfs_store *store)
 {
-#define WFSI_COLUMN(c_type, member, column, type, nullable, interned, refers) \
-    {column, type, nullable, interned, refers, {WFS_NULL, 0, 0, NULL, 0}},
-#define WFSI_END {NULL, WFS_NULL, false, false, NULL, {WFS_NULL, 0, 0, NULL, 0}}
     static const wfs_column instances[] = {
         WFSI_INSTANCE_COLUMNS(WFSI_COLUMN) WFSI_END};
     static const wfs_column steps[] = {
@@ -10104,19 +10201,8 @@ static wfs_status wfsi_schema_declare(wfs_store *store)
         WFSI_EVENT_COLUMNS(WFSI_COLUMN) WFSI_END};
     static const wfs_column hooks[] = {
         WFSI_HOOK_COLUMNS(WFSI_COLUMN) WFSI_END};
-#undef WFSI_COLUMN
-#undef WFSI_END
     /* Those that the engine needs come first; the others are the recorded
      * schema's, for whoever lists rows, and cost nothing until then. */
-#define WFSI_LIST(name, columns) {name, columns, false, false, false, true},
-#define WFSI_SPARSE_LIST(name, columns)                                       \
-    {name, columns, false, false, true, true},
-#define WFSI_UNIQUE(name, columns) {name, columns, true, false, false, false},
-#define WFSI_ORDERED_UNIQUE(name, columns)                                    \
-    {name, columns, true, true, false, false},
-#define WFSI_ORDERED(name, columns) {name, columns, false, true, false, false},
-#define WFSI_SPARSE(name, columns) {name, columns, false, true, true, false},
-#define WFSI_LAST {NULL, NULL, false, false, false, false}
     static const wfs_index instance_indexes[] = {
         WFSI_ORDERED_UNIQUE("by_instance", "workflowName, instanceId")
         WFSI_ORDERED("by_status", "workflowName, status, updatedAt")
@@ -10147,13 +10233,6 @@ static wfs_status wfsi_schema_declare(wfs_store *store)
         WFSI_ORDERED("by_retry", "namespace, status, nextRetryAt")
         WFSI_ORDERED("by_attempt", "namespace, status, lastAttemptAt")
         WFSI_LAST};
-#undef WFSI_LIST
-#undef WFSI_SPARSE_LIST
-#undef WFSI_UNIQUE
-#undef WFSI_ORDERED_UNIQUE
-#undef WFSI_ORDERED
-#undef WFSI_SPARSE
-#undef WFSI_LAST
     static const wfs_table tables[] = {
         {"workflow_instance", instances, instance_indexes, NULL},
         {"workflow_step", steps, step_indexes, NULL},
@@ -10162,19 +10241,6 @@ static wfs_status wfsi_schema_declare(wfs_store *store)
         {NULL, NULL, NULL, NULL}};
 
     return wfsi_declare(store, tables);
-}
-
-/* The columns of an index are never changed, once a row is there. */
-static void wfsi_index_fixed(wfs_store *store, uint32_t table, uint32_t index)
-{
-    store->tables[table].fixed |= (uint32_t)1 << index;
-}
-
-/* The map of a unique index is made when it is first asked for. */
-static void wfsi_index_waits(wfs_store *store, uint32_t table, uint32_t index)
-{
-    store->tables[table].mapped &= ~((uint32_t)1 << index);
-    store->tables[table].kept &= ~((uint32_t)1 << index);
 }
 
 /* What the engine knows of its tables that a declaration cannot say. */
@@ -10221,24 +10287,6 @@ static const size_t wfsi_step_type_sizes[] = {
     0, WFS_STEP_TYPE_LIST(WFSI_NAME_SIZE)};
 #undef WFSI_NAME_SIZE
 
-static bool wfsi_name(wfs_store *store, wfsi_handle *handle, const char *text)
-{
-    *handle = wfsi_symbol(store, text, strlen(text));
-    return *handle != 0;
-}
-
-/* Element 0 stands for "none" and stays 0. */
-static bool wfsi_names_list(wfs_store *store, wfsi_handle *handles,
-                            const char *const *texts, size_t count)
-{
-    size_t i;
-
-    for (i = 1; i < count; i++)
-        if (!wfsi_name(store, &handles[i], texts[i]))
-            return false;
-    return true;
-}
-
 #define wfsi_names_all(store, names, list)                                    \
     wfsi_names_list((store), (names)->list, wfsi_##list##_names,              \
                     WFSI_COUNT((names)->list))
@@ -10257,18 +10305,6 @@ static bool wfsi_names_declare(wfs_store *store, wfsi_names *names)
            wfsi_name(store, &names->type_pause, "pause") &&
            wfsi_name(store, &names->consumed_by_system, "system:pause") &&
            wfsi_name(store, &names->error, "Error");
-}
-
-/* The enumerator whose name that is; 0 for none. */
-static int wfsi_name_find(const wfsi_handle *handles, size_t count,
-                          wfsi_handle handle)
-{
-    size_t i;
-
-    for (i = 1; i < count; i++)
-        if (handles[i] == handle)
-            return (int)i;
-    return 0;
 }
 
 #define wfsi_enum(names, list, handle)                                        \
@@ -10308,46 +10344,6 @@ const char *wfs_hook_status_name(wfs_hook_status status)
 {
     return WFSI_NAME_OF(hook_status, status);
 }
-
-/* --- cells of the engine's rows */
-
-static void wfsi_null_bit(uint32_t *nulls, int column, bool is_null)
-{
-    uint32_t bit = (uint32_t)1 << column;
-
-    *nulls = is_null ? *nulls | bit : *nulls & ~bit;
-}
-
-/* A nullable time or number; WFS_NO_TIME is null. */
-static void wfsi_set_time(uint32_t *nulls, int column, int64_t *cell,
-                          int64_t time)
-{
-    wfsi_null_bit(nulls, column, time == WFS_NO_TIME);
-    *cell = time == WFS_NO_TIME ? 0 : time;
-}
-
-static int64_t wfsi_get_time(uint32_t nulls, int column, int64_t cell)
-{
-    return (nulls >> column & 1) != 0 ? WFS_NO_TIME : cell;
-}
-
-/* A nullable text; 0 is null. */
-static void wfsi_set_handle(uint32_t *nulls, int column, wfsi_handle *cell,
-                            wfsi_handle handle)
-{
-    wfsi_null_bit(nulls, column, handle == 0);
-    *cell = handle;
-}
-
-#define WFSI_NULL_BIT(table, member)                                          \
-    ((uint32_t)1 << wfsi_##table##_##member)
-#define WFSI_SET_TIME(table, row, member, time)                               \
-    wfsi_set_time(&(row)->nulls, wfsi_##table##_##member, &(row)->member, time)
-#define WFSI_GET_TIME(table, row, member)                                     \
-    wfsi_get_time((row)->nulls, wfsi_##table##_##member, (row)->member)
-#define WFSI_SET_HANDLE(table, row, member, handle)                           \
-    wfsi_set_handle(&(row)->nulls, wfsi_##table##_##member, &(row)->member,   \
-                    handle)
 
 /* ------------------------------------------------------------------------
  * >>engine  private: steps, replay, tick, hooks
