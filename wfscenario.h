@@ -20,6 +20,7 @@
  *   >>json-api      public  JSON values
  *   >>time-api      public  durations, times, the clock, randomness
  *   >>store-api     public  tables, rows, transactions, cursors
+ *   >>regex-api     public  regular expressions
  *   >>engine-api    public  what a workflow function may call
  *   >>harness-api   public  workflow instances
  *   >>scenario-api  public  a test as an array of steps
@@ -28,6 +29,7 @@
  *   >>json          private numbers in decimal, the checker, values, the writer
  *   >>time          private durations, times, the clock, randomness
  *   >>store         private tables, indexes, transactions, cursors
+ *   >>regex         private regular expressions in linear time
  *   >>schema        private the workflow tables, declared as data
  *   >>engine        private steps, replay, tick, hooks
  *   >>harness       private instances
@@ -879,6 +881,33 @@ WFSDEF bool wfs_store_equal(const wfs_store *left, const wfs_store *right,
 
 /* Bytes of memory the store holds in rows, texts and indexes. */
 WFSDEF size_t wfs_store_memory(const wfs_store *store);
+
+/* ------------------------------------------------------------------------
+ * >>regex-api  public: regular expressions
+ *
+ * JavaScript's (ECMAScript 2024), without look-around and back-references, so
+ * that a search takes time in proportion to the text, whatever the expression.
+ * --------------------------------------------------------------------- */
+
+typedef struct wfs_regex wfs_regex;
+
+/* Compile an expression. flags: letters of "gimsuy", NULL for none; g has no
+ * effect, y means that a match starts where the text starts. Without u, a text
+ * is a sequence of UTF-16 code units, as in JavaScript. *regex lives in the
+ * arena, is never changed, and is NULL on failure. Errors: VALIDATION (no
+ * expression of this dialect: the error, which may be NULL, has the piece and
+ * its offset), LIMIT (more than 10,000 instructions once repetitions are
+ * written out, 1,000 groups that capture, or groups nested deeper than 250),
+ * NO_MEMORY. Source of the semantics: ECMA-262, with annex B. */
+WFSDEF wfs_status wfs_regex_compile(wfs_arena *arena, const char *source,
+                                    const char *flags, wfs_regex **regex,
+                                    wfs_error *error);
+
+/* Whether the expression matches somewhere in a text of that many bytes of
+ * UTF-8. What is no UTF-8 counts as U+FFFD. scratch: an arena for what the
+ * search needs; all of it is given back to the arena. Errors: NO_MEMORY. */
+WFSDEF wfs_status wfs_regex_search(const wfs_regex *regex, wfs_arena *scratch,
+                                   const char *text, size_t size, bool *found);
 
 /* ------------------------------------------------------------------------
  * >>engine-api  public: what a workflow function may call
@@ -10061,6 +10090,2404 @@ static int wfsi_name_find(const wfsi_handle *handles, size_t count,
         if (handles[i] == handle)
             return (int)i;
     return 0;
+}
+
+/* ------------------------------------------------------------------------
+ * >>regex  private: regular expressions in linear time
+ *
+ * Owns the dialect (JavaScript's, without look-around and back-references),
+ * its programs, and the tables of Unicode that it needs. A search simulates all
+ * ways through the program at once, one character after the other, so that its
+ * time is bounded by the text's size times the program's. Calls >>base, and
+ * >>json for UTF-8. Called by >>match and >>mock.
+ * --------------------------------------------------------------------- */
+
+/* An option: (?!TEXT) is understood where TEXT is nothing but characters. */
+#define WFSI_REGEX_LITERAL_LOOKAHEAD 1u
+
+#define WFSI_REGEX_DEPTH 250        /* of groups in groups */
+#define WFSI_REGEX_GROUPS 1000      /* that capture */
+#define WFSI_REGEX_STATES 10000     /* of a program */
+#define WFSI_REGEX_UNBOUNDED UINT32_MAX
+
+typedef enum wfsi_regex_flag {
+    WFSI_REGEX_GLOBAL = 1,
+    WFSI_REGEX_IGNORE_CASE = 2,
+    WFSI_REGEX_MULTILINE = 4,
+    WFSI_REGEX_DOT_ALL = 8,
+    WFSI_REGEX_UNICODE = 16,
+    WFSI_REGEX_STICKY = 32
+} wfsi_regex_flag;
+
+/* --- tables of Unicode */
+
+/* A part of the code points, from start on: a letter for each run's class, and
+ * the run's size where it is not 1. */
+typedef struct wfsi_class_runs {
+    int32_t start;
+    const char *runs;
+} wfsi_class_runs;
+
+typedef struct wfsi_property {
+    const char *name, *other;
+    uint64_t classes;
+    bool is_category;
+} wfsi_property;
+
+/* From low to high, each step-th code is the same as itself + delta, which is
+ * the lowest of all that are the same. kinds: 1 without the flag u, 2 with. */
+typedef struct wfsi_case_range {
+    int32_t low, high, delta, step;
+    unsigned kinds;
+} wfsi_case_range;
+
+/* Unicode tables: made by tests/unicode_tables.js. */
+/* Of Unicode 17.0. */
+#define WFSI_CLASS_ALTERNATING 47
+
+static const wfsi_class_runs wfsi_class_table[] = {
+    {0x0, "Z32WR3TR3NORSRMR2I10R2S3R2A26NROULUB26NSOSZ33WRT4VRUVePSaVUVSK2UB"
+     "RfUKeQK3RA23SA7B24SB8v54AB2"},
+    {0x139, "v14AB2v46A2Bv2AB3A2Bv2A2BA3B2A4BA2BA3B3A2BA2Bv4A2BAB2v2A2BA3Bv2"
+     "A2B2EAB3E4ACBACBACBv14AB2v16AB2ACBv2A3B"},
+    {0x1FA, "v56AB7A2BA2B2v2A4Bv6AB69E2B26g9D7g2U4D12U14g5U7DUDU17F69hF29i13"
+     "v4DUv2d2gB3RAd4U2AfA3dAdA2BA17dA9B35AB2A3B3v22AB5v2Sv2"},
+    {0x3F9, "A2B2A51B48v34VF5H2v54A2Bv10AB2v96dA38d2DR6B41RMd2V2TdF31i14MiR"
+     "i2Ri2Rid8E27d4E4R2d11a6S3R2TR2V2i11RaR3E32DE10i13Fi7I10R4E2iE99"},
+    {0x6D4, "REi7aVF2i4D2i2VF3iE2I10E3V2ER14daEiE30i16F11d2E89i11Ed14I10E33"
+     "F9D2VR3Dd2FT2E22i2F2Di9Di3Di4Fd2R15dE25F3d2RdE11d5E24UE7a2"},
+    {0x892, "d5iF8E41DF10i12F2ai7F6i19jE54ijFEj3i8j4Fj2EF4i3E10i2R2I10RDE15i"
+     "j2dE8d2E2d2E22dE7dEd3E4d2FEj3i4d2j2d2j2FEd8jd4E2dE3"},
+    {0x9E2, "i2d2I10E2T2K6VTERFd2i2jdE6d4E2d2E22dE7dE2dE2dE2d2Fdj3i2d4i2d2i2"
+     "Fd3id7E4dEd7I10i2E3iRd10i2jdE9dE3dE22dE7dE2d"},
+    {0xAB5, "E5d2FEj3i5di2jdj2Fd2Ed15E2i2d2I10RTd7Ei3F3dij2dE8d2E2d2E22dE7d"
+     "E2dE5d2FEjiji4d2j2d2j2Fd7Fijd4E2dE3i2d2I10V"},
+    {0xB71, "EK6d10iEdE6d3E3dE4d3E2dEdE2d3E2d3E3d3E12d4j2ij2d3j3dj3Fd2Ed6j"
+     "d14I10K3V6TVd5ij3iE8dE3dE23dE16d2FEi3j4di3di3Fd7"},
+    {0xC55, "i2dE3dE2d2E2i2d2I10d7RK7VEij2RE8dE3dE23dE10dE5d2FEjij5dij2dj2iF"
+     "d7j2d5E3dE2i2d2I10dE2jd12i2j2E9dE3dE41F2Ej3i4"},
+    {0xD45, "dj3dj3FEVd4E3jK7E3i2d2I10K9VE6dij2dE18d3E24dE9dEd2E7d3Fd4j3i3di"
+     "dj8d6I10d2j2Rd12E48iE2i7d4TE6DF6iFRI10R2d37E2dE"},
+    {0xE85, "dE5dE24dEdE10iE2i6Fi2Ed2E5dDdF5iFdI10d2E4d32EV3R15VRV3F2V6I10"
+     "K10VFVFVFNONOG2E8dE36d4i14ji4FRF2E5i11di36dV8"},
+    {0xFC6, "FV6dV2R5V4R2d37E43j2i4ji5FjF2j2i2EI10R6E6j2i2E4i3Ej3E2j7E3i4E13"
+     "ij2i2j6iEjI10j3iV2A38dAd5Ad2B43RgB3E329dE4d2E7dEdE4d2"},
+    {0x1260, "E41dE4d2E33dE4d2E7dEdE4d2E15dE57dE4d2E67d2F3R9k9K11d3E16V10d6"
+     "A86d2B6d2ME620VRE17WE26NOd3E75R3J3E8d7E18i2FGd9E19i2GR2d9E18i2d12E13d"},
+    {0x176E, "E3di2d12E52F2ji7j8ij2F11R3DR3TEFd2I10d6K10d6R6MR4F3aFI10d6E35D"
+     "E53d7E5l2E34iEd5E70d10E31di3j4i2j3d4j2ij6F3d4Vd3R2I10E30d2E5d11E44"},
+    {0x19AC, "d4E26d6I10kd3V34E23i2j2id2R2E53jiji7dFjij2i8j6i2F8d2FI10d6I10"
+     "d6R7DR6d2F14Hi2F11i3F15d2F12d20i4jE47Fji5jij5ijGE8dR2I10R7V10"},
+    {0x1B6B, "F9V9R3i2jE30ji4j2i2GFi2E2I10E44Fji2j3iji3G2d8R4E36j8i8j2iFd3R5"
+     "I10d3E3I10E30D6R2B9v2d5A43d2A3R8d8F3RF13GF7E4FE6FE2GF2Ed5B44"},
+    {0x1D2C, "g63B13gB34g37F19i34F11v148AB9v96AB9A8B6d2A6d2B8A8B8A8B6d2A6d2"
+     "B8dAdAdAdAB8A8B14d2B8C8B8C8B8C8B5dB2A4CUBU3B3dB2A4CU3B4d2B2A4"},
+    {0x1FDC, "dU3B8A5U3d2B3dB2A4CU2dW11am2a2M6R2PQNP2QNPR8XYa5WR9PQR4L2R3SNO"
+     "R11SRLR10Wa5da10Kgd2K6S3NOgK10S3NOdg13d3"},
+    {0x20A0, "T34d14F13H4FH3F12d15V2AV4AV2BA3B2A3BVAV2nA5V6AVAVAVA4oBA4BE4B"
+     "V2B2A2S5AB4VSV2BVK16p16q16J3v2J4KV2d4S5V5S2V4SV2S"},
+    {0x21A4, "V2SV7SV31S2V2SVSV31S268V8NONOV20S2V7NOV81SV30S25V40S6V72d22V11"
+     "d21K60V26r26s26K22V183SV9SV54S8V111SV248NONONONONONONOK30V44S5N"},
+    {0x27C6, "OS31NONONONONOS16V256S131NONONONONONONONONONONOS63NONOS32NO"
+     "S258V48S21V2S6V39d2V138A48B48v2A3B2v6A4BAB2A"},
+    {0x2C76, "B6g2A3Bv96AB2V6v4F3v2d5R4KR2B38dBd5Bd2E56d7DRd14FE23d9E7dE7dE7"
+     "dE7dE7dE7dE7dE7di32R2PQPQR3PQRPQR9MR2MRPQ"},
+    {0x2E1E, "R2PQNONONONOR5tR10M2R4MRNR13V2R3NONONONOMd34V26dV89d12V214d26"
+     "V16WR3VDEJNONONONONOV2NONONONO"},
+    {0x301C, "MNO2VJ9F4G2MD5V2J3DERV2dE86d2F2u2D2EME90fD3Ed5E43dE94dV2K4V10"
+     "E32V38d9VE16V31dK10V30K8VK15V32K10V39K15V320E6592V64E21013DE1143d3V55"
+     "d9E40D6R2E268"},
+    {0xA60C, "DR3E16I10E2d20v46EFH3Ri8F2RDv28g2i2E70J10F2R6d8U23D9U2v12AB3"
+     "v62gB8v4A2Bv8DU2v4Ev2AB3v20A5BA5Bv14A4Bv2A2Bv14Ad20g4v2Eg2BE7i"},
+    {0xA803, "E3FE4iE23j2i2jV4Fd3K6V2TVd6E52R4d8j2E50j16Fid8R2I10d6F18E6R3ER"
+     "E2iI10E28i5F3R2E23i11jGd11RE29d3i3jE47Fj2i4j2i2j2GR13dDI10d4R2"},
+    {0xA9E0, "E5iDE9I10E5dE41i6j2i2j2i2d9E3iE8ijd2I10d2R4E16DE6V3EjijE50iEi3"
+     "E2i2E5iFEFEd24E2DR2E11ji2j2R2ED2jFd10E6d2E6d2E6d9E7"},
+    {0xAB27, "dE7dB43Ug4B9gU2d4B80E35j2ij2ij2RGFd2I10d6E11172d12E23d4E49d4"
+     "b2048c6400E366d2E106d38B7d12B5d5EiE10SE13dE5dEdE2dE2dE108U17V16E363ON"
+     "V16E64V2E54V8"},
+    {0xFDD0, "d32E12TV3F16R7NORd6F16RM2L2NONONONONONONONOR2NOR4L3R3dR4MNONON"
+     "OR3SMS3dRTR2d4E5dE135d2adR3TR3N"},
+    {0xFF09, "ORSRMR2I10R2S3R2A26NROULUB26NSOSNORNORfE10DE45D2E31d3E6d2E6d2"
+     "E6d2E3d3T2SUVT2dVS4V2d10a3V2d2E12dE26dE19dE2d"},
+    {0x1003F, "E15d2E14d34E123d5R3d4K45d3V9J53K4V17K2V3dV13d3Vd47V45Fd130E29"
+     "d3E49d15FK27d4E32K4d9E20JE8Jd5E38i5d5E30dRE36d4E8RJ5d42A40B40E78d2I10"
+     "d6A36d4B36d4E40d8E52"},
+    {0x10564, "d11RA11dA15dA7dA2dB11dB15dB7dB2d3E52d12E311d9E22d10E8d24gD2g3"
+     "dg42dg9d69E6d2EdE44dE2d3Ed2E23dRK8E23V2K7E31d8K9d48E19dE2d5K5E22K6d3R"},
+    {0x10920, "E26d5RE26d38E56d4K2E2K16d2K46Ei3di2d5i4E4dE3dE29d2F3d4FK9d7R9"
+     "d7E29K2RE29K3d32E8VE28F2d4K5R7d9E54d3R7E22d2K8E19d5K8E18d7R4d12K7d80"
+     "E73d55A51d13"},
+    {0x10CC0, "B51d7K6E36i4d8I10d6I10E4DEA22d3iF4MDB22d8S2d208K31dE42di2Md2"
+     "E2d16E3DE2d8RV8d33i3F3E29K10Ed8E22F11K4R5d22E18F4R4d38E21K7d20E23d9jij"
+     "E53i14F"},
+    {0x11047, "R7d4K20I10FE2i2Ed9Fi2jE45j3i4j2F2R2aR4id10ad2E25d7I10d6i3E36"
+     "i5ji6F2dI10R4Ej2Ed8E35FR2Ed9i2jE48j3i9jGE4R4F4RjiI10ERER3"},
+    {0x111E0, "dK20d11E18dE25j3i3j2iGFiR6iE2id62E7dEdE4dE15dE10Rd6E47ij3i6F2"
+     "d5I10d6i2j2dE8d2E2d2E22dE7dE2dE5dF2Ej2ij4d2j2d2j2Gd2E"},
+    {0x11351, "d6jd5E5j2d2F7d3F5d11E10dEd2EdE38dEj3i6djd2jdj4dj2FGFEFER2dR2"
+     "d8F2d29E53j3i8j2Fi2jFE4R5I10R2dRFE3d30E48j3i6jij4"},
+    {0x114BF, "i2jF2E2REd8I10d166E47j3i4d2j4i2jF2R23E4i2d34E48j3i8j2ijFiR3E"
+     "d11I10d6R13d19E43ijij2i6GFERd6I10d6I20d28E27d2ijij2i4ji4Fd4I10K2"},
+    {0x1173C, "R3VE7d185E44j3i9jF2Rd100A32B32I10K9d12E8d2Ed2E8dE2dE24j6dj2d2"
+     "i2GFEjEjFR3d9I10d70E8d2E39j3i4d2i2j4FEREjd27Ei10E40F2i4jEi4R8"},
+    {0x11A47, "Fd8Ei6j2i3E46i13jF2R3ER5d13E73d7R10d86iji3jijd88E33Rd14I10d6"
+     "E9dE37ji7di6jFER5d10I10K19d3R2E30d2i22dji7ji2ji2d73E7dE2dE38i6d3"},
+    {0x11D3A, "idi2di3FiF2Eid8I10d6E6dE2dE32j5di2dj2ijFEd7I10d6E41DE2d4I10"
+     "d246E19i2j2R2d7i2EjE13dE34j2i5d3j2iGFR13I10Fd85Ed15K21V8T4V17"},
+    {0x11FF2, "d13RE922d102J111dR5d11E196d2636E97R2d13E1072a16FE6F15d10E3995"
+     "d5E583d6841E30i12j3i2FI10d1734E569d7E31dI10d4R2E79dI10d6E30d2F5Rd10E48"
+     "F7R5V4D4RVd10I10dK7dE21d5E19d432D3E40"},
+    {0x16D6B, "D2R3I10d198A32B32K23R4d5A25d2B25d44E75d4iEj55d7i4D13d64D2RDF"
+     "d11j2D2J3d9E7382d41E32d97E115d8701D4dD7dD2dE291d15Ed29E3d2Ed14E4d8E396"
+     "d2308E107d5E13d3E9d7E10d2V"},
+    {0x1BC9D, "FiRa4d3932V240I10V3d3V436d6V23d15V16Sd15F46d2F23d9V116d60V246"
+     "d10V39d2V60G2F3V3G6a8F8V2F7V30F4V61d21V66F3Vd122K20d12K20d12V87d9K25"
+     "d135A26B26A26B7dB18A26B26AdA2d2A"},
+    {0x1D4A3, "d2A2d2A4dA8B4dBdB7dB11A26B26A2dA4d2A8dA7dB26A2dA4dA5dAd3A7d"
+     "B26A26B26A26B26A26B26A26B26A26B26A26B28d2A25SB25SB6A25SB25SB6A25SB25S"
+     "B6A25"},
+    {0x1D76F, "SB25SB6A25SB25SB6v2d2I50V512F55V4F50V8FV14FV2R5d15F5dF15d1104"
+     "B10EB20d6B6d213i7di17d2i7di2di5d5g62d33id112E45d3F7D7d2I10d4EVd320E30F"
+     "d17E44F4I10d5"},
+    {0x1E2FF, "Td464E27DF4I10d214E30F2EI10d4Rd192E31dE3iE2iE7i2E5id8EDd224E7"
+     "dE4dE2dE15dE197d2K9F7d41A34B34F3iF3Dd4I10d4R2d785K59VK3TK4d76K45VK15"
+     "d194E4d"},
+    {0x1EE05, "E27dE2dEd2EdE10dE4dEdEd6Ed4EdEdEdE3dE2dEd2EdEdEdEdEdE2dEd2E4d"
+     "E7dE4dE4dEdE10dE17d5E3dE5dE17d52"},
+    {0x1EEF0, "S2d270V44d4V100d12V15d2V15dV15dV37d10K13V35r26V6r26V6r26V36"
+     "d56V29d13V44d4V9d7V2d14V6d154V251U5V729d3V17d3V13d3V218d6V12d4Vd15V12"
+     "d4V56d8V10d6V40d8V30d2V12d4V2d14S9d39V344"},
+    {0x1FA58, "d8V14d2V13d3V11d3V57dVd4V16d2V12d4V10d7V147dV92I10Vd1029"
+     "E42720d32E4382d2E5774d2E7473d15E622d2466E542d1506E4939d5E8490d707463a"
+     "d30a96d128F240d65040c65534d2c65534d2"},
+};
+
+static const wfsi_property wfsi_properties[] = {
+    {"Lu", "Uppercase_Letter", UINT64_C(0x1), true},
+    {"Ll", "Lowercase_Letter", UINT64_C(0x2), true},
+    {"Lt", "Titlecase_Letter", UINT64_C(0x4), true},
+    {"Lm", "Modifier_Letter", UINT64_C(0x200100000008), true},
+    {"Lo", "Other_Letter", UINT64_C(0x40000010), true},
+    {"Mn", "Nonspacing_Mark", UINT64_C(0x2600000020), true},
+    {"Mc", "Spacing_Mark", UINT64_C(0x800000040), true},
+    {"Me", "Enclosing_Mark", UINT64_C(0x80), true},
+    {"Nd", "Decimal_Number", UINT64_C(0x100), true},
+    {"Nl", "Letter_Number", UINT64_C(0x60000000200), true},
+    {"No", "Other_Number", UINT64_C(0x1000000400), true},
+    {"Pc", "Connector_Punctuation", UINT64_C(0x800), true},
+    {"Pd", "Dash_Punctuation", UINT64_C(0x1000), true},
+    {"Ps", "Open_Punctuation", UINT64_C(0x2000), true},
+    {"Pe", "Close_Punctuation", UINT64_C(0x4000), true},
+    {"Pi", "Initial_Punctuation", UINT64_C(0x8000), true},
+    {"Pf", "Final_Punctuation", UINT64_C(0x10000), true},
+    {"Po", "Other_Punctuation", UINT64_C(0x80020000), true},
+    {"Sm", "Math_Symbol", UINT64_C(0x8000040000), true},
+    {"Sc", "Currency_Symbol", UINT64_C(0x80000), true},
+    {"Sk", "Modifier_Symbol", UINT64_C(0x400000100000), true},
+    {"So", "Other_Symbol", UINT64_C(0x190000200000), true},
+    {"Zs", "Space_Separator", UINT64_C(0x400000), true},
+    {"Zl", "Line_Separator", UINT64_C(0x800000), true},
+    {"Zp", "Paragraph_Separator", UINT64_C(0x1000000), true},
+    {"Cc", "Control", UINT64_C(0x2000000), true},
+    {"Cf", "Format", UINT64_C(0x4004000000), true},
+    {"Cs", "Surrogate", UINT64_C(0x8000000), true},
+    {"Co", "Private_Use", UINT64_C(0x10000000), true},
+    {"Cn", "Unassigned", UINT64_C(0x20000000), true},
+    {"LC", "Cased_Letter", UINT64_C(0x7), true},
+    {"L", "Letter", UINT64_C(0x20014000001F), true},
+    {"M", "Mark", UINT64_C(0x2E000000E0), true},
+    {"N", "Number", UINT64_C(0x61000000700), true},
+    {"P", "Punctuation", UINT64_C(0x8003F800), true},
+    {"S", "Symbol", UINT64_C(0x5980003C0000), true},
+    {"Z", "Separator", UINT64_C(0x1C00000), true},
+    {"C", "Other", UINT64_C(0x403E000000), true},
+    {"Combining_Mark", "Combining_Mark", UINT64_C(0x2E000000E0), true},
+    {"punct", "punct", UINT64_C(0x8003F800), true},
+    {"digit", "digit", UINT64_C(0x100), true},
+    {"cntrl", "cntrl", UINT64_C(0x2000000), true},
+    {"Alphabetic", "Alpha", UINT64_C(0x3E2F4000021F), false},
+    {"Uppercase", "Upper", UINT64_C(0xA0000000001), false},
+    {"Lowercase", "Lower", UINT64_C(0x140340000002), false},
+    {"ID_Start", "IDS", UINT64_C(0x47A14000021F), false},
+    {"ID_Continue", "IDC", UINT64_C(0x47FFC0000B7F), false},
+    {"Any", "Any", UINT64_C(0x7FFFFFFFFFFF), false},
+    {"Assigned", "Assigned", UINT64_C(0x7FFFDFFFFFFF), false},
+};
+
+static const wfsi_case_range wfsi_case_table[] = {
+    {97, 122, -32, 1, 3}, {224, 246, -32, 1, 3}, {248, 254, -32, 1, 3},
+    {257, 303, -1, 2, 3}, {307, 311, -1, 2, 3}, {314, 328, -1, 2, 3},
+    {331, 375, -1, 2, 3}, {376, 376, -121, 1, 3}, {378, 382, -1, 2, 3},
+    {383, 383, -300, 1, 2}, {387, 389, -1, 2, 3}, {392, 392, -1, 1, 3},
+    {396, 396, -1, 1, 3}, {402, 402, -1, 1, 3}, {409, 409, -1, 1, 3},
+    {417, 421, -1, 2, 3}, {424, 424, -1, 1, 3}, {429, 429, -1, 1, 3},
+    {432, 432, -1, 1, 3}, {436, 438, -1, 2, 3}, {441, 441, -1, 1, 3},
+    {445, 445, -1, 1, 3}, {453, 453, -1, 1, 3}, {454, 454, -2, 1, 3},
+    {456, 456, -1, 1, 3}, {457, 457, -2, 1, 3}, {459, 459, -1, 1, 3},
+    {460, 460, -2, 1, 3}, {462, 476, -1, 2, 3}, {477, 477, -79, 1, 3},
+    {479, 495, -1, 2, 3}, {498, 498, -1, 1, 3}, {499, 499, -2, 1, 3},
+    {501, 501, -1, 1, 3}, {502, 502, -97, 1, 3}, {503, 503, -56, 1, 3},
+    {505, 543, -1, 2, 3}, {544, 544, -130, 1, 3}, {547, 563, -1, 2, 3},
+    {572, 572, -1, 1, 3}, {573, 573, -163, 1, 3}, {578, 578, -1, 1, 3},
+    {579, 579, -195, 1, 3}, {583, 591, -1, 2, 3}, {595, 595, -210, 1, 3},
+    {596, 596, -206, 1, 3}, {598, 599, -205, 1, 3}, {601, 601, -202, 1, 3},
+    {603, 603, -203, 1, 3}, {608, 608, -205, 1, 3}, {611, 611, -207, 1, 3},
+    {616, 616, -209, 1, 3}, {617, 617, -211, 1, 3}, {623, 623, -211, 1, 3},
+    {626, 626, -213, 1, 3}, {629, 629, -214, 1, 3}, {640, 640, -218, 1, 3},
+    {643, 643, -218, 1, 3}, {648, 648, -218, 1, 3}, {649, 649, -69, 1, 3},
+    {650, 651, -217, 1, 3}, {652, 652, -71, 1, 3}, {658, 658, -219, 1, 3},
+    {881, 883, -1, 2, 3}, {887, 887, -1, 1, 3}, {921, 921, -84, 1, 3},
+    {924, 924, -743, 1, 3}, {940, 940, -38, 1, 3}, {941, 943, -37, 1, 3},
+    {945, 952, -32, 1, 3}, {953, 953, -116, 1, 3}, {954, 955, -32, 1, 3},
+    {956, 956, -775, 1, 3}, {957, 961, -32, 1, 3}, {962, 962, -31, 1, 3},
+    {963, 971, -32, 1, 3}, {972, 972, -64, 1, 3}, {973, 974, -63, 1, 3},
+    {976, 976, -62, 1, 3}, {977, 977, -57, 1, 3}, {981, 981, -47, 1, 3},
+    {982, 982, -54, 1, 3}, {983, 983, -8, 1, 3}, {985, 1007, -1, 2, 3},
+    {1008, 1008, -86, 1, 3}, {1009, 1009, -80, 1, 3}, {1011, 1011, -116, 1, 3},
+    {1012, 1012, -92, 1, 2}, {1013, 1013, -96, 1, 3}, {1016, 1016, -1, 1, 3},
+    {1017, 1017, -7, 1, 3}, {1019, 1019, -1, 1, 3}, {1021, 1023, -130, 1, 3},
+    {1072, 1103, -32, 1, 3}, {1104, 1119, -80, 1, 3}, {1121, 1153, -1, 2, 3},
+    {1163, 1215, -1, 2, 3}, {1218, 1230, -1, 2, 3}, {1231, 1231, -15, 1, 3},
+    {1233, 1327, -1, 2, 3}, {1377, 1414, -48, 1, 3}, {5112, 5117, -8, 1, 3},
+    {7296, 7296, -6254, 1, 3}, {7297, 7297, -6253, 1, 3},
+    {7298, 7298, -6244, 1, 3}, {7299, 7300, -6242, 1, 3},
+    {7301, 7301, -6243, 1, 3}, {7302, 7302, -6236, 1, 3},
+    {7303, 7303, -6181, 1, 3}, {7306, 7306, -1, 1, 3},
+    {7312, 7354, -3008, 1, 3}, {7357, 7359, -3008, 1, 3},
+    {7681, 7829, -1, 2, 3}, {7835, 7835, -59, 1, 3}, {7838, 7838, -7615, 1, 2},
+    {7841, 7935, -1, 2, 3}, {7944, 7951, -8, 1, 3}, {7960, 7965, -8, 1, 3},
+    {7976, 7983, -8, 1, 3}, {7992, 7999, -8, 1, 3}, {8008, 8013, -8, 1, 3},
+    {8025, 8031, -8, 2, 3}, {8040, 8047, -8, 1, 3}, {8072, 8079, -8, 1, 2},
+    {8088, 8095, -8, 1, 2}, {8104, 8111, -8, 1, 2}, {8120, 8121, -8, 1, 3},
+    {8122, 8123, -74, 1, 3}, {8124, 8124, -9, 1, 2}, {8126, 8126, -7289, 1, 3},
+    {8136, 8139, -86, 1, 3}, {8140, 8140, -9, 1, 2}, {8147, 8147, -7235, 1, 2},
+    {8152, 8153, -8, 1, 3}, {8154, 8155, -100, 1, 3}, {8163, 8163, -7219, 1, 2},
+    {8168, 8169, -8, 1, 3}, {8170, 8171, -112, 1, 3}, {8172, 8172, -7, 1, 3},
+    {8184, 8185, -128, 1, 3}, {8186, 8187, -126, 1, 3}, {8188, 8188, -9, 1, 2},
+    {8486, 8486, -7549, 1, 2}, {8490, 8490, -8415, 1, 2},
+    {8491, 8491, -8294, 1, 2}, {8526, 8526, -28, 1, 3}, {8560, 8575, -16, 1, 3},
+    {8580, 8580, -1, 1, 3}, {9424, 9449, -26, 1, 3}, {11312, 11359, -48, 1, 3},
+    {11361, 11361, -1, 1, 3}, {11362, 11362, -10743, 1, 3},
+    {11363, 11363, -3814, 1, 3}, {11364, 11364, -10727, 1, 3},
+    {11365, 11365, -10795, 1, 3}, {11366, 11366, -10792, 1, 3},
+    {11368, 11372, -1, 2, 3}, {11373, 11373, -10780, 1, 3},
+    {11374, 11374, -10749, 1, 3}, {11375, 11375, -10783, 1, 3},
+    {11376, 11376, -10782, 1, 3}, {11379, 11379, -1, 1, 3},
+    {11382, 11382, -1, 1, 3}, {11390, 11391, -10815, 1, 3},
+    {11393, 11491, -1, 2, 3}, {11500, 11502, -1, 2, 3},
+    {11507, 11507, -1, 1, 3}, {11520, 11557, -7264, 1, 3},
+    {11559, 11559, -7264, 1, 3}, {11565, 11565, -7264, 1, 3},
+    {42561, 42569, -1, 2, 3}, {42570, 42570, -35266, 1, 3},
+    {42571, 42571, -35267, 1, 3}, {42573, 42605, -1, 2, 3},
+    {42625, 42651, -1, 2, 3}, {42787, 42799, -1, 2, 3},
+    {42803, 42863, -1, 2, 3}, {42874, 42876, -1, 2, 3},
+    {42877, 42877, -35332, 1, 3}, {42879, 42887, -1, 2, 3},
+    {42892, 42892, -1, 1, 3}, {42893, 42893, -42280, 1, 3},
+    {42897, 42899, -1, 2, 3}, {42903, 42921, -1, 2, 3},
+    {42922, 42922, -42308, 1, 3}, {42923, 42923, -42319, 1, 3},
+    {42924, 42924, -42315, 1, 3}, {42925, 42925, -42305, 1, 3},
+    {42926, 42926, -42308, 1, 3}, {42928, 42928, -42258, 1, 3},
+    {42929, 42929, -42282, 1, 3}, {42930, 42930, -42261, 1, 3},
+    {42933, 42947, -1, 2, 3}, {42948, 42948, -48, 1, 3},
+    {42949, 42949, -42307, 1, 3}, {42950, 42950, -35384, 1, 3},
+    {42952, 42954, -1, 2, 3}, {42955, 42955, -42343, 1, 3},
+    {42957, 42971, -1, 2, 3}, {42972, 42972, -42561, 1, 3},
+    {42998, 42998, -1, 1, 3}, {43859, 43859, -928, 1, 3},
+    {43888, 43967, -38864, 1, 3}, {64262, 64262, -1, 1, 2},
+    {65345, 65370, -32, 1, 3}, {66600, 66639, -40, 1, 2},
+    {66776, 66811, -40, 1, 2}, {66967, 66977, -39, 1, 2},
+    {66979, 66993, -39, 1, 2}, {66995, 67001, -39, 1, 2},
+    {67003, 67004, -39, 1, 2}, {68800, 68850, -64, 1, 2},
+    {68976, 68997, -32, 1, 2}, {71872, 71903, -32, 1, 2},
+    {93792, 93823, -32, 1, 2}, {93883, 93907, -27, 1, 2},
+    {125218, 125251, -34, 1, 2},
+};
+/* End of the Unicode tables. */
+
+static int wfsi_class_of_letter(char letter)
+{
+    return letter <= 'Z' ? letter - 'A' : letter - 'a' + 26;
+}
+
+/* A letter, then maybe digits; returns the run's size. */
+static int32_t wfsi_class_run(const char **at)
+{
+    int32_t size = 0;
+
+    for (++*at; wfsi_is_digit(**at); ++*at)
+        size = size * 10 + (**at - '0');
+    return size != 0 ? size : 1;
+}
+
+/* The class of a code point: a bit's number in wfsi_property.classes. */
+static int wfsi_class_of(int32_t code)
+{
+    size_t low = 0, high = WFSI_COUNT(wfsi_class_table), middle;
+    const char *at;
+    int32_t start, size;
+    int number;
+
+    while (high - low > 1) {
+        middle = low + (high - low) / 2;
+        if (wfsi_class_table[middle].start <= code)
+            low = middle;
+        else
+            high = middle;
+    }
+    start = wfsi_class_table[low].start;
+    at = wfsi_class_table[low].runs;
+    for (;;) {
+        number = wfsi_class_of_letter(*at);
+        size = wfsi_class_run(&at);
+        if (code - start < size)
+            break;
+        start += size;
+    }
+    return number == WFSI_CLASS_ALTERNATING ? (code - start) & 1 : number;
+}
+
+static const wfsi_property *wfsi_find_property(const char *name, size_t size)
+{
+    size_t i;
+
+    for (i = 0; i < WFSI_COUNT(wfsi_properties); i++) {
+        const wfsi_property *row = &wfsi_properties[i];
+
+        if ((strlen(row->name) == size && memcmp(row->name, name, size) == 0) ||
+            (strlen(row->other) == size && memcmp(row->other, name, size) == 0))
+            return row;
+    }
+    return NULL;
+}
+
+static bool wfsi_code_has(int32_t code, const char *property)
+{
+    return code >= 0 &&
+           (wfsi_find_property(property, strlen(property))->classes >>
+                wfsi_class_of(code) & 1) != 0;
+}
+
+static unsigned wfsi_case_kind(unsigned flags)
+{
+    return (flags & WFSI_REGEX_UNICODE) != 0 ? 2 : 1;
+}
+
+/* The lowest code that is the same when case is ignored. */
+static int32_t wfsi_fold(int32_t code, unsigned flags)
+{
+    const wfsi_case_range *range = wfsi_case_table;
+    const wfsi_case_range *end = range + WFSI_COUNT(wfsi_case_table);
+
+    if (code < 0x80)
+        return code >= 'a' && code <= 'z' ? code - 32 : code;
+    for (; range < end && range->low <= code; range++)
+        if (code <= range->high && (code - range->low) % range->step == 0 &&
+            (range->kinds & wfsi_case_kind(flags)) != 0)
+            return code + range->delta;
+    return code;
+}
+
+#define WFSI_CASE_SAME 4    /* no more codes than that are the same */
+
+/* All codes that are the same when case is ignored; returns how many. */
+static size_t wfsi_same_case(int32_t code, unsigned flags, int32_t *same)
+{
+    size_t i, count = 1;
+    int32_t other;
+
+    same[0] = wfsi_fold(code, flags);
+    for (i = 0; i < WFSI_COUNT(wfsi_case_table); i++) {
+        const wfsi_case_range *range = &wfsi_case_table[i];
+
+        other = same[0] - range->delta;
+        if (other >= range->low && other <= range->high &&
+            (range->kinds & wfsi_case_kind(flags)) != 0 &&
+            (other - range->low) % range->step == 0 && count < WFSI_CASE_SAME)
+            same[count++] = other;
+    }
+    return count;
+}
+
+/* --- sets of characters */
+
+typedef struct wfsi_range {
+    int32_t low, high;
+} wfsi_range;
+
+static const wfsi_range wfsi_digit_ranges[] = {{'0', '9'}};
+static const wfsi_range wfsi_word_ranges[] = {
+    {'0', '9'}, {'A', 'Z'}, {'_', '_'}, {'a', 'z'}};
+static const wfsi_range wfsi_word_fold_ranges[] = {
+    {'0', '9'}, {'A', 'Z'}, {'_', '_'}, {'a', 'z'}, {0x17F, 0x17F},
+    {0x212A, 0x212A}};
+static const wfsi_range wfsi_space_ranges[] = {
+    {0x09, 0x0D}, {0x20, 0x20}, {0xA0, 0xA0}, {0x1680, 0x1680},
+    {0x2000, 0x200A}, {0x2028, 0x2029}, {0x202F, 0x202F}, {0x205F, 0x205F},
+    {0x3000, 0x3000}, {0xFEFF, 0xFEFF}};
+static const wfsi_range wfsi_white_space_ranges[] = {
+    {0x09, 0x0D}, {0x20, 0x20}, {0x85, 0x85}, {0xA0, 0xA0}, {0x1680, 0x1680},
+    {0x2000, 0x200A}, {0x2028, 0x2029}, {0x202F, 0x202F}, {0x205F, 0x205F},
+    {0x3000, 0x3000}};
+static const wfsi_range wfsi_ascii_ranges[] = {{0, 0x7F}};
+
+/* ranges: ascending, not touching each other. */
+typedef struct wfsi_regex_set {
+    const wfsi_range *ranges;
+    size_t count;
+    uint64_t classes;           /* of Unicode, in addition */
+    bool negated;
+    bool ascii[128];            /* the answers, negation and case included */
+} wfsi_regex_set;
+
+static bool wfsi_set_lists(const wfsi_regex_set *set, int32_t code)
+{
+    size_t low = 0, high = set->count, middle;
+
+    while (low < high) {
+        middle = low + (high - low) / 2;
+        if (set->ranges[middle].high < code)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low < set->count && set->ranges[low].low <= code)
+        return true;
+    return set->classes != 0 && (set->classes >> wfsi_class_of(code) & 1) != 0;
+}
+
+/* same: the codes that are the same as the one asked for, itself included. */
+static bool wfsi_set_holds(const wfsi_regex_set *set, const int32_t *same,
+                           size_t count)
+{
+    size_t i;
+
+    for (i = 0; i < count; i++)
+        if (wfsi_set_lists(set, same[i]))
+            return !set->negated;
+    return set->negated;
+}
+
+/* --- text as characters */
+
+#define WFSI_NO_UNIT (-1)
+
+/* Reads UTF-8 as code points (whole) or as UTF-16 code units. Lone surrogates
+ * that were encoded as if they were characters stand for themselves, any other
+ * fault for U+FFFD. A place between the halves of a pair is given as the place
+ * after it. */
+typedef struct wfsi_decoder {
+    const char *text;
+    size_t size;
+    size_t at, next;            /* where `here` starts and ends */
+    int32_t here;
+    int32_t low;                /* the other half, to come; 0: none */
+    bool whole;
+} wfsi_decoder;
+
+/* The surrogate encoded in three bytes here, or -1. */
+static int32_t wfsi_decoder_surrogate(const wfsi_decoder *decoder, size_t at)
+{
+    const unsigned char *byte = (const unsigned char *)decoder->text + at;
+
+    if (decoder->size - at < 3 || byte[0] != 0xED || (byte[1] & 0xE0) != 0xA0 ||
+        (byte[2] & 0xC0) != 0x80)
+        return -1;
+    return 0xD000 | (byte[1] & 0x3F) << 6 | (byte[2] & 0x3F);
+}
+
+static int32_t wfsi_join_surrogates(int32_t high, int32_t low)
+{
+    return 0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00);
+}
+
+static void wfsi_decoder_decode_surrogate(wfsi_decoder *decoder)
+{
+    int32_t low;
+
+    decoder->next = decoder->at + 3;
+    if (!decoder->whole || !wfsi_is_high_surrogate(decoder->here))
+        return;
+    low = wfsi_decoder_surrogate(decoder, decoder->next);
+    if (wfsi_is_low_surrogate(low)) {
+        decoder->here = wfsi_join_surrogates(decoder->here, low);
+        decoder->next += 3;
+    }
+}
+
+/* What starts at `at` and is not ASCII. */
+WFSI_APART
+static void wfsi_decoder_decode(wfsi_decoder *decoder)
+{
+    const unsigned char *byte = (const unsigned char *)decoder->text +
+                                decoder->at;
+    size_t size, i;
+    int32_t code;
+    bool valid;
+
+    decoder->here = wfsi_decoder_surrogate(decoder, decoder->at);
+    if (decoder->here >= 0) {
+        wfsi_decoder_decode_surrogate(decoder);
+        return;
+    }
+    size = wfsi_utf8_sequence(decoder->text + decoder->at,
+                              decoder->text + decoder->size, &valid);
+    decoder->next = decoder->at + size;
+    code = byte[0] & (0x7F >> size);
+    for (i = 1; i < size; i++)
+        code = code << 6 | (byte[i] & 0x3F);
+    if (!valid)
+        code = 0xFFFD;
+    if (code > 0xFFFF && !decoder->whole) {
+        decoder->low = 0xDC00 + (code & 0x3FF);
+        code = 0xD800 + ((code - 0x10000) >> 10);
+    }
+    decoder->here = code;
+}
+
+WFSI_INLINE void wfsi_decoder_advance(wfsi_decoder *decoder)
+{
+    decoder->at = decoder->next;
+    if (decoder->low != 0) {
+        decoder->here = decoder->low;
+        decoder->low = 0;
+    } else if (decoder->at >= decoder->size) {
+        decoder->here = WFSI_NO_UNIT;
+    } else if ((unsigned char)decoder->text[decoder->at] < 0x80) {
+        decoder->here = (unsigned char)decoder->text[decoder->at];
+        decoder->next = decoder->at + 1;
+    } else {
+        wfsi_decoder_decode(decoder);
+    }
+}
+
+static void wfsi_decoder_open(wfsi_decoder *decoder, const char *text,
+                              size_t size, bool whole)
+{
+    memset(decoder, 0, sizeof *decoder);
+    decoder->text = text;
+    decoder->size = size;
+    decoder->whole = whole;
+    wfsi_decoder_advance(decoder);
+}
+
+/* --- programs */
+
+typedef enum wfsi_regex_op {
+    WFSI_OP_CHAR,               /* a: the code, folded */
+    WFSI_OP_NOT_NEWLINE,
+    WFSI_OP_ANY,
+    WFSI_OP_SET,                /* a: the set's number */
+    WFSI_OP_MATCH,
+    WFSI_OP_JUMP,               /* to a */
+    WFSI_OP_SPLIT,              /* to a, and if that fails, to b */
+    WFSI_OP_SAVE,               /* the place, in slot a */
+    WFSI_OP_UNSET,              /* group a took no part so far */
+    WFSI_OP_PROGRESS,           /* the loop has consumed something this time */
+    WFSI_OP_BEGIN,
+    WFSI_OP_BEGIN_LINE,
+    WFSI_OP_END,
+    WFSI_OP_END_LINE,
+    WFSI_OP_BOUNDARY,
+    WFSI_OP_NO_BOUNDARY,
+    WFSI_OP_NOT_TEXT            /* texts[a] and on, b codes, do not follow */
+} wfsi_regex_op;
+
+/* loops: in how many it lies that might go round without consuming anything.
+ * The outermost of them have consumed something this time round, the others
+ * have not; so there are loops + 1 states to be in at this place, which are
+ * numbered from `state` on. */
+typedef struct wfsi_instruction {
+    wfsi_regex_op op;
+    uint32_t a, b;
+    uint32_t loops, state;
+} wfsi_instruction;
+
+struct wfs_regex {
+    const wfsi_instruction *program;
+    const wfsi_regex_set *sets;
+    const int32_t *texts;
+    uint32_t size;              /* instructions */
+    uint32_t states;
+    uint32_t groups;            /* that capture, without the whole match */
+    unsigned flags;
+    bool first[128];            /* can a match not at the text's start begin */
+    bool first_other;           /* with this one, with one beyond ASCII, */
+    bool first_none;            /* with nothing, being empty */
+};
+
+static bool wfsi_is_newline(int32_t code)
+{
+    return code == '\n' || code == '\r' || code == 0x2028 || code == 0x2029;
+}
+
+static bool wfsi_is_word(int32_t code, unsigned flags)
+{
+    unsigned fold = WFSI_REGEX_IGNORE_CASE | WFSI_REGEX_UNICODE;
+
+    if (code < 0x80)
+        return code == '_' || (code >= '0' && code <= '9') ||
+               ((code | 0x20) >= 'a' && (code | 0x20) <= 'z');
+    return (flags & fold) == fold && (code == 0x17F || code == 0x212A);
+}
+
+/* --- the parser */
+
+typedef enum wfsi_regex_kind {
+    WFSI_NODE_LEAF,             /* one instruction */
+    WFSI_NODE_SEQUENCE,
+    WFSI_NODE_CHOICE,
+    WFSI_NODE_GROUP,
+    WFSI_NODE_REPEAT
+} wfsi_regex_kind;
+
+typedef struct wfsi_regex_node {
+    struct wfsi_regex_node *child, *next;
+    wfsi_regex_kind kind;
+    bool nullable;              /* may match without consuming */
+    bool greedy;
+    wfsi_instruction leaf;
+    uint32_t min, max;          /* REPEAT */
+    uint32_t group, last_group; /* GROUP; REPEAT: those above and up to that */
+    size_t at, end;             /* REPEAT: bytes of the source */
+} wfsi_regex_node;
+
+typedef struct wfsi_regex_name {
+    const char *text;
+    size_t size;
+} wfsi_regex_name;
+
+typedef struct wfsi_regex_parser {
+    wfs_arena *arena;           /* of the result */
+    wfs_arena nodes;            /* and of what is needed until it is there */
+    wfs_error *error;
+    wfsi_decoder in;
+    unsigned flags, options, depth;
+    uint32_t groups, all_groups;
+    bool has_names;
+    wfsi_regex_name *names;
+    wfsi_range *ranges;         /* of the set at hand */
+    uint64_t classes;
+    wfsi_instruction *program;
+    wfsi_regex_set *sets;
+    int32_t *texts;
+    uint32_t loops, states;         /* see wfsi_instruction */
+    const wfsi_regex_node *repeat;  /* the innermost that is being emitted */
+} wfsi_regex_parser;
+
+/* The piece of the source from there up to where the parser is. */
+static wfs_status wfsi_regex_refuse(const wfsi_regex_parser *parser,
+                                    wfs_status code, size_t from,
+                                    const char *what)
+{
+    size_t end = parser->in.at > from ? parser->in.at : parser->in.next;
+    size_t size = end > from ? end - from : 0;
+
+    if (size == 0)
+        wfsi_error(parser->error, code, "%s at %i", what, (int64_t)from);
+    else
+        wfsi_error(parser->error, code, "%s: \"%n\" at %i", what,
+                   parser->in.text + from, size, (int64_t)from);
+    if (parser->error != NULL) {
+        parser->error->offset = from;
+        parser->error->line = 1;
+        parser->error->column = from + 1;
+    }
+    return code;
+}
+
+static wfs_status wfsi_regex_invalid(const wfsi_regex_parser *parser,
+                                     size_t from, const char *what)
+{
+    return wfsi_regex_refuse(parser, WFS_ERR_VALIDATION, from, what);
+}
+
+static bool wfsi_regex_has(const wfsi_regex_parser *parser, unsigned flag)
+{
+    return (parser->flags & flag) != 0;
+}
+
+static bool wfsi_regex_accept(wfsi_regex_parser *parser, int32_t code)
+{
+    if (parser->in.here != code)
+        return false;
+    wfsi_decoder_advance(&parser->in);
+    return true;
+}
+
+static wfs_status wfsi_regex_new(wfsi_regex_parser *parser,
+                                 wfsi_regex_kind kind, wfsi_regex_node **node)
+{
+    *node = (wfsi_regex_node *)wfsi_arena_zeroed(&parser->nodes,
+                                                 sizeof **node);
+    if (*node == NULL)
+        return wfsi_no_memory(parser->error);
+    (*node)->kind = kind;
+    return WFS_OK;
+}
+
+static wfs_status wfsi_regex_leaf(wfsi_regex_parser *parser, wfsi_regex_op op,
+                                  uint32_t a, wfsi_regex_node **node)
+{
+    WFS_TRY(wfsi_regex_new(parser, WFSI_NODE_LEAF, node));
+    (*node)->leaf.op = op;
+    (*node)->leaf.a = a;
+    (*node)->nullable = op > WFSI_OP_MATCH;
+    return WFS_OK;
+}
+
+static wfs_status wfsi_regex_char(wfsi_regex_parser *parser, int32_t code,
+                                  wfsi_regex_node **node)
+{
+    if (wfsi_regex_has(parser, WFSI_REGEX_IGNORE_CASE))
+        code = wfsi_fold(code, parser->flags);
+    return wfsi_regex_leaf(parser, WFSI_OP_CHAR, (uint32_t)code, node);
+}
+
+/* --- the parser: sets */
+
+static wfs_status wfsi_regex_add(wfsi_regex_parser *parser, int32_t low,
+                                 int32_t high)
+{
+    wfsi_range range;
+
+    range.low = low;
+    range.high = high;
+    if (!wfsi_array_reserve(&parser->nodes.allocator, parser->ranges, 1))
+        return wfsi_no_memory(parser->error);
+    wfsi_array_push(parser->ranges, range);
+    return WFS_OK;
+}
+
+static wfs_status wfsi_regex_add_table(wfsi_regex_parser *parser,
+                                       const wfsi_range *ranges, size_t count,
+                                       bool negated)
+{
+    int32_t next = 0;
+    size_t i;
+
+    for (i = 0; i < count; i++) {
+        if (!negated)
+            WFS_TRY(wfsi_regex_add(parser, ranges[i].low, ranges[i].high));
+        else if (ranges[i].low > next)
+            WFS_TRY(wfsi_regex_add(parser, next, ranges[i].low - 1));
+        next = ranges[i].high + 1;
+    }
+    return negated ? wfsi_regex_add(parser, next, 0x10FFFF) : WFS_OK;
+}
+
+/* \d \D \s \S \w \W; *found: whether it was one of these. */
+static wfs_status wfsi_regex_add_escape(wfsi_regex_parser *parser,
+                                        int32_t letter, bool *found)
+{
+    unsigned fold = WFSI_REGEX_IGNORE_CASE | WFSI_REGEX_UNICODE;
+    bool negated = letter == 'D' || letter == 'S' || letter == 'W';
+
+    *found = true;
+    if (letter == 'd' || letter == 'D')
+        return wfsi_regex_add_table(parser, wfsi_digit_ranges,
+                                    WFSI_COUNT(wfsi_digit_ranges), negated);
+    if (letter == 's' || letter == 'S')
+        return wfsi_regex_add_table(parser, wfsi_space_ranges,
+                                    WFSI_COUNT(wfsi_space_ranges), negated);
+    *found = letter == 'w' || letter == 'W';
+    if (!*found)
+        return WFS_OK;
+    if ((parser->flags & fold) == fold)
+        return wfsi_regex_add_table(parser, wfsi_word_fold_ranges,
+                                    WFSI_COUNT(wfsi_word_fold_ranges), negated);
+    return wfsi_regex_add_table(parser, wfsi_word_ranges,
+                                WFSI_COUNT(wfsi_word_ranges), negated);
+}
+
+static bool wfsi_bytes_are(const char *bytes, size_t size, const char *text)
+{
+    return strlen(text) == size && memcmp(bytes, text, size) == 0;
+}
+
+/* NAME, or General_Category=NAME. */
+static wfs_status wfsi_regex_add_property(wfsi_regex_parser *parser,
+                                          const char *name, size_t size,
+                                          size_t start, bool negated)
+{
+    const char *equals = (const char *)memchr(name, '=', size);
+    const wfsi_property *property;
+    size_t prefix = equals != NULL ? (size_t)(equals - name) : 0;
+
+    if (wfsi_bytes_are(name, size, "ASCII"))
+        return wfsi_regex_add_table(parser, wfsi_ascii_ranges, 1, negated);
+    if (wfsi_bytes_are(name, size, "White_Space") ||
+        wfsi_bytes_are(name, size, "space"))
+        return wfsi_regex_add_table(parser, wfsi_white_space_ranges,
+                                    WFSI_COUNT(wfsi_white_space_ranges),
+                                    negated);
+    if (equals != NULL && !wfsi_bytes_are(name, prefix, "General_Category") &&
+        !wfsi_bytes_are(name, prefix, "gc"))
+        return wfsi_regex_invalid(parser, start, "of the properties with a "
+                                  "value only General_Category is supported");
+    if (equals != NULL) {
+        name += prefix + 1;
+        size -= prefix + 1;
+    }
+    property = wfsi_find_property(name, size);
+    if (property == NULL || (equals != NULL && !property->is_category))
+        return wfsi_regex_invalid(parser, start,
+                                  "the property is unknown or not supported");
+    parser->classes |= negated ? ~property->classes : property->classes;
+    return WFS_OK;
+}
+
+/* The letter p or P, and {...}. */
+static wfs_status wfsi_regex_property(wfsi_regex_parser *parser, size_t start)
+{
+    bool negated = parser->in.here == 'P';
+    size_t from, size;
+
+    wfsi_decoder_advance(&parser->in);
+    if (!wfsi_regex_accept(parser, '{'))
+        return wfsi_regex_invalid(parser, start, "invalid property name");
+    from = parser->in.at;
+    while (parser->in.here != '}' && parser->in.here != WFSI_NO_UNIT)
+        wfsi_decoder_advance(&parser->in);
+    size = parser->in.at - from;
+    if (!wfsi_regex_accept(parser, '}'))
+        return wfsi_regex_invalid(parser, start, "invalid property name");
+    return wfsi_regex_add_property(parser, parser->in.text + from, size, start,
+                                   negated);
+}
+
+static int wfsi_compare_ranges(const void *left, const void *right)
+{
+    const wfsi_range *first = (const wfsi_range *)left;
+    const wfsi_range *second = (const wfsi_range *)right;
+
+    if (first->low != second->low)
+        return first->low < second->low ? -1 : 1;
+    return (first->high > second->high) - (first->high < second->high);
+}
+
+/* Sort them and join those that touch; returns how many are left. */
+static size_t wfsi_merge_ranges(wfsi_range *ranges, size_t count)
+{
+    size_t i, kept = 0;
+
+    if (count == 0)
+        return 0;
+    qsort(ranges, count, sizeof *ranges, wfsi_compare_ranges);
+    for (i = 1; i < count; i++) {
+        if (ranges[i].low > ranges[kept].high + 1)
+            ranges[++kept] = ranges[i];
+        else if (ranges[i].high > ranges[kept].high)
+            ranges[kept].high = ranges[i].high;
+    }
+    return kept + 1;
+}
+
+static void wfsi_set_answer_ascii(wfsi_regex_set *set, unsigned flags)
+{
+    int32_t same[WFSI_CASE_SAME];
+    size_t count = 1;
+    int32_t code;
+
+    for (code = 0; code < 128; code++) {
+        same[0] = code;
+        if ((flags & WFSI_REGEX_IGNORE_CASE) != 0)
+            count = wfsi_same_case(code, flags, same);
+        set->ascii[code] = wfsi_set_holds(set, same, count);
+    }
+}
+
+/* A set of all that was added since the last one. */
+static wfs_status wfsi_regex_set_leaf(wfsi_regex_parser *parser, bool negated,
+                                      wfsi_regex_node **node)
+{
+    wfsi_regex_set set;
+    wfsi_range *ranges;
+
+    memset(&set, 0, sizeof set);
+    set.classes = parser->classes;
+    set.negated = negated;
+    set.count = wfsi_merge_ranges(parser->ranges,
+                                  wfsi_array_count(parser->ranges));
+    ranges = (wfsi_range *)wfsi_arena_allocate(parser->arena,
+                                               set.count * sizeof *ranges);
+    if (ranges == NULL ||
+        !wfsi_array_reserve(&parser->nodes.allocator, parser->sets, 1))
+        return wfsi_no_memory(parser->error);
+    if (set.count != 0)
+        memcpy(ranges, parser->ranges, set.count * sizeof *ranges);
+    set.ranges = ranges;
+    wfsi_set_answer_ascii(&set, parser->flags);
+    wfsi_array_push(parser->sets, set);
+    wfsi_array_shrink(parser->ranges, 0);
+    parser->classes = 0;
+    return wfsi_regex_leaf(parser, WFSI_OP_SET,
+                           (uint32_t)wfsi_array_count(parser->sets) - 1, node);
+}
+
+/* --- the parser: escapes */
+
+static int32_t wfsi_regex_hex_digit(int32_t code)
+{
+    if (code >= '0' && code <= '9')
+        return code - '0';
+    code |= 0x20;
+    return code >= 'a' && code <= 'f' ? code - 'a' + 10 : -1;
+}
+
+/* That many hexadecimal digits, or -1 and nothing read. */
+static int32_t wfsi_regex_hex(wfsi_regex_parser *parser, int count)
+{
+    wfsi_decoder start = parser->in;
+    int32_t value = 0, digit;
+
+    for (; count > 0; count--) {
+        digit = wfsi_regex_hex_digit(parser->in.here);
+        if (digit < 0) {
+            parser->in = start;
+            return -1;
+        }
+        value = value * 16 + digit;
+        wfsi_decoder_advance(&parser->in);
+    }
+    return value;
+}
+
+/* {...}, of a code point; -1 when it is not one. */
+static int32_t wfsi_regex_braced_hex(wfsi_regex_parser *parser)
+{
+    int32_t value = 0, digit;
+
+    if (!wfsi_regex_accept(parser, '{') ||
+        wfsi_regex_hex_digit(parser->in.here) < 0)
+        return -1;
+    while ((digit = wfsi_regex_hex_digit(parser->in.here)) >= 0) {
+        value = value * 16 + digit;
+        if (value > 0x10FFFF)
+            return -1;
+        wfsi_decoder_advance(&parser->in);
+    }
+    return wfsi_regex_accept(parser, '}') ? value : -1;
+}
+
+/* What follows \u, where code points are meant; -1 when it is wrong. */
+static int32_t wfsi_regex_code_point(wfsi_regex_parser *parser)
+{
+    int32_t high, low;
+    wfsi_decoder start;
+
+    if (parser->in.here == '{')
+        return wfsi_regex_braced_hex(parser);
+    high = wfsi_regex_hex(parser, 4);
+    if (!wfsi_is_high_surrogate(high))
+        return high;
+    start = parser->in;
+    if (wfsi_regex_accept(parser, '\\') && wfsi_regex_accept(parser, 'u')) {
+        low = wfsi_regex_hex(parser, 4);
+        if (wfsi_is_low_surrogate(low))
+            return wfsi_join_surrogates(high, low);
+    }
+    parser->in = start;
+    return high;
+}
+
+/* Up to three octal digits, below 256. */
+static int32_t wfsi_regex_octal(wfsi_regex_parser *parser)
+{
+    int32_t value = 0;
+    int i;
+
+    for (i = 0; i < 3 && parser->in.here >= '0' && parser->in.here <= '7' &&
+                value < 32; i++) {
+        value = value * 8 + (parser->in.here - '0');
+        wfsi_decoder_advance(&parser->in);
+    }
+    return value;
+}
+
+/* The c of \c is read. Without u, what does not fit is a backslash and a c. */
+static int32_t wfsi_regex_control(wfsi_regex_parser *parser,
+                                  const wfsi_decoder *letter, bool in_class)
+{
+    int32_t code = parser->in.here;
+    bool is_letter = (code | 0x20) >= 'a' && (code | 0x20) <= 'z';
+    bool is_legacy = in_class && !wfsi_regex_has(parser, WFSI_REGEX_UNICODE) &&
+                     (code == '_' || (code >= '0' && code <= '9'));
+
+    if (code > 0 && (is_letter || is_legacy)) {
+        wfsi_decoder_advance(&parser->in);
+        return code & 31;
+    }
+    if (wfsi_regex_has(parser, WFSI_REGEX_UNICODE))
+        return -1;
+    parser->in = *letter;
+    return '\\';
+}
+
+/* \xHH and \uHHHH; without u, what does not fit is an x or a u. */
+static int32_t wfsi_regex_hex_escape(wfsi_regex_parser *parser, int32_t letter)
+{
+    bool whole = wfsi_regex_has(parser, WFSI_REGEX_UNICODE);
+    int32_t code;
+
+    if (letter == 'u' && whole)
+        return wfsi_regex_code_point(parser);
+    code = wfsi_regex_hex(parser, letter == 'x' ? 2 : 4);
+    return code < 0 && !whole ? letter : code;
+}
+
+static bool wfsi_is_syntax_character(int32_t code)
+{
+    return code > 0 && code < 128 && strchr("^$\\.*+?()[]{}|/", code) != NULL;
+}
+
+/* A character that stands for itself, or, without u, a number. */
+static int32_t wfsi_regex_identity(wfsi_regex_parser *parser,
+                                   const wfsi_decoder *start, bool in_class)
+{
+    int32_t code = start->here;
+
+    if (wfsi_regex_has(parser, WFSI_REGEX_UNICODE))
+        return wfsi_is_syntax_character(code) || (in_class && code == '-')
+                   ? code : -1;
+    if (code >= '0' && code <= '7') {
+        parser->in = *start;
+        return wfsi_regex_octal(parser);
+    }
+    return code == 'k' && parser->has_names ? -1 : code;
+}
+
+/* What follows a backslash and is one character; start: where that was. */
+static wfs_status wfsi_regex_character_escape(wfsi_regex_parser *parser,
+                                              size_t start, bool in_class,
+                                              int32_t *code)
+{
+    static const char letters[] = "fnrtv", codes[] = "\f\n\r\t\v";
+    wfsi_decoder letter = parser->in;
+    const char *found;
+
+    if (letter.here == WFSI_NO_UNIT)
+        return wfsi_regex_invalid(parser, start, "\\ at the end");
+    wfsi_decoder_advance(&parser->in);
+    found = letter.here > 0 && letter.here < 128
+                ? strchr(letters, letter.here) : NULL;
+    if (found != NULL)
+        *code = codes[found - letters];
+    else if (letter.here == 'c')
+        *code = wfsi_regex_control(parser, &letter, in_class);
+    else if (letter.here == 'x' || letter.here == 'u')
+        *code = wfsi_regex_hex_escape(parser, letter.here);
+    else if (letter.here == '0' && (parser->in.here < '0' ||
+                                    parser->in.here > '9'))
+        *code = 0;
+    else
+        *code = wfsi_regex_identity(parser, &letter, in_class);
+    return *code >= 0 ? WFS_OK
+                      : wfsi_regex_invalid(parser, start, "invalid escape");
+}
+
+/* Refuse \1 where there is such a group, and \k where there are names. */
+static wfs_status wfsi_regex_no_reference(wfsi_regex_parser *parser,
+                                          size_t start)
+{
+    static const char refused[] = "back-references are not supported";
+    wfsi_decoder from = parser->in;
+    uint32_t number = 0;
+
+    if (from.here == 'k' &&
+        (wfsi_regex_has(parser, WFSI_REGEX_UNICODE) || parser->has_names)) {
+        while (parser->in.here != '>' && parser->in.here != WFSI_NO_UNIT)
+            wfsi_decoder_advance(&parser->in);
+        if (wfsi_regex_accept(parser, '>'))
+            return wfsi_regex_invalid(parser, start, refused);
+        return wfsi_regex_invalid(parser, start, "invalid named reference");
+    }
+    if (from.here < '1' || from.here > '9')
+        return WFS_OK;
+    while (parser->in.here >= '0' && parser->in.here <= '9') {
+        if (number <= parser->all_groups)
+            number = number * 10 + (uint32_t)(parser->in.here - '0');
+        wfsi_decoder_advance(&parser->in);
+    }
+    if (number <= parser->all_groups)
+        return wfsi_regex_invalid(parser, start, refused);
+    parser->in = from;
+    return WFS_OK;
+}
+
+/* \d and the like, and \p with u: adds to the set at hand. */
+static wfs_status wfsi_regex_class_escape(wfsi_regex_parser *parser,
+                                          size_t start, bool *found)
+{
+    int32_t letter = parser->in.here;
+
+    if (wfsi_regex_has(parser, WFSI_REGEX_UNICODE) &&
+        (letter == 'p' || letter == 'P')) {
+        *found = true;
+        return wfsi_regex_property(parser, start);
+    }
+    WFS_TRY(wfsi_regex_add_escape(parser, letter, found));
+    if (*found)
+        wfsi_decoder_advance(&parser->in);
+    return WFS_OK;
+}
+
+/* An atom that starts with a backslash. */
+static wfs_status wfsi_regex_escape(wfsi_regex_parser *parser,
+                                    wfsi_regex_node **node)
+{
+    size_t start = parser->in.at;
+    int32_t code;
+    bool found;
+
+    wfsi_decoder_advance(&parser->in);
+    if (wfsi_regex_accept(parser, 'b'))
+        return wfsi_regex_leaf(parser, WFSI_OP_BOUNDARY, 0, node);
+    if (wfsi_regex_accept(parser, 'B'))
+        return wfsi_regex_leaf(parser, WFSI_OP_NO_BOUNDARY, 0, node);
+    WFS_TRY(wfsi_regex_class_escape(parser, start, &found));
+    if (found)
+        return wfsi_regex_set_leaf(parser, false, node);
+    WFS_TRY(wfsi_regex_no_reference(parser, start));
+    WFS_TRY(wfsi_regex_character_escape(parser, start, false, &code));
+    return wfsi_regex_char(parser, code, node);
+}
+
+/* --- the parser: classes */
+
+/* *code: the character, or -1 when it was a whole set, which is added. */
+static wfs_status wfsi_regex_class_atom(wfsi_regex_parser *parser, size_t open,
+                                        int32_t *code)
+{
+    size_t start = parser->in.at;
+    bool found;
+
+    *code = parser->in.here;
+    if (*code == WFSI_NO_UNIT)
+        return wfsi_regex_invalid(parser, open, "unterminated class");
+    wfsi_decoder_advance(&parser->in);
+    if (*code != '\\')
+        return WFS_OK;
+    *code = '\b';
+    if (wfsi_regex_accept(parser, 'b'))
+        return WFS_OK;
+    *code = -1;
+    WFS_TRY(wfsi_regex_class_escape(parser, start, &found));
+    return found ? WFS_OK
+                 : wfsi_regex_character_escape(parser, start, true, code);
+}
+
+static wfs_status wfsi_regex_add_atom(wfsi_regex_parser *parser, int32_t code)
+{
+    return code >= 0 ? wfsi_regex_add(parser, code, code) : WFS_OK;
+}
+
+/* An atom, or two with a hyphen between them. */
+static wfs_status wfsi_regex_class_range(wfsi_regex_parser *parser, size_t open)
+{
+    size_t start = parser->in.at;
+    int32_t low, high;
+
+    WFS_TRY(wfsi_regex_class_atom(parser, open, &low));
+    if (!wfsi_regex_accept(parser, '-'))
+        return wfsi_regex_add_atom(parser, low);
+    if (parser->in.here == ']') {
+        WFS_TRY(wfsi_regex_add(parser, '-', '-'));
+        return wfsi_regex_add_atom(parser, low);
+    }
+    WFS_TRY(wfsi_regex_class_atom(parser, open, &high));
+    if (low >= 0 && high >= 0 && low <= high)
+        return wfsi_regex_add(parser, low, high);
+    if (low >= 0 && high >= 0)
+        return wfsi_regex_invalid(parser, start, "range out of order");
+    if (wfsi_regex_has(parser, WFSI_REGEX_UNICODE))
+        return wfsi_regex_invalid(parser, start, "a set cannot end a range");
+    WFS_TRY(wfsi_regex_add(parser, '-', '-'));
+    WFS_TRY(wfsi_regex_add_atom(parser, low));
+    return wfsi_regex_add_atom(parser, high);
+}
+
+static wfs_status wfsi_regex_class(wfsi_regex_parser *parser,
+                                   wfsi_regex_node **node)
+{
+    size_t open = parser->in.at;
+    bool negated;
+
+    wfsi_decoder_advance(&parser->in);
+    negated = wfsi_regex_accept(parser, '^');
+    while (!wfsi_regex_accept(parser, ']'))
+        WFS_TRY(wfsi_regex_class_range(parser, open));
+    return wfsi_regex_set_leaf(parser, negated, node);
+}
+
+/* --- the parser: groups and repetitions */
+
+static wfs_status wfsi_regex_choice(wfsi_regex_parser *parser,
+                                    wfsi_regex_node **node);
+
+/* One character of a group's name, or -1. */
+static int32_t wfsi_regex_name_code(wfsi_regex_parser *parser)
+{
+    wfsi_decoder name = parser->in;
+    int32_t code;
+
+    name.whole = true;          /* even without u */
+    name.next = name.at;
+    name.low = 0;
+    wfsi_decoder_advance(&name);
+    code = name.here;
+    wfsi_decoder_advance(&name);
+    name.whole = wfsi_regex_has(parser, WFSI_REGEX_UNICODE);
+    name.next = name.at;
+    wfsi_decoder_advance(&name);
+    parser->in = name;
+    if (code != '\\')
+        return code;
+    return wfsi_regex_accept(parser, 'u') ? wfsi_regex_code_point(parser) : -1;
+}
+
+/* What follows (?<, up to the >: the name, with its escapes replaced. */
+static wfs_status wfsi_regex_read_name(wfsi_regex_parser *parser, size_t open,
+                                       wfsi_regex_name *name)
+{
+    wfsi_buffer text;
+    char bytes[4];
+    int32_t code;
+
+    wfsi_buffer_open(&text, &parser->nodes);
+    while (parser->in.here != '>' || text.size == 0) {
+        code = wfsi_regex_name_code(parser);
+        if (code != '$' && code != '_' && !wfsi_code_has(code, "ID_Start") &&
+            (text.size == 0 || (code != 0x200C && code != 0x200D &&
+                                !wfsi_code_has(code, "ID_Continue"))))
+            return wfsi_regex_invalid(parser, open, "invalid group name");
+        wfsi_buffer_put(&text, bytes, wfsi_utf8_put(bytes, (uint32_t)code));
+        if (text.failed)
+            return wfsi_no_memory(parser->error);
+    }
+    wfsi_decoder_advance(&parser->in);
+    name->text = text.data;
+    name->size = text.size;
+    return WFS_OK;
+}
+
+static wfs_status wfsi_regex_add_name(wfsi_regex_parser *parser, size_t open)
+{
+    wfsi_regex_name name;
+    size_t i;
+
+    WFS_TRY(wfsi_regex_read_name(parser, open, &name));
+    for (i = 0; i < wfsi_array_count(parser->names); i++)
+        if (parser->names[i].size == name.size &&
+            wfsi_bytes_equal(parser->names[i].text, name.text, name.size))
+            return wfsi_regex_invalid(parser, open, "duplicate group name");
+    if (!wfsi_array_reserve(&parser->nodes.allocator, parser->names, 1))
+        return wfsi_no_memory(parser->error);
+    wfsi_array_push(parser->names, name);
+    return WFS_OK;
+}
+
+/* A character of the TEXT in (?!TEXT). */
+static wfs_status wfsi_regex_lookahead_atom(wfsi_regex_parser *parser,
+                                            size_t open, wfsi_regex_node **atom)
+{
+    int32_t code = parser->in.here;
+
+    if (code == '\\') {
+        WFS_TRY(wfsi_regex_escape(parser, atom));
+        if ((*atom)->leaf.op == WFSI_OP_CHAR)
+            return WFS_OK;
+    } else if (code != WFSI_NO_UNIT && !wfsi_is_syntax_character(code)) {
+        wfsi_decoder_advance(&parser->in);
+        return wfsi_regex_char(parser, code, atom);
+    }
+    return wfsi_regex_invalid(parser, open, "look-around is not supported");
+}
+
+/* The rest of (?!TEXT), where TEXT is nothing but characters. */
+static wfs_status wfsi_regex_lookahead(wfsi_regex_parser *parser, size_t open,
+                                       wfsi_regex_node **node)
+{
+    size_t start = wfsi_array_count(parser->texts);
+    wfsi_regex_node *atom;
+
+    while (!wfsi_regex_accept(parser, ')')) {
+        WFS_TRY(wfsi_regex_lookahead_atom(parser, open, &atom));
+        if (!wfsi_array_reserve(&parser->nodes.allocator, parser->texts, 1))
+            return wfsi_no_memory(parser->error);
+        wfsi_array_push(parser->texts, (int32_t)atom->leaf.a);
+    }
+    WFS_TRY(wfsi_regex_leaf(parser, WFSI_OP_NOT_TEXT, (uint32_t)start, node));
+    (*node)->leaf.b = (uint32_t)(wfsi_array_count(parser->texts) - start);
+    return WFS_OK;
+}
+
+/* What follows "(?" and is neither a look-around nor inside the group. */
+static wfs_status wfsi_regex_group_kind(wfsi_regex_parser *parser, size_t open,
+                                        bool *captures)
+{
+    *captures = false;
+    if (wfsi_regex_accept(parser, ':'))
+        return WFS_OK;
+    *captures = wfsi_regex_accept(parser, '<');
+    if (parser->in.here == '=' || parser->in.here == '!') {
+        wfsi_decoder_advance(&parser->in);
+        return wfsi_regex_invalid(parser, open,
+                                  "look-around is not supported");
+    }
+    return *captures ? wfsi_regex_add_name(parser, open)
+                     : wfsi_regex_invalid(parser, open, "invalid group");
+}
+
+/* The inside of a group and its end. */
+static wfs_status wfsi_regex_group_body(wfsi_regex_parser *parser, size_t open,
+                                        wfsi_regex_node **node)
+{
+    if (parser->depth >= WFSI_REGEX_DEPTH)
+        return wfsi_regex_refuse(parser, WFS_ERR_LIMIT, open,
+                                 "groups are nested too deeply");
+    parser->depth++;
+    WFS_TRY(wfsi_regex_choice(parser, node));
+    parser->depth--;
+    return wfsi_regex_accept(parser, ')')
+               ? WFS_OK
+               : wfsi_regex_invalid(parser, open, "unterminated group");
+}
+
+static wfs_status wfsi_regex_group(wfsi_regex_parser *parser,
+                                   wfsi_regex_node **node)
+{
+    size_t open = parser->in.at;
+    bool captures = true;
+    wfsi_regex_node *body;
+
+    wfsi_decoder_advance(&parser->in);
+    if (wfsi_regex_accept(parser, '?')) {
+        if ((parser->options & WFSI_REGEX_LITERAL_LOOKAHEAD) != 0 &&
+            wfsi_regex_accept(parser, '!'))
+            return wfsi_regex_lookahead(parser, open, node);
+        WFS_TRY(wfsi_regex_group_kind(parser, open, &captures));
+    }
+    if (!captures)
+        return wfsi_regex_group_body(parser, open, node);
+    if (parser->groups >= WFSI_REGEX_GROUPS)
+        return wfsi_regex_refuse(parser, WFS_ERR_LIMIT, open,
+                                 "there are too many groups");
+    WFS_TRY(wfsi_regex_new(parser, WFSI_NODE_GROUP, node));
+    (*node)->group = ++parser->groups;
+    WFS_TRY(wfsi_regex_group_body(parser, open, &body));
+    (*node)->child = body;
+    (*node)->nullable = body == NULL || body->nullable;
+    return WFS_OK;
+}
+
+/* Decimal digits; too large a number is no bound. False when there are none. */
+static bool wfsi_regex_number(wfsi_regex_parser *parser, uint32_t *number)
+{
+    int32_t digit = parser->in.here;
+
+    if (digit < '0' || digit > '9')
+        return false;
+    for (*number = 0; digit >= '0' && digit <= '9'; digit = parser->in.here) {
+        if (*number > (WFSI_REGEX_UNBOUNDED - 9) / 10)
+            *number = WFSI_REGEX_UNBOUNDED;
+        else
+            *number = *number * 10 + (uint32_t)(digit - '0');
+        wfsi_decoder_advance(&parser->in);
+    }
+    return true;
+}
+
+/* {n} {n,} {n,m}; false, with nothing read, when it is not one of these. */
+static bool wfsi_regex_braces(wfsi_regex_parser *parser, uint32_t *min,
+                              uint32_t *max)
+{
+    wfsi_decoder start = parser->in;
+
+    if (wfsi_regex_accept(parser, '{') && wfsi_regex_number(parser, min)) {
+        *max = *min;
+        if (wfsi_regex_accept(parser, ',') && !wfsi_regex_number(parser, max))
+            *max = WFSI_REGEX_UNBOUNDED;
+        if (wfsi_regex_accept(parser, '}'))
+            return true;
+    }
+    parser->in = start;
+    return false;
+}
+
+/* Any quantifier but for the ? after it; false when there is none. */
+static bool wfsi_regex_bounds(wfsi_regex_parser *parser, uint32_t *min,
+                              uint32_t *max)
+{
+    int32_t code = parser->in.here;
+
+    if (code == '{')
+        return wfsi_regex_braces(parser, min, max);
+    if (code != '*' && code != '+' && code != '?')
+        return false;
+    *min = code == '+';
+    *max = code == '?' ? 1 : WFSI_REGEX_UNBOUNDED;
+    wfsi_decoder_advance(&parser->in);
+    return true;
+}
+
+/* Maybe a quantifier for the node, which started there and after so many
+ * groups. What is repeated 0 times, or is nothing, becomes NULL. */
+static wfs_status wfsi_regex_repeat(wfsi_regex_parser *parser, size_t start,
+                                    uint32_t groups, wfsi_regex_node **node)
+{
+    wfsi_regex_node *child = *node;
+    size_t at = parser->in.at;
+    uint32_t min, max;
+    bool greedy;
+
+    if (!wfsi_regex_bounds(parser, &min, &max)) {
+        if (parser->in.here == '{' &&
+            wfsi_regex_has(parser, WFSI_REGEX_UNICODE))
+            return wfsi_regex_invalid(parser, at, "incomplete quantifier");
+        return WFS_OK;
+    }
+    greedy = !wfsi_regex_accept(parser, '?');
+    if (min > max)
+        return wfsi_regex_invalid(parser, at,
+                                  "numbers out of order in a quantifier");
+    if (child == NULL || max == 0) {
+        *node = NULL;
+        return WFS_OK;
+    }
+    WFS_TRY(wfsi_regex_new(parser, WFSI_NODE_REPEAT, node));
+    (*node)->child = child;
+    (*node)->nullable = min == 0 || child->nullable;
+    (*node)->greedy = greedy;
+    (*node)->min = min;
+    (*node)->max = max;
+    (*node)->group = groups;
+    (*node)->last_group = parser->groups;
+    (*node)->at = start;
+    (*node)->end = parser->in.at;
+    return WFS_OK;
+}
+
+/* A character that stands for itself, unless it may not. */
+static wfs_status wfsi_regex_literal(wfsi_regex_parser *parser,
+                                     wfsi_regex_node **node)
+{
+    size_t at = parser->in.at;
+    int32_t code = parser->in.here;
+    uint32_t min, max;
+
+    if (code == '*' || code == '+' || code == '?' ||
+        (code == '{' && wfsi_regex_braces(parser, &min, &max)))
+        return wfsi_regex_invalid(parser, at, "nothing to repeat");
+    if (wfsi_regex_has(parser, WFSI_REGEX_UNICODE) &&
+        (code == '{' || code == '}' || code == ']'))
+        return wfsi_regex_invalid(parser, at, "lone bracket");
+    wfsi_decoder_advance(&parser->in);
+    return wfsi_regex_char(parser, code, node);
+}
+
+/* ^ $ . */
+static wfs_status wfsi_regex_symbol(wfsi_regex_parser *parser,
+                                    wfsi_regex_node **node)
+{
+    bool lines = wfsi_regex_has(parser, WFSI_REGEX_MULTILINE);
+    bool all = wfsi_regex_has(parser, WFSI_REGEX_DOT_ALL);
+    wfsi_regex_op op = all ? WFSI_OP_ANY : WFSI_OP_NOT_NEWLINE;
+
+    if (parser->in.here == '^')
+        op = lines ? WFSI_OP_BEGIN_LINE : WFSI_OP_BEGIN;
+    else if (parser->in.here == '$')
+        op = lines ? WFSI_OP_END_LINE : WFSI_OP_END;
+    wfsi_decoder_advance(&parser->in);
+    return wfsi_regex_leaf(parser, op, 0, node);
+}
+
+/* Whether a quantifier may follow. */
+static bool wfsi_regex_repeats(const wfsi_regex_parser *parser,
+                               const wfsi_regex_node *node)
+{
+    if (node == NULL || node->kind != WFSI_NODE_LEAF)
+        return true;
+    return node->leaf.op < WFSI_OP_MATCH ||
+           (node->leaf.op == WFSI_OP_NOT_TEXT &&
+            !wfsi_regex_has(parser, WFSI_REGEX_UNICODE));
+}
+
+/* NULL when it is nothing. */
+static wfs_status wfsi_regex_term(wfsi_regex_parser *parser,
+                                  wfsi_regex_node **node)
+{
+    size_t start = parser->in.at;
+    uint32_t groups = parser->groups;
+    int32_t code = parser->in.here;
+
+    if (code == '(')
+        WFS_TRY(wfsi_regex_group(parser, node));
+    else if (code == '[')
+        WFS_TRY(wfsi_regex_class(parser, node));
+    else if (code == '\\')
+        WFS_TRY(wfsi_regex_escape(parser, node));
+    else if (code == '^' || code == '$' || code == '.')
+        WFS_TRY(wfsi_regex_symbol(parser, node));
+    else
+        WFS_TRY(wfsi_regex_literal(parser, node));
+    return wfsi_regex_repeats(parser, *node)
+               ? wfsi_regex_repeat(parser, start, groups, node) : WFS_OK;
+}
+
+/* NULL when it is nothing: no part of the program stands for that, so that
+ * what is repeated without end takes room, and the limit is met. */
+static wfs_status wfsi_regex_sequence(wfsi_regex_parser *parser,
+                                      wfsi_regex_node **node)
+{
+    wfsi_regex_node *sequence, *term, **tail;
+
+    WFS_TRY(wfsi_regex_new(parser, WFSI_NODE_SEQUENCE, &sequence));
+    sequence->nullable = true;
+    tail = &sequence->child;
+    while (parser->in.here != '|' && parser->in.here != ')' &&
+           parser->in.here != WFSI_NO_UNIT) {
+        WFS_TRY(wfsi_regex_term(parser, &term));
+        if (term == NULL)
+            continue;
+        sequence->nullable = sequence->nullable && term->nullable;
+        *tail = term;
+        tail = &term->next;
+    }
+    *node = sequence->child != NULL ? sequence : NULL;
+    return WFS_OK;
+}
+
+/* Alternatives; NULL when there is one, which is nothing. */
+static wfs_status wfsi_regex_choice(wfsi_regex_parser *parser,
+                                    wfsi_regex_node **node)
+{
+    wfsi_regex_node *choice, *sequence, **tail;
+
+    WFS_TRY(wfsi_regex_sequence(parser, node));
+    if (parser->in.here != '|')
+        return WFS_OK;
+    WFS_TRY(wfsi_regex_new(parser, WFSI_NODE_CHOICE, &choice));
+    tail = &choice->child;
+    sequence = *node;
+    for (;;) {
+        if (sequence == NULL)
+            WFS_TRY(wfsi_regex_new(parser, WFSI_NODE_SEQUENCE, &sequence));
+        if (sequence->child == NULL)
+            sequence->nullable = true;
+        choice->nullable = choice->nullable || sequence->nullable;
+        *tail = sequence;
+        tail = &sequence->next;
+        if (!wfsi_regex_accept(parser, '|'))
+            break;
+        WFS_TRY(wfsi_regex_sequence(parser, &sequence));
+    }
+    *node = choice;
+    return WFS_OK;
+}
+
+/* --- from the tree to the program */
+
+static wfs_status wfsi_regex_emit(wfsi_regex_parser *parser, wfsi_regex_op op,
+                                  uint32_t a, uint32_t b)
+{
+    const wfsi_regex_node *place = parser->repeat;
+    wfsi_instruction instruction;
+
+    if (parser->states + parser->loops >= WFSI_REGEX_STATES) {
+        parser->in.at = place != NULL ? place->end : parser->in.size;
+        return wfsi_regex_refuse(parser, WFS_ERR_LIMIT,
+                                 place != NULL ? place->at : 0,
+                                 "the expression is too large");
+    }
+    instruction.op = op;
+    instruction.a = a;
+    instruction.b = b;
+    instruction.loops = parser->loops;
+    instruction.state = parser->states;
+    if (!wfsi_array_reserve(&parser->nodes.allocator, parser->program, 1))
+        return wfsi_no_memory(parser->error);
+    parser->states += parser->loops + 1;
+    wfsi_array_push(parser->program, instruction);
+    return WFS_OK;
+}
+
+static uint32_t wfsi_regex_here(const wfsi_regex_parser *parser)
+{
+    return (uint32_t)wfsi_array_count(parser->program);
+}
+
+/* Of a split, the way that does not lead to the next instruction. */
+static void wfsi_regex_set_target(wfsi_regex_parser *parser, uint32_t split,
+                                  bool greedy, uint32_t target)
+{
+    if (greedy)
+        parser->program[split].b = target;
+    else
+        parser->program[split].a = target;
+}
+
+static wfs_status wfsi_regex_emit_node(wfsi_regex_parser *parser,
+                                       const wfsi_regex_node *node);
+
+static wfs_status wfsi_regex_emit_choice(wfsi_regex_parser *parser,
+                                         const wfsi_regex_node *node)
+{
+    const wfsi_regex_node *child = node->child;
+    uint32_t split, jump, next, last = UINT32_MAX;
+
+    for (; child->next != NULL; child = child->next) {
+        split = wfsi_regex_here(parser);
+        WFS_TRY(wfsi_regex_emit(parser, WFSI_OP_SPLIT, split + 1, 0));
+        WFS_TRY(wfsi_regex_emit_node(parser, child));
+        jump = wfsi_regex_here(parser);
+        WFS_TRY(wfsi_regex_emit(parser, WFSI_OP_JUMP, last, 0));
+        last = jump;
+        parser->program[split].b = jump + 1;
+    }
+    WFS_TRY(wfsi_regex_emit_node(parser, child));
+    for (jump = last; jump != UINT32_MAX; jump = next) {
+        next = parser->program[jump].a;
+        parser->program[jump].a = wfsi_regex_here(parser);
+    }
+    return WFS_OK;
+}
+
+/* Each time round, the groups inside have taken no part yet. */
+static wfs_status wfsi_regex_emit_body(wfsi_regex_parser *parser,
+                                       const wfsi_regex_node *node)
+{
+    uint32_t group;
+
+    for (group = node->group; group < node->last_group; group++)
+        WFS_TRY(wfsi_regex_emit(parser, WFSI_OP_UNSET, group + 1, 0));
+    return wfsi_regex_emit_node(parser, node->child);
+}
+
+/* A time round that may be left out: it must consume something. */
+static wfs_status wfsi_regex_emit_round(wfsi_regex_parser *parser,
+                                        const wfsi_regex_node *node)
+{
+    if (!node->child->nullable)
+        return wfsi_regex_emit_body(parser, node);
+    parser->loops++;
+    WFS_TRY(wfsi_regex_emit_body(parser, node));
+    WFS_TRY(wfsi_regex_emit(parser, WFSI_OP_PROGRESS, 0, 0));
+    parser->loops--;
+    return WFS_OK;
+}
+
+/* One of its two ways is to be set. */
+static wfs_status wfsi_regex_emit_split(wfsi_regex_parser *parser,
+                                        uint32_t *split)
+{
+    *split = wfsi_regex_here(parser);
+    return wfsi_regex_emit(parser, WFSI_OP_SPLIT, *split + 1, *split + 1);
+}
+
+/* At least once, of what cannot be empty: the body, then back to it. */
+static wfs_status wfsi_regex_emit_plus(wfsi_regex_parser *parser,
+                                       const wfsi_regex_node *node)
+{
+    uint32_t start = wfsi_regex_here(parser), split;
+
+    WFS_TRY(wfsi_regex_emit_body(parser, node));
+    WFS_TRY(wfsi_regex_emit_split(parser, &split));
+    wfsi_regex_set_target(parser, split, !node->greedy, start);
+    return WFS_OK;
+}
+
+/* Any number of times. */
+static wfs_status wfsi_regex_emit_star(wfsi_regex_parser *parser,
+                                       const wfsi_regex_node *node)
+{
+    uint32_t split;
+
+    WFS_TRY(wfsi_regex_emit_split(parser, &split));
+    WFS_TRY(wfsi_regex_emit_round(parser, node));
+    WFS_TRY(wfsi_regex_emit(parser, WFSI_OP_JUMP, split, 0));
+    wfsi_regex_set_target(parser, split, node->greedy, wfsi_regex_here(parser));
+    return WFS_OK;
+}
+
+/* Up to count times: (x(x(x)?)?)?. */
+static wfs_status wfsi_regex_emit_optional(wfsi_regex_parser *parser,
+                                           const wfsi_regex_node *node,
+                                           uint32_t count)
+{
+    uint32_t split, next, last = UINT32_MAX;
+
+    for (; count > 0; count--) {
+        WFS_TRY(wfsi_regex_emit_split(parser, &split));
+        wfsi_regex_set_target(parser, split, node->greedy, last);
+        last = split;
+        WFS_TRY(wfsi_regex_emit_round(parser, node));
+    }
+    for (split = last; split != UINT32_MAX; split = next) {
+        next = node->greedy ? parser->program[split].b
+                            : parser->program[split].a;
+        wfsi_regex_set_target(parser, split, node->greedy,
+                              wfsi_regex_here(parser));
+    }
+    return WFS_OK;
+}
+
+static wfs_status wfsi_regex_emit_repeat(wfsi_regex_parser *parser,
+                                         const wfsi_regex_node *node)
+{
+    bool is_plus = node->max == WFSI_REGEX_UNBOUNDED && node->min > 0 &&
+                   !node->child->nullable;
+    uint32_t i, copies = is_plus ? node->min - 1 : node->min;
+
+    parser->repeat = node;
+    for (i = 0; i < copies; i++)
+        WFS_TRY(wfsi_regex_emit_body(parser, node));
+    if (is_plus)
+        return wfsi_regex_emit_plus(parser, node);
+    if (node->max == WFSI_REGEX_UNBOUNDED)
+        return wfsi_regex_emit_star(parser, node);
+    return wfsi_regex_emit_optional(parser, node, node->max - node->min);
+}
+
+static wfs_status wfsi_regex_emit_group(wfsi_regex_parser *parser,
+                                        const wfsi_regex_node *node)
+{
+    WFS_TRY(wfsi_regex_emit(parser, WFSI_OP_SAVE, 2 * node->group, 0));
+    if (node->child != NULL)
+        WFS_TRY(wfsi_regex_emit_node(parser, node->child));
+    return wfsi_regex_emit(parser, WFSI_OP_SAVE, 2 * node->group + 1, 0);
+}
+
+/* As deep as groups are nested, at most. */
+static wfs_status wfsi_regex_emit_node(wfsi_regex_parser *parser,
+                                       const wfsi_regex_node *node)
+{
+    const wfsi_regex_node *child;
+
+    switch (node->kind) {
+    case WFSI_NODE_LEAF:
+        return wfsi_regex_emit(parser, node->leaf.op, node->leaf.a,
+                               node->leaf.b);
+    case WFSI_NODE_SEQUENCE:
+        for (child = node->child; child != NULL; child = child->next)
+            WFS_TRY(wfsi_regex_emit_node(parser, child));
+        return WFS_OK;
+    case WFSI_NODE_CHOICE:
+        return wfsi_regex_emit_choice(parser, node);
+    case WFSI_NODE_GROUP:
+        return wfsi_regex_emit_group(parser, node);
+    case WFSI_NODE_REPEAT:
+        return wfsi_regex_emit_repeat(parser, node);
+    }
+    return WFS_OK;
+}
+
+static wfs_status wfsi_regex_emit_all(wfsi_regex_parser *parser,
+                                      const wfsi_regex_node *node)
+{
+    WFS_TRY(wfsi_regex_emit(parser, WFSI_OP_SAVE, 0, 0));
+    if (node != NULL)
+        WFS_TRY(wfsi_regex_emit_node(parser, node));
+    parser->repeat = NULL;
+    WFS_TRY(wfsi_regex_emit(parser, WFSI_OP_SAVE, 1, 0));
+    return wfsi_regex_emit(parser, WFSI_OP_MATCH, 0, 0);
+}
+
+/* --- what a match can begin with */
+
+/* Note the characters that an instruction takes. */
+static void wfsi_regex_note_first(wfs_regex *regex,
+                                  const wfsi_instruction *instruction)
+{
+    bool fold = (regex->flags & WFSI_REGEX_IGNORE_CASE) != 0;
+    bool whole = (regex->flags & WFSI_REGEX_UNICODE) != 0;
+    bool is_char = instruction->op == WFSI_OP_CHAR;
+    int32_t code, mine;
+
+    for (code = 0; code < 128; code++) {
+        mine = fold ? wfsi_fold(code, regex->flags) : code;
+        if (is_char ? mine == (int32_t)instruction->a
+                    : instruction->op != WFSI_OP_SET ||
+                          regex->sets[instruction->a].ascii[code])
+            regex->first[code] = true;
+    }
+    if (!is_char || instruction->a >= 128 || (fold && whole))
+        regex->first_other = true;
+}
+
+/* Follow all ways from the start to where something is consumed; a way through
+ * the text's start leads nowhere. seen and stack: a place an instruction. */
+static void wfsi_regex_find_first(wfs_regex *regex, bool *seen, uint32_t *stack)
+{
+    uint32_t count = 0, place = 0;
+    const wfsi_instruction *at;
+
+    for (;;) {
+        at = &regex->program[place];
+        if (!seen[place] && at->op != WFSI_OP_BEGIN) {
+            seen[place] = true;
+            if (at->op < WFSI_OP_MATCH)
+                wfsi_regex_note_first(regex, at);
+            else if (at->op == WFSI_OP_MATCH)
+                regex->first_none = true;
+            else
+                stack[count++] = at->op == WFSI_OP_JUMP ||
+                                 at->op == WFSI_OP_SPLIT ? at->a : place + 1;
+            if (at->op == WFSI_OP_SPLIT && !seen[at->b])
+                stack[count++] = at->b;
+        }
+        if (count == 0)
+            return;
+        place = stack[--count];
+    }
+}
+
+static wfs_status wfsi_regex_look_ahead(wfsi_regex_parser *parser,
+                                        wfs_regex *regex)
+{
+    bool *seen = (bool *)wfsi_arena_zeroed(&parser->nodes, regex->size);
+    uint32_t *stack = (uint32_t *)wfsi_arena_allocate(
+        &parser->nodes, 2 * sizeof *stack * regex->size);
+
+    if (seen == NULL || stack == NULL)
+        return wfsi_no_memory(parser->error);
+    if ((regex->flags & WFSI_REGEX_STICKY) == 0)
+        wfsi_regex_find_first(regex, seen, stack);
+    return WFS_OK;
+}
+
+/* --- compiling */
+
+static wfs_status wfsi_regex_read_flags(const char *flags, size_t size,
+                                        unsigned *bits, wfs_error *error)
+{
+    static const char letters[] = "gimsuy";
+    const char *found;
+    unsigned bit;
+    size_t i;
+
+    *bits = 0;
+    for (i = 0; i < size; i++) {
+        found = (const char *)memchr(letters, flags[i], sizeof letters - 1);
+        bit = found != NULL ? 1u << (found - letters) : 0;
+        if (bit == 0 || (*bits & bit) != 0)
+            return wfsi_error(error, WFS_ERR_VALIDATION,
+                              bit == 0 ? "the flag is not supported: \"%n\""
+                                       : "the flag stands twice: \"%n\"",
+                              flags + i, (size_t)1);
+        *bits |= bit;
+    }
+    return WFS_OK;
+}
+
+/* Count the groups, before any number can be told from a reference. */
+static void wfsi_regex_count_groups(wfsi_regex_parser *parser)
+{
+    wfsi_decoder at = parser->in;
+    bool in_class = false;
+
+    for (; at.here != WFSI_NO_UNIT; wfsi_decoder_advance(&at)) {
+        if (at.here == '\\')
+            wfsi_decoder_advance(&at);
+        else if (at.here == '[')
+            in_class = true;
+        else if (at.here == ']')
+            in_class = false;
+        if (at.here != '(' || in_class || at.text[at.at] != '(')
+            continue;
+        if (at.size - at.at < 2 || at.text[at.at + 1] != '?') {
+            parser->all_groups++;
+        } else if (at.size - at.at > 3 && at.text[at.at + 2] == '<' &&
+                   at.text[at.at + 3] != '=' && at.text[at.at + 3] != '!') {
+            parser->all_groups++;
+            parser->has_names = true;
+        }
+    }
+}
+
+static void *wfsi_regex_keep(wfsi_regex_parser *parser, const void *items,
+                             size_t size)
+{
+    void *copy = wfsi_arena_allocate(parser->arena, size);
+
+    if (copy != NULL && size != 0)
+        memcpy(copy, items, size);
+    return copy;
+}
+
+/* The result, made of what the parser has gathered. */
+static wfs_status wfsi_regex_finish(wfsi_regex_parser *parser,
+                                    wfs_regex **result)
+{
+    wfs_regex *regex = (wfs_regex *)wfsi_arena_zeroed(parser->arena,
+                                                      sizeof *regex);
+
+    if (regex == NULL)
+        return wfsi_no_memory(parser->error);
+    regex->flags = parser->flags;
+    regex->groups = parser->groups;
+    regex->size = wfsi_regex_here(parser);
+    regex->states = parser->states;
+    regex->program = (const wfsi_instruction *)wfsi_regex_keep(
+        parser, parser->program, regex->size * sizeof *parser->program);
+    regex->sets = (const wfsi_regex_set *)wfsi_regex_keep(
+        parser, parser->sets,
+        wfsi_array_count(parser->sets) * sizeof *parser->sets);
+    regex->texts = (const int32_t *)wfsi_regex_keep(
+        parser, parser->texts,
+        wfsi_array_count(parser->texts) * sizeof *parser->texts);
+    if (regex->program == NULL || regex->sets == NULL || regex->texts == NULL)
+        return wfsi_no_memory(parser->error);
+    WFS_TRY(wfsi_regex_look_ahead(parser, regex));
+    *result = regex;
+    return WFS_OK;
+}
+
+static wfs_status wfsi_regex_parse(wfsi_regex_parser *parser,
+                                   wfs_regex **result)
+{
+    wfsi_regex_node *node;
+
+    wfsi_regex_count_groups(parser);
+    WFS_TRY(wfsi_regex_choice(parser, &node));
+    if (parser->in.here == ')')
+        return wfsi_regex_invalid(parser, parser->in.at, "unmatched )");
+    WFS_TRY(wfsi_regex_emit_all(parser, node));
+    return wfsi_regex_finish(parser, result);
+}
+
+/* *regex lives in the arena. options: WFSI_REGEX_LITERAL_LOOKAHEAD or 0. */
+static wfs_status wfsi_regex_compile(wfs_arena *arena, const char *source,
+                                     size_t size, const char *flags,
+                                     size_t flags_size, unsigned options,
+                                     wfs_regex **regex, wfs_error *error)
+{
+    wfsi_regex_parser parser;
+    wfs_status status;
+
+    *regex = NULL;
+    memset(&parser, 0, sizeof parser);
+    parser.arena = arena;
+    parser.error = error;
+    parser.options = options;
+    WFS_TRY(wfsi_regex_read_flags(flags, flags_size, &parser.flags, error));
+    wfsi_arena_open(&parser.nodes, &arena->allocator);
+    wfsi_decoder_open(&parser.in, source, size,
+                      wfsi_regex_has(&parser, WFSI_REGEX_UNICODE));
+    status = wfsi_regex_parse(&parser, regex);
+    wfsi_array_free(&parser.nodes.allocator, parser.names);
+    wfsi_array_free(&parser.nodes.allocator, parser.ranges);
+    wfsi_array_free(&parser.nodes.allocator, parser.program);
+    wfsi_array_free(&parser.nodes.allocator, parser.sets);
+    wfsi_array_free(&parser.nodes.allocator, parser.texts);
+    wfsi_arena_close(&parser.nodes);
+    return status;
+}
+
+/* --- searching */
+
+/* Ways through the program that wait for a character, the preferred first. */
+typedef struct wfsi_threads {
+    uint32_t *places;
+    size_t *slots;              /* slot_count for each */
+    size_t count;
+} wfsi_threads;
+
+/* A way to go on (value: how many loops have consumed something), or a slot's
+ * value, to be restored before the ways pushed earlier. */
+typedef struct wfsi_pending {
+    uint32_t place, slot;
+    size_t value;
+} wfsi_pending;
+
+#define WFSI_NO_SLOT UINT32_MAX
+
+typedef struct wfsi_matcher {
+    const wfs_regex *regex;
+    wfsi_decoder in;
+    int32_t before;             /* the character before `in.here` */
+    size_t slot_count;          /* 0 when no one asks where the groups are */
+    size_t round;               /* one for each place in the text */
+    size_t *marks;              /* for each state: the last round there */
+    size_t *slots;              /* of the way at hand */
+    size_t *best;               /* of the match */
+    wfsi_pending *pending;
+    size_t pending_count;
+    wfsi_threads now, then;
+    int32_t folded;             /* the character to consume, */
+    int32_t same[WFSI_CASE_SAME];
+    size_t same_count;          /* and those it is the same as; 0: not known */
+} wfsi_matcher;
+
+static size_t *wfsi_matcher_sizes(wfs_arena *scratch, size_t count)
+{
+    return (size_t *)wfsi_arena_zeroed(scratch, count * sizeof(size_t));
+}
+
+static bool wfsi_threads_open(wfsi_threads *threads, wfs_arena *scratch,
+                              size_t size, size_t slot_count)
+{
+    threads->count = 0;
+    threads->places = (uint32_t *)wfsi_arena_allocate(
+        scratch, size * sizeof *threads->places);
+    threads->slots = (size_t *)wfsi_arena_allocate(
+        scratch, size * slot_count * sizeof *threads->slots);
+    return threads->places != NULL && threads->slots != NULL;
+}
+
+static bool wfsi_matcher_open(wfsi_matcher *matcher, const wfs_regex *regex,
+                              wfs_arena *scratch, size_t slot_count)
+{
+    size_t size = regex->size;
+
+    memset(matcher, 0, sizeof *matcher);
+    matcher->regex = regex;
+    matcher->before = WFSI_NO_UNIT;
+    matcher->slot_count = slot_count;
+    matcher->round = 1;
+    matcher->marks = wfsi_matcher_sizes(scratch, regex->states);
+    matcher->slots = wfsi_matcher_sizes(scratch, slot_count);
+    matcher->best = wfsi_matcher_sizes(scratch, slot_count);
+    matcher->pending = (wfsi_pending *)wfsi_arena_allocate(
+        scratch, ((size_t)2 * regex->states + 1) * sizeof *matcher->pending);
+    return wfsi_threads_open(&matcher->now, scratch, size, slot_count) &&
+           wfsi_threads_open(&matcher->then, scratch, size, slot_count) &&
+           matcher->marks != NULL && matcher->slots != NULL &&
+           matcher->best != NULL && matcher->pending != NULL;
+}
+
+/* Whether the text of an assertion follows here. */
+static bool wfsi_matcher_follows(const wfsi_matcher *matcher,
+                                 const wfsi_instruction *at)
+{
+    const wfs_regex *regex = matcher->regex;
+    bool fold = (regex->flags & WFSI_REGEX_IGNORE_CASE) != 0;
+    wfsi_decoder in = matcher->in;
+    int32_t code;
+    uint32_t i;
+
+    for (i = 0; i < at->b; i++) {
+        code = fold ? wfsi_fold(in.here, regex->flags) : in.here;
+        if (in.here == WFSI_NO_UNIT || code != regex->texts[at->a + i])
+            return false;
+        wfsi_decoder_advance(&in);
+    }
+    return true;
+}
+
+static bool wfsi_matcher_holds(const wfsi_matcher *matcher,
+                               const wfsi_instruction *at)
+{
+    int32_t before = matcher->before, here = matcher->in.here;
+    unsigned flags = matcher->regex->flags;
+
+    switch (at->op) {
+    case WFSI_OP_BEGIN:
+        return before == WFSI_NO_UNIT;
+    case WFSI_OP_BEGIN_LINE:
+        return before == WFSI_NO_UNIT || wfsi_is_newline(before);
+    case WFSI_OP_END:
+        return here == WFSI_NO_UNIT;
+    case WFSI_OP_END_LINE:
+        return here == WFSI_NO_UNIT || wfsi_is_newline(here);
+    case WFSI_OP_BOUNDARY:
+        return wfsi_is_word(before, flags) != wfsi_is_word(here, flags);
+    case WFSI_OP_NO_BOUNDARY:
+        return wfsi_is_word(before, flags) == wfsi_is_word(here, flags);
+    default:
+        return !wfsi_matcher_follows(matcher, at);
+    }
+}
+
+static void wfsi_matcher_push(wfsi_matcher *matcher, uint32_t place,
+                              uint32_t slot, size_t value)
+{
+    wfsi_pending *pending = &matcher->pending[matcher->pending_count++];
+
+    pending->place = place;
+    pending->slot = slot;
+    pending->value = value;
+}
+
+static void wfsi_matcher_set_slot(wfsi_matcher *matcher, uint32_t slot,
+                                  size_t value)
+{
+    wfsi_matcher_push(matcher, 0, slot, matcher->slots[slot]);
+    matcher->slots[slot] = value;
+}
+
+static void wfsi_matcher_copy(size_t *to, const size_t *from, size_t count)
+{
+    if (count != 0)
+        memcpy(to, from, count * sizeof *to);
+}
+
+static void wfsi_matcher_wait(wfsi_matcher *matcher, wfsi_threads *threads,
+                              uint32_t place)
+{
+    wfsi_matcher_copy(threads->slots + threads->count * matcher->slot_count,
+                      matcher->slots, matcher->slot_count);
+    threads->places[threads->count++] = place;
+}
+
+/* Do what an instruction that goes on to the next one does; false when it
+ * ends the way. loops: how many have consumed something. */
+static bool wfsi_matcher_pass(wfsi_matcher *matcher, const wfsi_instruction *at,
+                              uint32_t loops)
+{
+    if (at->op > WFSI_OP_PROGRESS)
+        return wfsi_matcher_holds(matcher, at);
+    if (matcher->slot_count == 0)
+        return true;
+    if (at->op == WFSI_OP_PROGRESS)
+        return loops == at->loops;
+    if (at->op == WFSI_OP_SAVE) {
+        wfsi_matcher_set_slot(matcher, at->a, matcher->in.at);
+    } else {
+        wfsi_matcher_set_slot(matcher, 2 * at->a, SIZE_MAX);
+        wfsi_matcher_set_slot(matcher, 2 * at->a + 1, SIZE_MAX);
+    }
+    return true;
+}
+
+/* Go on from there until a character is needed, and note that; push what else
+ * can be done. True when a match is complete.
+ *
+ * A way ends where it meets a state that was visited in this round: a preferred
+ * way has been there, and what follows from there is the same for both. When
+ * only the answer counts, a loop may go round without consuming anything: it
+ * could as well not have gone round, and so all states of a place are one. */
+static bool wfsi_matcher_run(wfsi_matcher *matcher, wfsi_threads *threads,
+                             uint32_t place, uint32_t loops)
+{
+    const wfsi_instruction *at;
+    size_t *mark;
+
+    for (;;) {
+        at = &matcher->regex->program[place];
+        if (loops > at->loops)
+            loops = at->loops;
+        mark = &matcher->marks[at->state + (at->op > WFSI_OP_MATCH ? loops
+                                                                   : 0)];
+        if (*mark == matcher->round)
+            return false;
+        *mark = matcher->round;
+        if (at->op == WFSI_OP_MATCH)
+            return true;
+        if (at->op < WFSI_OP_MATCH) {
+            wfsi_matcher_wait(matcher, threads, place);
+            return false;
+        }
+        if (at->op == WFSI_OP_SPLIT)
+            wfsi_matcher_push(matcher, at->b, WFSI_NO_SLOT, loops);
+        if (at->op == WFSI_OP_SPLIT || at->op == WFSI_OP_JUMP)
+            place = at->a;
+        else if (wfsi_matcher_pass(matcher, at, loops))
+            place++;
+        else
+            return false;
+    }
+}
+
+/* All ways from there, the preferred first; true, and the rest left, when one
+ * is a match. loops: how many have consumed something. */
+static bool wfsi_matcher_follow(wfsi_matcher *matcher, wfsi_threads *threads,
+                                uint32_t place, uint32_t loops)
+{
+    const wfsi_pending *pending;
+
+    matcher->pending_count = 0;
+    wfsi_matcher_push(matcher, place, WFSI_NO_SLOT, loops);
+    while (matcher->pending_count > 0) {
+        pending = &matcher->pending[--matcher->pending_count];
+        if (pending->slot != WFSI_NO_SLOT) {
+            matcher->slots[pending->slot] = pending->value;
+        } else if (wfsi_matcher_run(matcher, threads, pending->place,
+                                    (uint32_t)pending->value)) {
+            wfsi_matcher_copy(matcher->best, matcher->slots,
+                              matcher->slot_count);
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool wfsi_matcher_in_set(wfsi_matcher *matcher, int32_t code,
+                                const wfsi_regex_set *set)
+{
+    if (code < 128)
+        return set->ascii[code];
+    if (matcher->same_count == 0) {
+        matcher->same[0] = code;
+        matcher->same_count = 1;
+        if ((matcher->regex->flags & WFSI_REGEX_IGNORE_CASE) != 0)
+            matcher->same_count = wfsi_same_case(code, matcher->regex->flags,
+                                                 matcher->same);
+    }
+    return wfsi_set_holds(set, matcher->same, matcher->same_count);
+}
+
+static bool wfsi_matcher_takes(wfsi_matcher *matcher, int32_t code,
+                               const wfsi_instruction *at)
+{
+    switch (at->op) {
+    case WFSI_OP_CHAR:
+        return matcher->folded == (int32_t)at->a;
+    case WFSI_OP_NOT_NEWLINE:
+        return !wfsi_is_newline(code);
+    case WFSI_OP_SET:
+        return wfsi_matcher_in_set(matcher, code,
+                                   &matcher->regex->sets[at->a]);
+    default:
+        return true;
+    }
+}
+
+/* On to the next character. */
+static void wfsi_matcher_advance(wfsi_matcher *matcher)
+{
+    matcher->before = matcher->in.here;
+    wfsi_decoder_advance(&matcher->in);
+    matcher->round++;
+}
+
+/* Let every way take the next character, or end; true when one is a match, and
+ * then those that are less preferred have ended. */
+static bool wfsi_matcher_step(wfsi_matcher *matcher)
+{
+    const wfs_regex *regex = matcher->regex;
+    int32_t code = matcher->in.here;
+    wfsi_threads now = matcher->now;
+    bool found = false;
+    const wfsi_instruction *at;
+    size_t i;
+
+    matcher->same_count = 0;
+    matcher->folded = (regex->flags & WFSI_REGEX_IGNORE_CASE) != 0
+                          ? wfsi_fold(code, regex->flags) : code;
+    matcher->then.count = 0;
+    wfsi_matcher_advance(matcher);
+    for (i = 0; i < now.count && !found; i++) {
+        at = &regex->program[now.places[i]];
+        if (!wfsi_matcher_takes(matcher, code, at))
+            continue;
+        wfsi_matcher_copy(matcher->slots, now.slots + i * matcher->slot_count,
+                          matcher->slot_count);
+        found = wfsi_matcher_follow(matcher, &matcher->then, now.places[i] + 1,
+                                    matcher->slot_count != 0 ? at->loops : 0);
+    }
+    matcher->now = matcher->then;
+    matcher->then = now;
+    return found;
+}
+
+/* Whether a match may start here. */
+static bool wfsi_matcher_starts(const wfsi_matcher *matcher)
+{
+    const wfs_regex *regex = matcher->regex;
+    int32_t here = matcher->in.here;
+
+    if (matcher->before == WFSI_NO_UNIT || regex->first_none)
+        return matcher->before == WFSI_NO_UNIT || regex->first_none;
+    if (here < 128)
+        return here >= 0 && regex->first[here];
+    return regex->first_other;
+}
+
+static bool wfsi_matcher_start(wfsi_matcher *matcher)
+{
+    size_t i;
+
+    for (i = 0; i < matcher->slot_count; i++)
+        matcher->slots[i] = SIZE_MAX;
+    return wfsi_matcher_follow(matcher, &matcher->now, 0, 0);
+}
+
+/* The leftmost match, and of those the preferred one. */
+static bool wfsi_matcher_search(wfsi_matcher *matcher, bool anchored)
+{
+    bool found = false;
+
+    for (;;) {
+        if (!found && wfsi_matcher_starts(matcher))
+            found = wfsi_matcher_start(matcher);
+        if (found && matcher->slot_count == 0)
+            return true;
+        if (matcher->in.here == WFSI_NO_UNIT ||
+            (matcher->now.count == 0 && (found || anchored)))
+            return found;
+        if (matcher->now.count == 0)
+            wfsi_matcher_advance(matcher);
+        else if (wfsi_matcher_step(matcher))
+            found = true;
+    }
+}
+
+static bool wfsi_regex_is_anchored(const wfs_regex *regex)
+{
+    return !regex->first_none && !regex->first_other &&
+           memchr(regex->first, true, sizeof regex->first) == NULL;
+}
+
+/* How many groups capture, the whole match not counted. */
+static size_t wfsi_regex_groups(const wfs_regex *regex)
+{
+    return regex->groups;
+}
+
+/* Give back to an arena what was taken since it was as it is in `before`. */
+static void wfsi_regex_rewind(wfs_arena *scratch, const wfs_arena *before)
+{
+    if (before->current != NULL) {
+        scratch->current = before->current;
+        scratch->at = before->at;
+        scratch->end = before->end;
+    } else if (scratch->first != NULL) {
+        wfsi_arena_enter(scratch, scratch->first);
+    }
+}
+
+/* captures: NULL, or room for 2 * (groups + 1) offsets in bytes, SIZE_MAX for
+ * groups that took no part; not touched when nothing is found. What is taken
+ * from scratch is given back to it. Errors: NO_MEMORY. */
+static wfs_status wfsi_regex_search(const wfs_regex *regex, wfs_arena *scratch,
+                                    const char *text, size_t size,
+                                    size_t *captures, bool *found)
+{
+    size_t slot_count = captures != NULL ? 2 * (wfsi_regex_groups(regex) + 1)
+                                         : 0;
+    wfs_arena before = *scratch;
+    wfsi_matcher matcher;
+
+    *found = false;
+    if (!wfsi_matcher_open(&matcher, regex, scratch, slot_count)) {
+        wfsi_regex_rewind(scratch, &before);
+        return WFS_ERR_NO_MEMORY;
+    }
+    wfsi_decoder_open(&matcher.in, text, size,
+                      (regex->flags & WFSI_REGEX_UNICODE) != 0);
+    *found = wfsi_matcher_search(&matcher, wfsi_regex_is_anchored(regex));
+    if (*found)
+        wfsi_matcher_copy(captures, matcher.best, slot_count);
+    wfsi_regex_rewind(scratch, &before);
+    return WFS_OK;
+}
+
+/* --- public */
+
+wfs_status wfs_regex_compile(wfs_arena *arena, const char *source,
+                             const char *flags, wfs_regex **regex,
+                             wfs_error *error)
+{
+    return wfsi_regex_compile(arena, source, strlen(source), flags,
+                              flags != NULL ? strlen(flags) : 0, 0, regex,
+                              error);
+}
+
+wfs_status wfs_regex_search(const wfs_regex *regex, wfs_arena *scratch,
+                            const char *text, size_t size, bool *found)
+{
+    return wfsi_regex_search(regex, scratch, text, size, NULL, found);
 }
 
 /* ------------------------------------------------------------------------
