@@ -20,6 +20,7 @@
  *   >>json-api      public  JSON values
  *   >>time-api      public  durations, times, the clock, randomness
  *   >>store-api     public  tables, rows, transactions, cursors
+ *   >>http-api      public  requests, responses, transports, URL patterns
  *   >>engine-api    public  what a workflow function may call
  *   >>harness-api   public  workflow instances
  *   >>scenario-api  public  a test as an array of steps
@@ -28,6 +29,8 @@
  *   >>json          private numbers in decimal, the checker, values, the writer
  *   >>time          private durations, times, the clock, randomness
  *   >>store         private tables, indexes, transactions, cursors
+ *   >>http          private requests, headers, URLs
+ *   >>match         private URL patterns, routes
  *   >>schema        private the workflow tables, declared as data
  *   >>engine        private steps, replay, tick, hooks
  *   >>harness       private instances
@@ -879,6 +882,63 @@ WFSDEF bool wfs_store_equal(const wfs_store *left, const wfs_store *right,
 
 /* Bytes of memory the store holds in rows, texts and indexes. */
 WFSDEF size_t wfs_store_memory(const wfs_store *store);
+
+/* ------------------------------------------------------------------------
+ * >>http-api  public: requests, responses, transports, URL patterns
+ * --------------------------------------------------------------------- */
+
+/* A header; arrays end with a zero entry. Names are compared without regard
+ * to case; of a name that stands twice the values are joined with ", ". */
+typedef struct wfs_http_header {
+    const char *name;
+    const char *value;
+} wfs_http_header;
+
+typedef struct wfs_http_request {
+    const char *method;             /* NULL: "GET" */
+    const char *url;                /* absolute, http:// or https:// */
+    const wfs_http_header *headers; /* NULL: none */
+    const char *body;               /* bytes; NULL: none */
+    size_t body_size;               /* 0: the body ends at its NUL */
+} wfs_http_request;
+
+/* Everything it points to lives in the arena of the call that gave it. */
+typedef struct wfs_http_response {
+    int status;
+    const wfs_http_header *headers; /* lower-case names; never NULL */
+    const char *body;               /* ended by a NUL; never NULL */
+    size_t body_size;
+    int64_t delay;                  /* ms from the request to the response */
+} wfs_http_response;
+
+/* The value of a header, or NULL. */
+WFSDEF const char *wfs_http_header_value(const wfs_http_header *headers,
+                                         const char *name);
+
+/* Who answers requests: a mock, or a function of the user's that asks a real
+ * server. send gives WFS_OK and a response, or a status and an error when no
+ * response came; what the response points to it takes from the arena. */
+typedef struct wfs_http_transport {
+    wfs_status (*send)(const wfs_http_request *request, wfs_arena *arena,
+                       wfs_http_response *response, wfs_error *error,
+                       void *user);
+    void *user;
+} wfs_http_transport;
+
+/* A URL as the WHATWG standard normalises it: lower-case scheme and host, no
+ * default port, no dot segments, blanks and what is not ASCII as %XX, no
+ * fragment. Lives in the arena. Errors: VALIDATION_ERROR, NO_MEMORY. */
+WFSDEF wfs_status wfs_url_normalize(wfs_arena *arena, const char *url,
+                                    const char **normalized, wfs_error *error);
+
+/* Whether a URL fits a pattern such as "/users/:id" or
+ * "https://api.example.com/files/:path*"; *params (may be NULL) is an object
+ * of texts and lists of texts, NULL when the pattern has none. Errors:
+ * VALIDATION_ERROR (pattern or URL, with the offset; or a parameter that
+ * cannot be decoded), NO_MEMORY. Source: Scenarist, path-to-regexp. */
+WFSDEF wfs_status wfs_url_match(wfs_arena *arena, const char *pattern,
+                                const char *url, bool *fits,
+                                const wfs_json **params, wfs_error *error);
 
 /* ------------------------------------------------------------------------
  * >>engine-api  public: what a workflow function may call
@@ -2276,6 +2336,20 @@ static char *wfsi_buffer_finish(wfsi_buffer *buffer)
         return NULL;
     buffer->data[buffer->size] = '\0';
     return buffer->data;
+}
+
+typedef struct wfsi_span {
+    const char *data;                   /* NULL: none */
+    size_t size;
+} wfsi_span;
+
+static wfsi_span wfsi_span_of(const char *text, size_t size)
+{
+    wfsi_span span;
+
+    span.data = text != NULL ? text : "";
+    span.size = text != NULL && size == 0 ? strlen(text) : size;
+    return span;
 }
 
 static bool wfsi_text_equal(const char *left, const char *right)
@@ -9937,6 +10011,2320 @@ bool wfs_store_equal(const wfs_store *left, const wfs_store *right,
 }
 
 /* ------------------------------------------------------------------------
+ * >>http  private: requests, headers, URLs
+ *
+ * Owns what is seen of a request: its URL as the WHATWG standard normalises
+ * it, its query and its headers. Calls >>base, >>json and >>store's hex.
+ * Called by >>match.
+ * --------------------------------------------------------------------- */
+
+/* For functions that so far only sections to come call. */
+#if defined(__GNUC__)
+#define WFSI_UNUSED __attribute__((unused))
+#else
+#define WFSI_UNUSED
+#endif
+
+/* --- characters of URLs */
+
+/* Written as %XX in a path, in a query, before the @; not allowed in a host;
+ * letters that a host has in lower case. A backslash counts for a path,
+ * though it never gets there: it is a slash. As Node 20, and other than the
+ * standard since 2024, ^ stays in a path. */
+#define WFSI_URL_PATH 1
+#define WFSI_URL_QUERY 2
+#define WFSI_URL_USER 4
+#define WFSI_URL_HOST 8
+#define WFSI_URL_UPPER 16
+
+static const unsigned char wfsi_url_classes[128] = {
+    15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15,
+    15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15,
+    15, 0, 7, 15, 0, 8, 0, 2, 0, 0, 0, 0, 0, 0, 0, 12,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 12, 4, 15, 4, 15, 13,
+    12, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16,
+    16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 12, 13, 12, 12, 0,
+    5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 5, 12, 5, 0, 15,
+};
+
+static inline bool wfsi_url_is(char c, unsigned classes)
+{
+    unsigned char byte = (unsigned char)c;
+
+    return byte >= 128 || (wfsi_url_classes[byte] & classes) != 0;
+}
+
+static inline char wfsi_lower_char(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+}
+
+/* As a >>store's digit, or in upper case. */
+static int wfsi_hex_value(char c)
+{
+    return wfsi_hex_digit(wfsi_lower_char(c));
+}
+
+/* The byte that %XX stands for, -1 when there is none. */
+static int wfsi_percent_byte(const char *at, const char *end)
+{
+    int high, low;
+
+    if (end - at < 3 || *at != '%')
+        return -1;
+    high = wfsi_hex_value(at[1]);
+    low = wfsi_hex_value(at[2]);
+    return high < 0 || low < 0 ? -1 : high * 16 + low;
+}
+
+/* --- a URL that is normal already */
+
+typedef struct wfsi_url {
+    const char *text;           /* all of it, without a fragment */
+    size_t size;
+    wfsi_span host;             /* with the port, unless it is the default */
+    wfsi_span path, query;      /* the query without its '?' */
+    bool has_query;
+} wfsi_url;
+
+static wfsi_span wfsi_span_between(const char *start, const char *end)
+{
+    wfsi_span span;
+
+    span.data = start;
+    span.size = (size_t)(end - start);
+    return span;
+}
+
+/* The end of a port that may stay as it is, or NULL. */
+static const char *wfsi_normal_port(const char *at, const char *end,
+                                    int standard)
+{
+    const char *start = at;
+    int port = 0;
+
+    for (; at < end && at - start < 5 && wfsi_is_digit(*at); at++)
+        port = port * 10 + (*at - '0');
+    return at > start && *start != '0' && port != standard && port <= 65535
+               ? at
+               : NULL;
+}
+
+/* The end of a host that may stay as it is, or NULL when that takes a closer
+ * look: a last label that starts with a digit may be an address. */
+static const char *wfsi_normal_host(const char *at, const char *end)
+{
+    const char *start = at, *label = at;
+
+    for (; at < end && !wfsi_url_is(*at, WFSI_URL_HOST | WFSI_URL_UPPER);
+         at++)
+        if (*at == '.')
+            label = at + 1;
+    return at == start || label == at || wfsi_is_digit(*label) ? NULL : at;
+}
+
+/* The end of a path that may stay as it is, or NULL; %2 may be a dot. */
+static const char *wfsi_normal_path(const char *at, const char *end)
+{
+    for (; at < end && !wfsi_url_is(*at, WFSI_URL_PATH); at++)
+        if (*at == '/' && end - at > 1 &&
+            (at[1] == '.' || (at[1] == '%' && end - at > 2 && at[2] == '2')))
+            return NULL;
+    return at;
+}
+
+/* Point into a URL that is as it has to be, as nearly all are; false when it
+ * takes a closer look. */
+static bool wfsi_url_normal(const char *url, size_t size, wfsi_url *parsed)
+{
+    const char *at = url, *end = url + size, *start;
+    int port = 80;
+
+    if (size > 7 && memcmp(url, "http://", 7) == 0) {
+        at += 7;
+    } else if (size > 8 && memcmp(url, "https://", 8) == 0) {
+        at += 8;
+        port = 443;
+    }
+    start = at;
+    if (start == url || (at = wfsi_normal_host(at, end)) == NULL)
+        return false;
+    if (at < end && *at == ':' &&
+        (at = wfsi_normal_port(at + 1, end, port)) == NULL)
+        return false;
+    parsed->host = wfsi_span_between(start, at);
+    start = at;
+    if (at == end || *at != '/' || (at = wfsi_normal_path(at, end)) == NULL)
+        return false;
+    parsed->path = wfsi_span_between(start, at);
+    parsed->has_query = at < end && *at == '?';
+    start = at + parsed->has_query;
+    if (parsed->has_query)
+        for (at = start; at < end && !wfsi_url_is(*at, WFSI_URL_QUERY);)
+            at++;
+    if (at < end && *at != '#')
+        return false;
+    parsed->query = wfsi_span_between(start, at);
+    parsed->text = url;
+    parsed->size = (size_t)(at - url);
+    return true;
+}
+
+/* --- any URL */
+
+typedef struct wfsi_url_parser {
+    const char *given;          /* for messages */
+    size_t given_size;
+    const char *start, *at, *end;   /* without what does not count */
+    wfs_arena *arena;
+    wfsi_buffer out;
+    int port;                   /* the scheme's */
+    wfs_error *error;
+} wfsi_url_parser;
+
+static bool wfsi_is_url_break(char c)
+{
+    return c == '\t' || c == '\n' || c == '\r';
+}
+
+static bool wfsi_is_url_slash(char c)
+{
+    return c == '/' || c == '\\';
+}
+
+/* Whether the authority or a path's segment ends before this. */
+static bool wfsi_is_url_end(char c)
+{
+    return c == '/' || c == '\\' || c == '?' || c == '#';
+}
+
+/* at: where in the text without line breaks; that is not where it is in the
+ * text that was given. */
+WFSI_COLD
+static wfs_status wfsi_url_refuse(wfsi_url_parser *parser, const char *at,
+                                  const char *why)
+{
+    size_t count = (size_t)(at - parser->start), offset = 0;
+    const char *given = parser->given;
+
+    while (offset < parser->given_size && (unsigned char)given[offset] <= ' ')
+        offset++;
+    for (; offset < parser->given_size; offset++)
+        if (!wfsi_is_url_break(given[offset]) && count-- == 0)
+            break;
+    wfsi_error(parser->error, WFS_ERR_VALIDATION,
+               "not a URL: %n: %s at offset %i", given, parser->given_size,
+               why, (int64_t)offset);
+    if (parser->error != NULL) {
+        parser->error->offset = offset;
+        parser->error->line = 1;
+        parser->error->column = offset + 1;
+    }
+    return WFS_ERR_VALIDATION;
+}
+
+/* Leave out what is around a URL and the line breaks inside. */
+static bool wfsi_url_trim(wfsi_url_parser *parser)
+{
+    const char *at = parser->given, *end = at + parser->given_size;
+    char *copy = NULL;
+    size_t size = 0;
+
+    while (at < end && (unsigned char)*at <= ' ')
+        at++;
+    while (end > at && (unsigned char)end[-1] <= ' ')
+        end--;
+    copy = (char *)wfsi_arena_allocate(parser->arena, (size_t)(end - at));
+    if (copy == NULL)
+        return false;
+    for (; at < end; at++)
+        if (!wfsi_is_url_break(*at))
+            copy[size++] = *at;
+    parser->start = parser->at = copy;
+    parser->end = copy + size;
+    return true;
+}
+
+/* The text as it is, but for characters of a class, which become %XX. */
+static bool wfsi_url_encode(wfsi_url_parser *parser, const char *text,
+                            size_t size, unsigned classes)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    const char *end, *plain;
+    unsigned char byte;
+
+    text = wfsi_json_clean_text(parser->arena, text, &size);
+    if (text == NULL)
+        return false;
+    for (end = text + size; text < end; text++) {
+        for (plain = text; text < end && !wfsi_url_is(*text, classes);)
+            text++;
+        wfsi_buffer_put(&parser->out, plain, (size_t)(text - plain));
+        if (text == end)
+            break;
+        byte = (unsigned char)*text;
+        wfsi_buffer_char(&parser->out, '%');
+        wfsi_buffer_char(&parser->out, digits[byte >> 4]);
+        wfsi_buffer_char(&parser->out, digits[byte & 15]);
+    }
+    return true;
+}
+
+static wfs_status wfsi_url_scheme(wfsi_url_parser *parser)
+{
+    const char *scheme = "https", *at = parser->at;
+
+    for (; at < parser->end && *scheme != '\0'; at++, scheme++)
+        if (wfsi_lower_char(*at) != *scheme)
+            break;
+    if (at == parser->end || *at != ':' || at - parser->at < 4)
+        return wfsi_url_refuse(parser, parser->at, "no http: or https:");
+    parser->port = *scheme == '\0' ? 443 : 80;
+    wfsi_buffer_text(&parser->out, *scheme == '\0' ? "https://" : "http://");
+    for (at++; at < parser->end && wfsi_is_url_slash(*at);)
+        at++;
+    parser->at = at;
+    return WFS_OK;
+}
+
+/* What is before the @, up to end; nothing at all when both are empty. */
+static bool wfsi_url_user(wfsi_url_parser *parser, const char *end)
+{
+    const char *at = parser->at, *colon;
+
+    colon = (const char *)memchr(at, ':', (size_t)(end - at));
+    if (colon == NULL)
+        colon = end;
+    if (!wfsi_url_encode(parser, at, (size_t)(colon - at), WFSI_URL_USER))
+        return false;
+    if (colon != end && colon + 1 != end) {
+        wfsi_buffer_char(&parser->out, ':');
+        if (!wfsi_url_encode(parser, colon + 1, (size_t)(end - colon - 1),
+                             WFSI_URL_USER))
+            return false;
+    }
+    if (colon != at || (colon != end && colon + 1 != end))
+        wfsi_buffer_char(&parser->out, '@');
+    return true;
+}
+
+/* --- hosts: IPv4 */
+
+/* Decimal, octal after 0, hexadecimal after 0x; large ones stay large. */
+static bool wfsi_ipv4_number(const char *at, const char *end, uint64_t *value)
+{
+    unsigned base = 10;
+    int digit;
+
+    *value = 0;
+    if (at == end)
+        return false;
+    if (end - at > 1 && *at == '0') {
+        base = at[1] == 'x' ? 16 : 8;
+        at += base == 16 ? 2 : 1;
+    }
+    for (; at < end; at++) {
+        digit = wfsi_hex_digit(*at);
+        if (digit < 0 || (unsigned)digit >= base)
+            return false;
+        if (*value <= UINT32_MAX)
+            *value = *value * base + (unsigned)digit;
+    }
+    return true;
+}
+
+/* Whether a host in lower case has to be an IPv4 address: its last label, but
+ * for an empty one at the end, is a number. */
+static bool wfsi_host_is_ipv4(const char *host, const char *end)
+{
+    const char *at;
+    uint64_t value;
+    bool digits = true;
+
+    if (end - host > 1 && end[-1] == '.')
+        end--;
+    for (at = end; at > host && at[-1] != '.'; at--)
+        digits = digits && wfsi_is_digit(at[-1]);
+    return at < end && (digits || wfsi_ipv4_number(at, end, &value));
+}
+
+static bool wfsi_ipv4_read(const char *at, const char *end, uint32_t *address)
+{
+    uint64_t number = 0;
+    const char *label;
+    unsigned left = 4;
+
+    *address = 0;
+    if (end[-1] == '.')
+        end--;
+    for (;; at++) {
+        for (label = at; at < end && *at != '.';)
+            at++;
+        if (left-- == 0 || !wfsi_ipv4_number(label, at, &number))
+            return false;
+        if (at == end)
+            break;
+        if (number > 255)
+            return false;
+        *address = *address << 8 | (uint32_t)number;
+    }
+    if (number >> 8 * (left + 1) != 0)
+        return false;
+    *address = (uint32_t)((uint64_t)*address << 8 * (left + 1) | number);
+    return true;
+}
+
+static void wfsi_ipv4_write(wfsi_buffer *out, uint32_t address)
+{
+    int shift;
+
+    for (shift = 24; shift >= 0; shift -= 8) {
+        wfsi_buffer_integer(out, address >> shift & 255);
+        if (shift != 0)
+            wfsi_buffer_char(out, '.');
+    }
+}
+
+/* --- hosts: IPv6 */
+
+#define WFSI_IPV6_PIECES 8
+
+/* Four decimal numbers, as the last two pieces. */
+static bool wfsi_ipv6_tail(const char *at, const char *end, unsigned *pieces)
+{
+    unsigned i, number;
+
+    for (i = 0; i < 4; i++, at++) {
+        const char *start = at;
+
+        for (number = 0; at < end && at - start < 3 && wfsi_is_digit(*at);)
+            number = number * 10 + (unsigned)(*at++ - '0');
+        if (at == start || number > 255 || (*start == '0' && at - start > 1))
+            return false;
+        if (i == 3 ? at != end : at == end || *at != '.')
+            return false;
+        pieces[i / 2] = i % 2 == 0 ? number << 8 : pieces[i / 2] | number;
+    }
+    return true;
+}
+
+/* Put zeros where the "::" was. */
+static bool wfsi_ipv6_spread(unsigned *pieces, int count, int gap)
+{
+    int moved = count - gap, i;
+
+    if (gap < 0)
+        return count == WFSI_IPV6_PIECES;
+    for (i = 1; i <= moved && count < WFSI_IPV6_PIECES; i++) {
+        pieces[WFSI_IPV6_PIECES - i] = pieces[count - i];
+        pieces[count - i] = 0;
+    }
+    return true;
+}
+
+static bool wfsi_ipv6_read(const char *at, const char *end, unsigned *pieces)
+{
+    int count = 0, gap = -1, digits;
+    unsigned value;
+
+    if (at < end && *at == ':' && (end - at < 2 || *++at != ':'))
+        return false;
+    while (at < end) {
+        if (count == WFSI_IPV6_PIECES)
+            return false;
+        if (*at == ':') {
+            if (gap >= 0)
+                return false;
+            at++;
+            gap = ++count;
+            continue;
+        }
+        for (value = 0, digits = 0; digits < 4 && at < end; digits++, at++) {
+            if (wfsi_hex_value(*at) < 0)
+                break;
+            value = value * 16 + (unsigned)wfsi_hex_value(*at);
+        }
+        if (at < end && *at == '.' && digits > 0 && count <= 6) {
+            if (!wfsi_ipv6_tail(at - digits, end, pieces + count))
+                return false;
+            count += 2;
+            break;
+        }
+        if (at < end && (*at != ':' || ++at == end))
+            return false;
+        pieces[count++] = value;
+    }
+    return wfsi_ipv6_spread(pieces, count, gap);
+}
+
+/* Where the longest run of zeros starts, from two on; *size is its length. */
+static int wfsi_ipv6_zeros(const unsigned *pieces, int *size)
+{
+    int i, start, found = -1;
+
+    *size = 1;
+    for (i = 0; i < WFSI_IPV6_PIECES; i++) {
+        for (start = i; i < WFSI_IPV6_PIECES && pieces[i] == 0;)
+            i++;
+        if (i - start > *size) {
+            found = start;
+            *size = i - start;
+        }
+    }
+    return found;
+}
+
+static void wfsi_ipv6_write(wfsi_buffer *out, const unsigned *pieces)
+{
+    static const char hex[] = "0123456789abcdef";
+    int i, shift, size, zeros = wfsi_ipv6_zeros(pieces, &size);
+
+    wfsi_buffer_char(out, '[');
+    for (i = 0; i < WFSI_IPV6_PIECES; i++) {
+        if (i == zeros) {
+            wfsi_buffer_text(out, i == 0 ? "::" : ":");
+            i += size - 1;
+            continue;
+        }
+        for (shift = 12; shift > 0 && pieces[i] >> shift == 0;)
+            shift -= 4;
+        for (; shift >= 0; shift -= 4)
+            wfsi_buffer_char(out, hex[pieces[i] >> shift & 15]);
+        if (i + 1 < WFSI_IPV6_PIECES)
+            wfsi_buffer_char(out, ':');
+    }
+    wfsi_buffer_char(out, ']');
+}
+
+/* --- hosts: names */
+
+#define WFSI_LABEL_SIZE 63
+
+static uint32_t wfsi_punycode_adapt(uint32_t delta, uint32_t points,
+                                    bool first)
+{
+    uint32_t k = 0;
+
+    delta = first ? delta / 700 : delta / 2;
+    for (delta += delta / points; delta > 455; k += 36)
+        delta /= 35;
+    return k + 36 * delta / (delta + 38);
+}
+
+/* One difference, as digits of a base that varies; returns how many. */
+static size_t wfsi_punycode_digits(char *out, uint32_t delta, uint32_t bias)
+{
+    static const char digits[] = "abcdefghijklmnopqrstuvwxyz0123456789";
+    uint32_t k, threshold;
+    size_t size = 0;
+
+    for (k = 36;; k += 36) {
+        threshold = k <= bias ? 1 : k >= bias + 26 ? 26 : k - bias;
+        if (delta < threshold)
+            break;
+        out[size++] = digits[threshold + (delta - threshold) %
+                                             (36 - threshold)];
+        delta = (delta - threshold) / (36 - threshold);
+    }
+    out[size++] = digits[delta];
+    return size;
+}
+
+/* RFC 3492, for a label of at most 63 code points. At most 7 digits a code
+ * point; returns how many bytes. */
+static size_t wfsi_punycode(const uint32_t *codes, uint32_t count, char *out)
+{
+    uint32_t point = 128, bias = 72, delta = 0, done, basic, next, i;
+    size_t size = 0;
+
+    for (i = 0; i < count; i++)
+        if (codes[i] < 128)
+            out[size++] = (char)codes[i];
+    done = basic = (uint32_t)size;
+    if (basic > 0)
+        out[size++] = '-';
+    while (done < count) {
+        next = UINT32_MAX;
+        for (i = 0; i < count; i++)
+            if (codes[i] >= point && codes[i] < next)
+                next = codes[i];
+        delta += (next - point) * (done + 1);
+        point = next;
+        for (i = 0; i < count; i++) {
+            delta += codes[i] < point;
+            if (codes[i] != point)
+                continue;
+            size += wfsi_punycode_digits(out + size, delta, bias);
+            bias = wfsi_punycode_adapt(delta, done + 1, done == basic);
+            delta = 0;
+            done++;
+        }
+        delta++;
+        point++;
+    }
+    return size;
+}
+
+static uint32_t wfsi_utf8_code(const char *at, size_t size)
+{
+    uint32_t code = (unsigned char)at[0];
+    size_t i;
+
+    if (size > 1)
+        code &= 0x7Fu >> size;
+    for (i = 1; i < size; i++)
+        code = code << 6 | ((unsigned char)at[i] & 0x3F);
+    return code;
+}
+
+/* A label in UTF-8, or as it is when it is ASCII. False when it is not UTF-8
+ * or too long. */
+static bool wfsi_url_label(wfsi_buffer *out, const char *at, const char *end)
+{
+    char text[WFSI_LABEL_SIZE * 8];
+    uint32_t codes[WFSI_LABEL_SIZE], count = 0;
+    const char *start = at;
+    size_t size;
+    bool valid, ascii = true;
+
+    for (; at < end; at++)
+        ascii = ascii && (unsigned char)*at < 128;
+    if (ascii) {
+        wfsi_buffer_put(out, start, (size_t)(end - start));
+        return true;
+    }
+    for (at = start; at < end && count < WFSI_LABEL_SIZE; at += size) {
+        size = wfsi_utf8_sequence(at, end, &valid);
+        codes[count++] = valid ? wfsi_utf8_code(at, size) : 0xFFFD;
+        if (codes[count - 1] == 0xFFFD)
+            return false;
+    }
+    size = wfsi_punycode(codes, count, text);
+    if (at < end || size + 4 > WFSI_LABEL_SIZE)
+        return false;
+    wfsi_buffer_text(out, "xn--");
+    wfsi_buffer_put(out, text, size);
+    return true;
+}
+
+/* A host that is a name or an IPv4 address. Of what is not ASCII there is only
+ * the Punycode: the tables of Unicode that fold its case are not here. */
+static wfs_status wfsi_url_domain(wfsi_url_parser *parser, const char *host,
+                                  const char *host_end)
+{
+    char *name = (char *)wfsi_arena_allocate(parser->arena,
+                                             (size_t)(host_end - host));
+    const char *at, *label;
+    size_t size = 0, i;
+    uint32_t address;
+    int byte;
+
+    if (name == NULL)
+        return WFS_ERR_NO_MEMORY;
+    for (at = host; at < host_end; at += byte < 0 ? 1 : 3) {
+        byte = wfsi_percent_byte(at, host_end);
+        name[size] = byte < 0 ? *at : (char)(unsigned char)byte;
+        if ((unsigned char)name[size] < 128 &&
+            wfsi_url_is(name[size], WFSI_URL_HOST))
+            return wfsi_url_refuse(parser, at,
+                                   "a character that no host has");
+        name[size] = wfsi_lower_char(name[size]);
+        size++;
+    }
+    if (wfsi_host_is_ipv4(name, name + size)) {
+        if (!wfsi_ipv4_read(name, name + size, &address))
+            return wfsi_url_refuse(parser, host, "not an IPv4 address");
+        wfsi_ipv4_write(&parser->out, address);
+        return WFS_OK;
+    }
+    for (i = 0, label = name; i <= size; i++) {
+        if (i < size && name[i] != '.')
+            continue;
+        if (!wfsi_url_label(&parser->out, label, name + i))
+            return wfsi_url_refuse(parser, host, "a label that no host has");
+        if (i < size)
+            wfsi_buffer_char(&parser->out, '.');
+        label = name + i + 1;
+    }
+    return WFS_OK;
+}
+
+static wfs_status wfsi_url_host(wfsi_url_parser *parser, const char *host,
+                                const char *end)
+{
+    unsigned pieces[WFSI_IPV6_PIECES + 1] = {0};
+
+    if (host == end)
+        return wfsi_url_refuse(parser, host, "no host");
+    if (*host != '[')
+        return wfsi_url_domain(parser, host, end);
+    if (end[-1] != ']' || !wfsi_ipv6_read(host + 1, end - 1, pieces))
+        return wfsi_url_refuse(parser, host, "not an IPv6 address");
+    wfsi_ipv6_write(&parser->out, pieces);
+    return WFS_OK;
+}
+
+static wfs_status wfsi_url_port(wfsi_url_parser *parser, const char *at,
+                                const char *end)
+{
+    int64_t port = 0;
+    const char *start = at;
+
+    for (; at < end; at++) {
+        if (!wfsi_is_digit(*at))
+            return wfsi_url_refuse(parser, at, "not a port");
+        port = port * 10 + (*at - '0');
+        if (port > 65535)
+            return wfsi_url_refuse(parser, start, "a port above 65535");
+    }
+    if (start < end && port != parser->port) {
+        wfsi_buffer_char(&parser->out, ':');
+        wfsi_buffer_integer(&parser->out, port);
+    }
+    return WFS_OK;
+}
+
+/* User, host and port; *host is where the host starts in what is written. */
+static wfs_status wfsi_url_authority(wfsi_url_parser *parser, size_t *host)
+{
+    const char *at = parser->at, *end = at, *colon;
+    bool inside = false;
+
+    for (; end < parser->end && !wfsi_is_url_end(*end); end++)
+        if (*end == '@')
+            at = end;
+    if (at < end && *at == '@') {
+        if (!wfsi_url_user(parser, at))
+            return WFS_ERR_NO_MEMORY;
+        at++;
+    }
+    *host = parser->out.size;
+    for (colon = at; colon < end && (inside || *colon != ':'); colon++)
+        inside = *colon == '[' || (inside && *colon != ']');
+    WFS_TRY(wfsi_url_host(parser, at, colon));
+    parser->at = end;
+    return colon < end ? wfsi_url_port(parser, colon + 1, end) : WFS_OK;
+}
+
+/* --- paths */
+
+/* How many dots a segment of one or two dots has, else 0. */
+static int wfsi_dot_segment(const char *at, const char *end)
+{
+    int dots = 0;
+
+    while (at < end && dots < 3) {
+        if (*at != '.' && wfsi_percent_byte(at, end) != '.')
+            return 0;
+        at += *at == '.' ? 1 : 3;
+        dots++;
+    }
+    return dots < 3 ? dots : 0;
+}
+
+static bool wfsi_url_path(wfsi_url_parser *parser)
+{
+    size_t start = parser->out.size;
+    const char *at = parser->at, *end = parser->end, *segment;
+    bool more = true;
+    int dots;
+
+    while (more) {
+        if (at < end && wfsi_is_url_slash(*at))
+            at++;
+        for (segment = at; at < end && !wfsi_is_url_end(*at);)
+            at++;
+        more = at < end && wfsi_is_url_slash(*at);
+        dots = wfsi_dot_segment(segment, at);
+        if (dots == 2)
+            while (parser->out.size > start &&
+                   parser->out.data[--parser->out.size] != '/')
+                continue;
+        if (dots == 0 || !more)
+            wfsi_buffer_char(&parser->out, '/');
+        if (dots == 0 &&
+            !wfsi_url_encode(parser, segment, (size_t)(at - segment),
+                             WFSI_URL_PATH))
+            return false;
+    }
+    parser->at = at;
+    return true;
+}
+
+static bool wfsi_url_query(wfsi_url_parser *parser)
+{
+    const char *at = parser->at, *end = parser->end, *fragment;
+
+    fragment = (const char *)memchr(at, '#', (size_t)(end - at));
+    if (fragment != NULL)
+        end = fragment;
+    if (at == end)
+        return true;
+    wfsi_buffer_char(&parser->out, '?');
+    return wfsi_url_encode(parser, at + 1, (size_t)(end - at - 1),
+                           WFSI_URL_QUERY);
+}
+
+static wfs_status wfsi_url_build(wfsi_url_parser *parser, wfsi_url *parsed)
+{
+    size_t host = 0, path, query;
+    const char *text;
+
+    if (!wfsi_url_trim(parser))
+        return WFS_ERR_NO_MEMORY;
+    WFS_TRY(wfsi_url_scheme(parser));
+    WFS_TRY(wfsi_url_authority(parser, &host));
+    path = parser->out.size;
+    if (!wfsi_url_path(parser))
+        return WFS_ERR_NO_MEMORY;
+    query = parser->out.size;
+    if (!wfsi_url_query(parser))
+        return WFS_ERR_NO_MEMORY;
+    text = wfsi_buffer_finish(&parser->out);
+    if (text == NULL)
+        return WFS_ERR_NO_MEMORY;
+    parsed->text = text;
+    parsed->size = parser->out.size;
+    parsed->has_query = query < parsed->size;
+    parsed->host = wfsi_span_between(text + host, text + path);
+    parsed->path = wfsi_span_between(text + path, text + query);
+    parsed->query = wfsi_span_between(text + query + parsed->has_query,
+                                      text + parsed->size);
+    return WFS_OK;
+}
+
+/* What the URL is made of points into url, or into the arena. */
+static wfs_status wfsi_url_parse(wfs_arena *arena, const char *url,
+                                 size_t size, wfsi_url *parsed,
+                                 wfs_error *error)
+{
+    wfsi_url_parser parser;
+    wfs_status status;
+
+    if (wfsi_url_normal(url, size, parsed))
+        return WFS_OK;
+    memset(&parser, 0, sizeof parser);
+    parser.given = url;
+    parser.given_size = size;
+    parser.arena = arena;
+    parser.error = error;
+    wfsi_buffer_open(&parser.out, arena);
+    status = wfsi_url_build(&parser, parsed);
+    return status == WFS_ERR_NO_MEMORY ? wfsi_no_memory(error) : status;
+}
+
+/* --- percent encoding and forms */
+
+/* The UTF-8 sequence that starts with %XX here, into bytes; returns how many,
+ * 0 when there is none. */
+static size_t wfsi_percent_sequence(const char *at, const char *end,
+                                    char bytes[4])
+{
+    size_t count = 0;
+    bool valid;
+    int byte;
+
+    for (; count < 4 && (byte = wfsi_percent_byte(at, end)) >= 0; at += 3)
+        bytes[count++] = (char)(unsigned char)byte;
+    if (count == 0)
+        return 0;
+    count = wfsi_utf8_sequence(bytes, bytes + count, &valid);
+    return valid ? count : 0;
+}
+
+/* As decodeURIComponent does: false when it is malformed, or without memory
+ * (the arena tells). */
+static bool wfsi_percent_decode(wfs_arena *arena, wfsi_span text,
+                                wfsi_span *decoded)
+{
+    const char *at = text.data, *end = at + text.size;
+    size_t size = 0, count;
+    char bytes[4], *out;
+
+    *decoded = text;
+    if (text.size == 0 || memchr(at, '%', text.size) == NULL)
+        return true;
+    out = (char *)wfsi_arena_allocate(arena, text.size);
+    if (out == NULL)
+        return false;
+    while (at < end) {
+        if (*at != '%') {
+            out[size++] = *at++;
+            continue;
+        }
+        count = wfsi_percent_sequence(at, end, bytes);
+        if (count == 0)
+            return false;
+        memcpy(out + size, bytes, count);
+        size += count;
+        at += count * 3;
+    }
+    decoded->data = out;
+    decoded->size = size;
+    return true;
+}
+
+/* As a form is read: + is a blank, a % without two digits stays, what is not
+ * UTF-8 becomes U+FFFD. False without memory. */
+static bool wfsi_form_decode(wfs_arena *arena, wfsi_span text,
+                             wfsi_span *decoded)
+{
+    const char *at = text.data, *end = at + text.size;
+    size_t size = 0;
+    char *out;
+    int byte;
+
+    *decoded = text;
+    while (at < end && *at != '%' && *at != '+' && (unsigned char)*at < 128)
+        at++;
+    if (at == end)
+        return true;
+    out = (char *)wfsi_arena_allocate(arena, text.size);
+    if (out == NULL)
+        return false;
+    for (at = text.data; at < end; at += byte < 0 ? 1 : 3) {
+        byte = wfsi_percent_byte(at, end);
+        out[size++] = byte >= 0 ? (char)(unsigned char)byte
+                      : *at == '+' ? ' '
+                                   : *at;
+    }
+    decoded->data = wfsi_json_clean_text(arena, out, &size);
+    decoded->size = size;
+    return decoded->data != NULL;
+}
+
+/* The value of a query's parameter, the last one of that name; false when
+ * there is none, or without memory (the arena tells). */
+WFSI_UNUSED
+static bool wfsi_query_find(wfs_arena *arena, wfsi_span query,
+                            const char *name, size_t size, wfsi_span *value)
+{
+    const char *at = query.data, *end = at + query.size, *stop, *equals;
+    wfsi_span key, last = {NULL, 0};
+
+    for (; at < end; at = stop + 1) {
+        stop = (const char *)memchr(at, '&', (size_t)(end - at));
+        if (stop == NULL)
+            stop = end;
+        equals = (const char *)memchr(at, '=', (size_t)(stop - at));
+        if (equals == NULL)
+            equals = stop;
+        if (!wfsi_form_decode(arena, wfsi_span_between(at, equals), &key))
+            return false;
+        if (at < stop && key.size == size &&
+            (size == 0 || memcmp(key.data, name, size) == 0))
+            last = wfsi_span_between(equals + (equals < stop), stop);
+    }
+    return last.data != NULL && wfsi_form_decode(arena, last, value);
+}
+
+/* --- headers */
+
+static bool wfsi_is_http_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+/* A value without blanks around it. */
+static wfsi_span wfsi_header_trim(const char *value)
+{
+    const char *end;
+
+    if (value == NULL)
+        value = "";
+    while (wfsi_is_http_blank(*value))
+        value++;
+    end = value + strlen(value);
+    while (end > value && wfsi_is_http_blank(end[-1]))
+        end--;
+    return wfsi_span_between(value, end);
+}
+
+/* Equal but for the case of ASCII letters; name has that many bytes. */
+static bool wfsi_header_is(const char *header, const char *name, size_t size)
+{
+    size_t i;
+
+    for (i = 0; i < size; i++)
+        if (header[i] == '\0' ||
+            wfsi_lower_char(header[i]) != wfsi_lower_char(name[i]))
+            return false;
+    return header[size] == '\0';
+}
+
+/* The first header of that name from here on, or NULL. */
+static const wfs_http_header *wfsi_header_next(const wfs_http_header *headers,
+                                               const char *name, size_t size)
+{
+    if (headers == NULL)
+        return NULL;
+    for (; headers->name != NULL; headers++)
+        if (wfsi_header_is(headers->name, name, size))
+            return headers;
+    return NULL;
+}
+
+/* The value of a header, those of several joined; {NULL, 0} when there is
+ * none, or without memory (the arena tells). */
+WFSI_UNUSED
+static wfsi_span wfsi_header_find(wfs_arena *arena,
+                                  const wfs_http_header *headers,
+                                  const char *name, size_t size)
+{
+    const wfs_http_header *header = wfsi_header_next(headers, name, size);
+    wfsi_span value = {NULL, 0}, next;
+    wfsi_buffer joined;
+
+    if (header == NULL)
+        return value;
+    value = wfsi_header_trim(header->value);
+    header = wfsi_header_next(header + 1, name, size);
+    if (header == NULL)
+        return value;
+    wfsi_buffer_open(&joined, arena);
+    wfsi_buffer_put(&joined, value.data, value.size);
+    for (; header != NULL; header = wfsi_header_next(header + 1, name, size)) {
+        next = wfsi_header_trim(header->value);
+        wfsi_buffer_literal(&joined, ", ");
+        wfsi_buffer_put(&joined, next.data, next.size);
+    }
+    value.data = wfsi_buffer_finish(&joined);
+    value.size = value.data != NULL ? joined.size : 0;
+    return value;
+}
+
+/* --- public */
+
+const char *wfs_http_header_value(const wfs_http_header *headers,
+                                  const char *name)
+{
+    const wfs_http_header *header = NULL;
+
+    if (name != NULL)
+        header = wfsi_header_next(headers, name, strlen(name));
+    if (header == NULL)
+        return NULL;
+    return header->value != NULL ? header->value : "";
+}
+
+wfs_status wfs_url_normalize(wfs_arena *arena, const char *url,
+                             const char **normalized, wfs_error *error)
+{
+    wfsi_url parsed;
+
+    if (url == NULL)
+        url = "";
+    *normalized = NULL;
+    WFS_TRY(wfsi_url_parse(arena, url, strlen(url), &parsed, error));
+    *normalized = wfsi_arena_text(arena, parsed.text, parsed.size);
+    return *normalized != NULL ? WFS_OK : wfsi_no_memory(error);
+}
+
+/* ------------------------------------------------------------------------
+ * >>match  private: URL patterns, routes
+ *
+ * Owns the grammar of URL patterns, how they are compared with a URL, and the
+ * tree in which those that fit a URL are found. Calls >>http, >>regex, >>json
+ * and >>base. Source of the grammar: path-to-regexp 6.3 as Scenarist uses it.
+ * --------------------------------------------------------------------- */
+
+/* Until >>regex is here: nothing is an expression. */
+#define WFSI_REGEX_LITERAL_LOOKAHEAD 1u
+typedef struct wfs_regex wfs_regex;
+
+static wfs_status wfsi_regex_compile(wfs_arena *arena, const char *source,
+                                     size_t size, const char *flags,
+                                     size_t flags_size, unsigned options,
+                                     wfs_regex **regex, wfs_error *error)
+{
+    (void)arena;
+    (void)flags;
+    (void)flags_size;
+    (void)options;
+    *regex = NULL;
+    return wfsi_error(error, WFS_ERR_LIMIT, "no expressions yet: %n", source,
+                      size);
+}
+
+static wfs_status wfsi_regex_search(const wfs_regex *regex, wfs_arena *scratch,
+                                    const char *text, size_t size,
+                                    size_t *captures, bool *found)
+{
+    (void)regex;
+    (void)scratch;
+    (void)text;
+    (void)size;
+    (void)captures;
+    *found = false;
+    return WFS_OK;
+}
+
+/* --- the grammar of patterns */
+
+/* Literal text, or something between text before and after it: a parameter, a
+ * group without a name, or with neither just text that may be missing. */
+typedef struct wfsi_piece {
+    bool literal;               /* only text counts */
+    bool captures;              /* a parameter or a group */
+    char modifier;              /* '?', '+', '*', or 0 */
+    wfsi_span text;             /* in front of it; a literal's own */
+    wfsi_span after;
+    wfsi_span name;             /* size 0: a group */
+    wfsi_span expression;       /* size 0: up to the next delimiter */
+    wfsi_span without;          /* text that such a value may not contain */
+    size_t expression_at;       /* in the pattern */
+} wfsi_piece;
+
+/* A whole segment of a path: text in lower case, or a parameter. */
+typedef struct wfsi_segment {
+    wfsi_span text;             /* data NULL: any text but none */
+    wfsi_span name;             /* the parameter's */
+} wfsi_segment;
+
+typedef struct wfsi_pattern {
+    wfsi_span text;
+    wfsi_span host;             /* data NULL: any */
+    bool rooted;                /* starts with '/'; others fit nothing */
+    wfsi_piece *pieces;
+    size_t count;
+    wfsi_segment *segments;     /* the whole ones that it starts with */
+    size_t segment_count;
+    size_t groups;              /* pieces that capture */
+    wfs_regex *regex;           /* NULL: the segments are all there is */
+} wfsi_pattern;
+
+typedef struct wfsi_pattern_parser {
+    wfs_arena *arena;
+    const char *text;           /* the whole pattern */
+    size_t size, at;
+    wfsi_buffer literal;        /* text that is not a piece yet */
+    wfsi_piece *pieces;
+    size_t count, capacity;
+    wfs_error *error;
+} wfsi_pattern_parser;
+
+/* Room for one more item in an array in an arena; slot: address of its
+ * pointer. What it grew out of stays in the arena. */
+static bool wfsi_arena_grow(wfs_arena *arena, void *slot, size_t count,
+                            size_t *capacity, size_t item_size)
+{
+    size_t larger = *capacity < 8 ? 8 : *capacity * 2;
+    char *array, *moved;
+
+    if (count < *capacity)
+        return true;
+    moved = (char *)wfsi_arena_allocate(
+        arena, larger < SIZE_MAX / 4 / item_size ? larger * item_size
+                                                 : SIZE_MAX);
+    if (moved == NULL)
+        return false;
+    memcpy(&array, slot, sizeof array);
+    if (count != 0)
+        memcpy(moved, array, count * item_size);
+    memcpy(slot, &moved, sizeof moved);
+    *capacity = larger;
+    return true;
+}
+
+WFSI_COLD
+static wfs_status wfsi_pattern_place(wfs_error *error, size_t offset)
+{
+    if (error != NULL) {
+        error->offset = offset;
+        error->line = 1;
+        error->column = offset + 1;
+    }
+    return WFS_ERR_VALIDATION;
+}
+
+WFSI_COLD
+static wfs_status wfsi_pattern_refuse(wfsi_pattern_parser *parser,
+                                      size_t offset, const char *why)
+{
+    wfsi_error(parser->error, WFS_ERR_VALIDATION,
+               "URL pattern %n: %s at offset %i", parser->text, parser->size,
+               why, (int64_t)offset);
+    return wfsi_pattern_place(parser->error, offset);
+}
+
+/* The next byte, NUL at the end: NUL has no meaning in a pattern. */
+static char wfsi_pattern_peek(const wfsi_pattern_parser *parser)
+{
+    return parser->at < parser->size ? parser->text[parser->at] : '\0';
+}
+
+static bool wfsi_is_name_char(char c)
+{
+    return wfsi_is_digit(c) || c == '_' ||
+           (wfsi_lower_char(c) >= 'a' && wfsi_lower_char(c) <= 'z');
+}
+
+/* ":name", if there is one. */
+static wfs_status wfsi_take_name(wfsi_pattern_parser *parser, wfsi_span *name)
+{
+    size_t start = parser->at + 1, end = start;
+
+    if (wfsi_pattern_peek(parser) != ':')
+        return WFS_OK;
+    while (end < parser->size && wfsi_is_name_char(parser->text[end]))
+        end++;
+    if (end == start)
+        return wfsi_pattern_refuse(parser, parser->at,
+                                   "a parameter without a name");
+    *name = wfsi_span_between(parser->text + start, parser->text + end);
+    parser->at = end;
+    return WFS_OK;
+}
+
+/* "(expression)", if there is one. */
+static wfs_status wfsi_take_expression(wfsi_pattern_parser *parser,
+                                       wfsi_piece *piece)
+{
+    const char *text = parser->text;
+    size_t start = parser->at + 1, at = start, depth = 1;
+
+    if (wfsi_pattern_peek(parser) != '(')
+        return WFS_OK;
+    if (start < parser->size && text[start] == '?')
+        return wfsi_pattern_refuse(parser, start,
+                                   "an expression that starts with ?");
+    for (; at < parser->size; at++) {
+        if (text[at] == '\\') {
+            at++;
+        } else if (text[at] == ')') {
+            if (--depth == 0)
+                break;
+        } else if (text[at] == '(') {
+            depth++;
+            if (at + 1 >= parser->size || text[at + 1] != '?')
+                return wfsi_pattern_refuse(parser, at, "a capturing group");
+        }
+    }
+    if (at >= parser->size)
+        return wfsi_pattern_refuse(parser, parser->at, "a ( without its )");
+    if (at == start)
+        return wfsi_pattern_refuse(parser, parser->at, "an empty expression");
+    piece->captures = true;
+    piece->expression = wfsi_span_between(text + start, text + at);
+    piece->expression_at = start;
+    parser->at = at + 1;
+    return WFS_OK;
+}
+
+/* A parameter, a group, or a "*" that is one: it means "(.*)". What is there
+ * counts in piece->captures. */
+static wfs_status wfsi_take_capture(wfsi_pattern_parser *parser,
+                                    wfsi_piece *piece)
+{
+    WFS_TRY(wfsi_take_name(parser, &piece->name));
+    if (piece->name.size == 0 && wfsi_pattern_peek(parser) == '*') {
+        piece->captures = true;
+        piece->expression = wfsi_span_of(".*", 2);
+        piece->expression_at = parser->at++;
+        return WFS_OK;
+    }
+    piece->captures = piece->name.size != 0;
+    return wfsi_take_expression(parser, piece);
+}
+
+static void wfsi_take_modifier(wfsi_pattern_parser *parser, wfsi_piece *piece)
+{
+    char c = wfsi_pattern_peek(parser);
+
+    if (c == '?' || c == '+' || c == '*') {
+        piece->modifier = c;
+        parser->at++;
+    }
+}
+
+static bool wfsi_push_piece(wfsi_pattern_parser *parser,
+                            const wfsi_piece *piece)
+{
+    if (!wfsi_arena_grow(parser->arena, &parser->pieces, parser->count,
+                         &parser->capacity, sizeof *piece))
+        return false;
+    parser->pieces[parser->count++] = *piece;
+    return true;
+}
+
+/* What was collected as text, and start again; data NULL without memory. */
+static wfsi_span wfsi_taken_text(wfsi_pattern_parser *parser)
+{
+    wfsi_span text;
+
+    text.data = wfsi_buffer_finish(&parser->literal);
+    text.size = parser->literal.size;
+    wfsi_buffer_open(&parser->literal, parser->arena);
+    return text;
+}
+
+/* The text so far is a piece. */
+static bool wfsi_end_literal(wfsi_pattern_parser *parser)
+{
+    wfsi_piece piece;
+
+    if (parser->literal.size == 0 && !parser->literal.failed)
+        return true;
+    memset(&piece, 0, sizeof piece);
+    piece.literal = true;
+    piece.text = wfsi_taken_text(parser);
+    return piece.text.data != NULL && wfsi_push_piece(parser, &piece);
+}
+
+static bool wfsi_has_delimiter(wfsi_span text)
+{
+    return text.size != 0 && (memchr(text.data, '/', text.size) != NULL ||
+                              memchr(text.data, '#', text.size) != NULL ||
+                              memchr(text.data, '?', text.size) != NULL);
+}
+
+/* A parameter without an expression ends at the next delimiter, and at the
+ * text between it and the parameter before, if that has none in it. */
+static wfs_status wfsi_default_expression(wfsi_pattern_parser *parser,
+                                          wfsi_piece *piece, size_t offset)
+{
+    const wfsi_piece *last;
+    wfsi_span text = piece->text;
+
+    if (!piece->captures || piece->expression.size != 0)
+        return WFS_OK;
+    if (text.size == 0 && parser->count > 0) {
+        last = &parser->pieces[parser->count - 1];
+        if (!last->literal)
+            return wfsi_pattern_refuse(parser, offset,
+                                       "no text between two parameters");
+        text = last->text;
+    }
+    if (!wfsi_has_delimiter(text))
+        piece->without = text;
+    return WFS_OK;
+}
+
+/* The piece is complete but for its modifier. */
+static wfs_status wfsi_end_piece(wfsi_pattern_parser *parser,
+                                 wfsi_piece *piece, size_t offset)
+{
+    WFS_TRY(wfsi_default_expression(parser, piece, offset));
+    wfsi_take_modifier(parser, piece);
+    if (piece->captures && piece->text.size + piece->after.size == 0 &&
+        (piece->modifier == '+' || piece->modifier == '*'))
+        return wfsi_pattern_refuse(parser, parser->at - 1,
+                                   "nothing to tell repetitions apart");
+    return wfsi_push_piece(parser, piece) ? WFS_OK : WFS_ERR_NO_MEMORY;
+}
+
+/* Text inside braces, up to what has a meaning there. */
+static bool wfsi_take_text(wfsi_pattern_parser *parser, wfsi_span *text)
+{
+    char c;
+
+    for (; parser->at < parser->size; parser->at++) {
+        c = parser->text[parser->at];
+        if (c == '\\') {
+            if (++parser->at == parser->size)
+                break;
+            c = parser->text[parser->at];
+        } else if (c != '\0' && strchr("{}:(*+?", c) != NULL) {
+            break;
+        }
+        wfsi_buffer_char(&parser->literal, c);
+    }
+    *text = wfsi_taken_text(parser);
+    return text->data != NULL;
+}
+
+/* "{text:name(expression)text}" and its modifier; every piece may be missing.
+ */
+static wfs_status wfsi_take_braces(wfsi_pattern_parser *parser)
+{
+    size_t start = parser->at++;
+    wfsi_piece piece;
+
+    memset(&piece, 0, sizeof piece);
+    if (!wfsi_end_literal(parser) || !wfsi_take_text(parser, &piece.text))
+        return WFS_ERR_NO_MEMORY;
+    WFS_TRY(wfsi_take_capture(parser, &piece));
+    if (!wfsi_take_text(parser, &piece.after))
+        return WFS_ERR_NO_MEMORY;
+    if (wfsi_pattern_peek(parser) != '}')
+        return parser->at >= parser->size
+                   ? wfsi_pattern_refuse(parser, start, "a { without its }")
+                   : wfsi_pattern_refuse(parser, parser->at,
+                                         "what has no place in braces");
+    parser->at++;
+    return wfsi_end_piece(parser, &piece, start);
+}
+
+/* A parameter or group; a '/' or '.' in front of it is its own. */
+static wfs_status wfsi_take_piece(wfsi_pattern_parser *parser, char before)
+{
+    size_t start = parser->at;
+    wfsi_piece piece;
+
+    memset(&piece, 0, sizeof piece);
+    if (before == '/')
+        piece.text = wfsi_span_of("/", 1);
+    else if (before == '.')
+        piece.text = wfsi_span_of(".", 1);
+    else if (before != '\0')
+        wfsi_buffer_char(&parser->literal, before);
+    if (!wfsi_end_literal(parser))
+        return WFS_ERR_NO_MEMORY;
+    WFS_TRY(wfsi_take_capture(parser, &piece));
+    return wfsi_end_piece(parser, &piece, start);
+}
+
+static bool wfsi_starts_capture(char c)
+{
+    return c == ':' || c == '(' || c == '*';
+}
+
+static wfs_status wfsi_pattern_parse(wfsi_pattern_parser *parser)
+{
+    wfs_status status = WFS_OK;
+    char c;
+
+    while (status == WFS_OK && parser->at < parser->size) {
+        c = parser->text[parser->at];
+        if (wfsi_starts_capture(c)) {
+            status = wfsi_take_piece(parser, '\0');
+        } else if (c == '{') {
+            status = wfsi_take_braces(parser);
+        } else if (c == '}') {
+            status = wfsi_pattern_refuse(parser, parser->at,
+                                         "a } without its {");
+        } else if (c == '?' || c == '+') {
+            status = wfsi_pattern_refuse(parser, parser->at,
+                                         "a modifier of nothing (a query is "
+                                         "no part of a pattern)");
+        } else if (c == '\\') {
+            parser->at += 2;
+            if (parser->at <= parser->size)
+                wfsi_buffer_char(&parser->literal,
+                                 parser->text[parser->at - 1]);
+        } else {
+            parser->at++;
+            if (wfsi_starts_capture(wfsi_pattern_peek(parser)))
+                status = wfsi_take_piece(parser, c);
+            else
+                wfsi_buffer_char(&parser->literal, c);
+        }
+    }
+    if (status == WFS_OK && !wfsi_end_literal(parser))
+        status = WFS_ERR_NO_MEMORY;
+    return status;
+}
+
+/* --- whole segments */
+
+/* Whether what comes from a piece on starts with '/' wherever it fits. */
+static bool wfsi_slash_follows(const wfsi_pattern *pattern, size_t i)
+{
+    const wfsi_piece *piece;
+
+    for (; i < pattern->count; i++) {
+        piece = &pattern->pieces[i];
+        if (piece->text.size == 0 || piece->text.data[0] != '/')
+            return false;
+        if (piece->modifier != '?' && piece->modifier != '*')
+            return true;
+    }
+    return true;
+}
+
+/* Whether a piece is a parameter that is a whole segment. */
+static bool wfsi_piece_is_segment(const wfsi_pattern *pattern, size_t i)
+{
+    const wfsi_piece *piece = &pattern->pieces[i];
+    wfsi_span before = piece->text;
+
+    if (piece->name.size == 0 || piece->modifier != 0 ||
+        piece->expression.size != 0 || piece->after.size != 0)
+        return false;
+    if (before.size == 0 && i > 0 && piece[-1].literal)
+        before = piece[-1].text;
+    else if (before.size != 1)
+        return false;
+    return before.data[before.size - 1] == '/' &&
+           wfsi_slash_follows(pattern, i + 1);
+}
+
+static void wfsi_add_segment(wfsi_pattern *pattern, const char *start,
+                             const char *end, wfsi_span name)
+{
+    wfsi_segment *segment = &pattern->segments[pattern->segment_count++];
+
+    segment->text = wfsi_span_between(start, end);
+    segment->name = name;
+}
+
+/* The segments of a literal that are whole; text is in lower case. False when
+ * its last one is not, or is a parameter's. */
+static bool wfsi_literal_segments(wfsi_pattern *pattern, size_t i)
+{
+    const wfsi_span text = pattern->pieces[i].text, none = {NULL, 0};
+    char *copy = (char *)(uintptr_t)text.data;
+    const char *at = copy + 1, *end = copy + text.size, *slash;
+    size_t k;
+
+    for (k = 0; k < text.size; k++)
+        copy[k] = wfsi_lower_char(copy[k]);
+    for (;; at = slash + 1) {
+        slash = (const char *)memchr(at, '/', (size_t)(end - at));
+        if (slash == NULL)
+            break;
+        wfsi_add_segment(pattern, at, slash, none);
+    }
+    if (wfsi_slash_follows(pattern, i + 1)) {
+        wfsi_add_segment(pattern, at, end, none);
+        return true;
+    }
+    return at == end && wfsi_piece_is_segment(pattern, i + 1);
+}
+
+/* The whole segments that a pattern starts with; *all when there is nothing
+ * else to it. False without memory. */
+static bool wfsi_find_segments(wfs_arena *arena, wfsi_pattern *pattern,
+                               bool *all)
+{
+    const wfsi_span none = {NULL, 0};
+    size_t i, slashes = 1;
+
+    for (i = 0; i < pattern->text.size; i++)
+        slashes += pattern->text.data[i] == '/';
+    pattern->segments = (wfsi_segment *)wfsi_arena_allocate(
+        arena, (slashes + 1) * sizeof *pattern->segments);
+    if (pattern->segments == NULL)
+        return false;
+    *all = true;
+    for (i = 0; i < pattern->count && *all; i++) {
+        if (pattern->pieces[i].literal) {
+            *all = wfsi_literal_segments(pattern, i);
+        } else {
+            *all = wfsi_piece_is_segment(pattern, i);
+            if (*all)
+                wfsi_add_segment(pattern, none.data, none.data,
+                                 pattern->pieces[i].name);
+        }
+    }
+    return true;
+}
+
+/* --- translation to a regular expression */
+
+static void wfsi_put_escaped(wfsi_buffer *out, wfsi_span text)
+{
+    size_t i;
+    char c;
+
+    for (i = 0; i < text.size; i++) {
+        c = text.data[i];
+        if (c != '\0' && strchr("^$\\.*+?()[]{}|/", c) != NULL)
+            wfsi_buffer_char(out, '\\');
+        wfsi_buffer_char(out, c);
+    }
+}
+
+static void wfsi_put_value(wfsi_buffer *out, const wfsi_piece *piece)
+{
+    if (piece->expression.size != 0) {
+        wfsi_buffer_put(out, piece->expression.data, piece->expression.size);
+    } else if (piece->without.size != 0) {
+        wfsi_buffer_literal(out, "(?:(?!");
+        wfsi_put_escaped(out, piece->without);
+        wfsi_buffer_literal(out, ")[^\\/#?])+?");
+    } else {
+        wfsi_buffer_literal(out, "[^\\/#?]+?");
+    }
+}
+
+/* A value, or, when it is repeated, all of them with what is between. */
+static void wfsi_put_capture(wfsi_buffer *out, const wfsi_piece *piece)
+{
+    bool repeats = piece->modifier == '+' || piece->modifier == '*';
+
+    wfsi_buffer_char(out, '(');
+    if (repeats)
+        wfsi_buffer_literal(out, "(?:");
+    wfsi_put_value(out, piece);
+    if (repeats) {
+        wfsi_buffer_literal(out, ")(?:");
+        wfsi_put_escaped(out, piece->after);
+        wfsi_put_escaped(out, piece->text);
+        wfsi_buffer_literal(out, "(?:");
+        wfsi_put_value(out, piece);
+        wfsi_buffer_literal(out, "))*");
+    }
+    wfsi_buffer_char(out, ')');
+}
+
+static void wfsi_put_piece(wfsi_buffer *out, const wfsi_piece *piece)
+{
+    char modifier = piece->modifier;
+
+    if (piece->literal) {
+        wfsi_put_escaped(out, piece->text);
+        return;
+    }
+    wfsi_buffer_literal(out, "(?:");
+    wfsi_put_escaped(out, piece->text);
+    if (piece->captures) {
+        wfsi_put_capture(out, piece);
+        if (modifier == '*')
+            modifier = '?';
+        else if (modifier == '+')
+            modifier = 0;
+    }
+    wfsi_put_escaped(out, piece->after);
+    wfsi_buffer_char(out, ')');
+    if (modifier != 0)
+        wfsi_buffer_char(out, modifier);
+}
+
+/* Each expression has to be one by itself, so that none can end the group it
+ * is put into, and so that its errors have a place in the pattern. */
+static wfs_status wfsi_check_expressions(wfsi_pattern_parser *parser)
+{
+    const wfsi_piece *piece = parser->pieces, *end = piece + parser->count;
+    wfs_regex *regex;
+    wfs_error why;
+    wfs_status status;
+
+    for (; piece < end; piece++) {
+        if (piece->expression.size == 0)
+            continue;
+        status = wfsi_regex_compile(parser->arena, piece->expression.data,
+                                    piece->expression.size, "i", 1, 0, &regex,
+                                    &why);
+        if (status == WFS_ERR_NO_MEMORY)
+            return status;
+        if (status != WFS_OK) {
+            wfsi_error(parser->error, status, "URL pattern %n: %s",
+                       parser->text, parser->size, why.message);
+            wfsi_pattern_place(parser->error,
+                               piece->expression_at + why.offset);
+            return status;
+        }
+    }
+    return WFS_OK;
+}
+
+static wfs_status wfsi_pattern_translate(wfsi_pattern_parser *parser,
+                                         wfsi_pattern *pattern)
+{
+    wfsi_buffer out;
+    size_t i;
+
+    WFS_TRY(wfsi_check_expressions(parser));
+    wfsi_buffer_open(&out, parser->arena);
+    wfsi_buffer_char(&out, '^');
+    for (i = 0; i < pattern->count; i++) {
+        wfsi_put_piece(&out, &pattern->pieces[i]);
+        pattern->groups += pattern->pieces[i].captures;
+    }
+    wfsi_buffer_literal(&out, "\\/?$");
+    if (wfsi_buffer_finish(&out) == NULL)
+        return WFS_ERR_NO_MEMORY;
+    return wfsi_regex_compile(parser->arena, out.data, out.size, "i", 1,
+                              WFSI_REGEX_LITERAL_LOOKAHEAD, &pattern->regex,
+                              parser->error);
+}
+
+/* --- a compiled pattern */
+
+/* Take the host off a pattern that has one; returns where its path starts. */
+static size_t wfsi_pattern_host(const char *text, size_t size,
+                                wfsi_span *host)
+{
+    size_t start = 0, end;
+
+    if (size >= 7 && memcmp(text, "http://", 7) == 0)
+        start = 7;
+    else if (size >= 8 && memcmp(text, "https://", 8) == 0)
+        start = 8;
+    if (start == 0)
+        return 0;
+    for (end = start; end < size && text[end] != '/';)
+        end++;
+    *host = wfsi_span_between(text + start, text + end);
+    return end;
+}
+
+/* All but the memory of the pattern itself. */
+static wfs_status wfsi_pattern_build(wfsi_pattern_parser *parser,
+                                     wfsi_pattern *pattern)
+{
+    bool all = false;
+
+    parser->at = wfsi_pattern_host(parser->text, parser->size,
+                                   &pattern->host);
+    if (pattern->host.data != NULL && parser->at == parser->size)
+        wfsi_buffer_char(&parser->literal, '/');
+    pattern->rooted = wfsi_pattern_peek(parser) == '/' ||
+                      parser->literal.size != 0;
+    WFS_TRY(wfsi_pattern_parse(parser));
+    pattern->pieces = parser->pieces;
+    pattern->count = parser->count;
+    if (pattern->rooted && !wfsi_find_segments(parser->arena, pattern, &all))
+        return WFS_ERR_NO_MEMORY;
+    return all ? WFS_OK : wfsi_pattern_translate(parser, pattern);
+}
+
+/* The pattern lives in the arena; its text is copied. */
+static wfs_status wfsi_pattern_compile(wfs_arena *arena, const char *text,
+                                       size_t size, wfsi_pattern **pattern,
+                                       wfs_error *error)
+{
+    wfsi_pattern_parser parser;
+    wfs_status status;
+
+    memset(&parser, 0, sizeof parser);
+    parser.arena = arena;
+    parser.error = error;
+    parser.size = size;
+    parser.text = wfsi_arena_text(arena, text, size);
+    wfsi_buffer_open(&parser.literal, arena);
+    *pattern = (wfsi_pattern *)wfsi_arena_zeroed(arena, sizeof **pattern);
+    if (parser.text == NULL || *pattern == NULL)
+        return wfsi_no_memory(error);
+    (*pattern)->text = wfsi_span_between(parser.text, parser.text + size);
+    status = wfsi_pattern_build(&parser, *pattern);
+    return status == WFS_ERR_NO_MEMORY ? wfsi_no_memory(error) : status;
+}
+
+/* --- comparing */
+
+static bool wfsi_lower_equal(const char *text, wfsi_span lower)
+{
+    size_t i;
+
+    for (i = 0; i < lower.size; i++)
+        if (wfsi_lower_char(text[i]) != lower.data[i])
+            return false;
+    return true;
+}
+
+static const char *wfsi_segment_end(const char *at, const char *end)
+{
+    const char *slash = (const char *)memchr(at, '/', (size_t)(end - at));
+
+    return slash != NULL ? slash : end;
+}
+
+/* Whether a path is these segments, one '/' more at its end or not. */
+static bool wfsi_segments_fit(const wfsi_pattern *pattern, wfsi_span path)
+{
+    const wfsi_segment *segment = pattern->segments;
+    const wfsi_segment *last = segment + pattern->segment_count;
+    const char *at = path.data, *end = at + path.size, *start;
+
+    for (; segment < last; segment++) {
+        if (at == end)
+            return false;
+        start = at + 1;
+        at = wfsi_segment_end(start, end);
+        if (segment->text.data == NULL ? at == start
+                                       : (size_t)(at - start) !=
+                                                 segment->text.size ||
+                                             !wfsi_lower_equal(start,
+                                                               segment->text))
+            return false;
+    }
+    return at == end || end - at == 1;
+}
+
+static wfs_status wfsi_pattern_fits(const wfsi_pattern *pattern,
+                                    const wfsi_url *url, wfs_arena *scratch,
+                                    bool *fits)
+{
+    *fits = false;
+    if (!pattern->rooted)
+        return WFS_OK;
+    if (pattern->host.data != NULL &&
+        (pattern->host.size != url->host.size ||
+         memcmp(pattern->host.data, url->host.data, url->host.size) != 0))
+        return WFS_OK;
+    if (pattern->regex != NULL)
+        return wfsi_regex_search(pattern->regex, scratch, url->path.data,
+                                 url->path.size, NULL, fits);
+    *fits = wfsi_segments_fit(pattern, url->path);
+    return WFS_OK;
+}
+
+/* --- parameters */
+
+/* An object that is made when its first member comes. */
+typedef struct wfsi_params {
+    wfs_arena *arena;
+    wfs_json *object;
+    wfs_error *error;
+} wfsi_params;
+
+/* Whether it is more than a number: parameters of such names are dropped. */
+static bool wfsi_is_named(wfsi_span name)
+{
+    size_t i;
+
+    for (i = 0; i < name.size; i++)
+        if (!wfsi_is_digit(name.data[i]))
+            return true;
+    return false;
+}
+
+static wfs_status wfsi_param_value(wfsi_params *params, wfsi_span name,
+                                   wfsi_span text, wfs_json **value)
+{
+    wfsi_span decoded;
+
+    if (!wfsi_percent_decode(params->arena, text, &decoded))
+        return params->arena->failed
+                   ? WFS_ERR_NO_MEMORY
+                   : wfsi_error(params->error, WFS_ERR_VALIDATION,
+                                "parameter %n cannot be decoded: %n",
+                                name.data != NULL ? name.data : "", name.size,
+                                text.data, text.size);
+    *value = wfs_json_new_string_n(params->arena, decoded.data, decoded.size);
+    return *value != NULL ? WFS_OK : WFS_ERR_NO_MEMORY;
+}
+
+static wfs_status wfsi_set_param(wfsi_params *params, wfsi_span name,
+                                 const wfs_json *value)
+{
+    if (!wfsi_is_named(name))
+        return WFS_OK;
+    if (params->object == NULL)
+        params->object = wfs_json_new_object(params->arena);
+    return wfs_json_set_n(params->arena, params->object, name.data, name.size,
+                          value) != NULL
+               ? WFS_OK
+               : WFS_ERR_NO_MEMORY;
+}
+
+static wfs_status wfsi_add_param(wfsi_params *params, wfsi_span name,
+                                 wfsi_span text)
+{
+    wfs_json *value;
+
+    WFS_TRY(wfsi_param_value(params, name, text, &value));
+    return wfsi_set_param(params, name, value);
+}
+
+/* Where a text stands in another, or NULL; between has no NUL-free promise,
+ * so that strstr will not do. */
+static const char *wfsi_find_text(const char *at, const char *end,
+                                  wfsi_span between)
+{
+    for (; (size_t)(end - at) >= between.size; at++)
+        if (memcmp(at, between.data, between.size) == 0)
+            return at;
+    return NULL;
+}
+
+/* The values of a repeated parameter, taken apart where what is around it
+ * stands, the text before first. */
+static wfs_status wfsi_add_list(wfsi_params *params, const wfsi_piece *piece,
+                                wfsi_span text)
+{
+    wfs_json *list = wfs_json_new_array(params->arena), *value;
+    const char *at = text.data, *end = at + text.size, *stop;
+    wfsi_span between;
+    wfsi_buffer joined;
+
+    wfsi_buffer_open(&joined, params->arena);
+    wfsi_buffer_put(&joined, piece->text.data, piece->text.size);
+    wfsi_buffer_put(&joined, piece->after.data, piece->after.size);
+    between = wfsi_span_between(joined.data, joined.data);
+    between.size = joined.size;
+    if (joined.failed)
+        return WFS_ERR_NO_MEMORY;
+    do {
+        stop = wfsi_find_text(at, end, between);
+        WFS_TRY(wfsi_param_value(params, piece->name,
+                                 wfsi_span_between(at, stop != NULL ? stop
+                                                                    : end),
+                                 &value));
+        list = wfs_json_append(params->arena, list, value);
+        if (stop != NULL)
+            at = stop + between.size;
+    } while (stop != NULL);
+    return list != NULL ? wfsi_set_param(params, piece->name, list)
+                        : WFS_ERR_NO_MEMORY;
+}
+
+static wfs_status wfsi_params_of_segments(wfsi_params *params,
+                                          const wfsi_pattern *pattern,
+                                          wfsi_span path)
+{
+    const char *at = path.data, *end = at + path.size, *start;
+    size_t i;
+
+    for (i = 0; i < pattern->segment_count; i++) {
+        start = at + 1;
+        at = wfsi_segment_end(start, end);
+        if (pattern->segments[i].text.data == NULL)
+            WFS_TRY(wfsi_add_param(params, pattern->segments[i].name,
+                                   wfsi_span_between(start, at)));
+    }
+    return WFS_OK;
+}
+
+static wfs_status wfsi_params_of_captures(wfsi_params *params,
+                                          const wfsi_pattern *pattern,
+                                          wfsi_span path)
+{
+    const wfsi_piece *piece = pattern->pieces, *end = piece + pattern->count;
+    size_t *captures = (size_t *)wfsi_arena_allocate(
+        params->arena, (pattern->groups + 1) * 2 * sizeof *captures);
+    wfsi_span text;
+    bool found;
+
+    if (captures == NULL)
+        return WFS_ERR_NO_MEMORY;
+    WFS_TRY(wfsi_regex_search(pattern->regex, params->arena, path.data,
+                              path.size, captures, &found));
+    for (; found && piece < end; piece++) {
+        if (!piece->captures)
+            continue;
+        captures += 2;
+        if (captures[0] == SIZE_MAX)
+            continue;
+        text = wfsi_span_between(path.data + captures[0],
+                                 path.data + captures[1]);
+        if (piece->modifier == '+' || piece->modifier == '*')
+            WFS_TRY(wfsi_add_list(params, piece, text));
+        else
+            WFS_TRY(wfsi_add_param(params, piece->name, text));
+    }
+    return WFS_OK;
+}
+
+/* The parameters of a URL that fits; NULL when there are none. Values of
+ * groups without a name too have to be such that they can be decoded. */
+static wfs_status wfsi_pattern_params(const wfsi_pattern *pattern,
+                                      const wfsi_url *url, wfs_arena *arena,
+                                      wfs_json **params, wfs_error *error)
+{
+    wfsi_params made;
+    wfs_status status;
+
+    made.arena = arena;
+    made.object = NULL;
+    made.error = error;
+    status = pattern->regex != NULL
+                 ? wfsi_params_of_captures(&made, pattern, url->path)
+                 : wfsi_params_of_segments(&made, pattern, url->path);
+    *params = status == WFS_OK ? made.object : NULL;
+    return status == WFS_ERR_NO_MEMORY ? wfsi_no_memory(error) : status;
+}
+
+/* --- routes
+ *
+ * A tree by segments: what is literal in a pattern's whole segments, and one
+ * child for any segment. A pattern of whole segments only ends at its node;
+ * of any other that node is how far the tree can tell, and the rest is up to
+ * its expression. Each host has a root of its own. All children are in one
+ * table, under their parent and their text. */
+
+#define WFSI_ROUTE_HOSTS UINT32_MAX     /* the parent of the hosts' roots */
+
+typedef struct wfsi_route {
+    const wfsi_pattern *pattern;
+    uint32_t number;
+    uint32_t next;              /* of the same node, + 1; 0: none */
+} wfsi_route;
+
+typedef struct wfsi_route_list {
+    uint32_t first, last;       /* + 1; 0: none */
+} wfsi_route_list;
+
+typedef struct wfsi_route_node {
+    uint64_t hash;
+    wfsi_span text;             /* its segment */
+    uint32_t parent;
+    uint32_t any;               /* its child for any segment; 0: none */
+    wfsi_route_list ends, checks;
+} wfsi_route_node;
+
+typedef struct wfsi_routes {
+    wfsi_route_node *nodes;     /* the first is the root for all hosts */
+    size_t node_count, node_capacity;
+    wfsi_route *routes;
+    size_t count, capacity;
+    uint32_t *slots;            /* nodes + 1, 0: free; a power of two */
+    size_t slot_count;
+} wfsi_routes;
+
+/* Does not depend on the parent. */
+static uint64_t wfsi_route_hash(wfsi_span text)
+{
+    return wfsi_hash_bytes(0, text.data, text.size);
+}
+
+/* The child of that text, or 0. hash: wfsi_route_hash of the text. */
+static uint32_t wfsi_route_child(const wfsi_routes *routes, uint32_t parent,
+                                 wfsi_span text, uint64_t hash)
+{
+    const wfsi_route_node *node;
+    size_t mask = routes->slot_count - 1, slot;
+
+    if (routes->slot_count == 0)
+        return 0;
+    hash = wfsi_mix(hash, parent);
+    for (slot = (size_t)hash & mask; routes->slots[slot] != 0;
+         slot = (slot + 1) & mask) {
+        node = &routes->nodes[routes->slots[slot] - 1];
+        if (node->hash == hash && node->parent == parent &&
+            node->text.size == text.size &&
+            wfsi_bytes_equal(node->text.data, text.data, text.size))
+            return routes->slots[slot] - 1;
+    }
+    return 0;
+}
+
+static void wfsi_route_place(wfsi_routes *routes, uint32_t node)
+{
+    size_t mask = routes->slot_count - 1;
+    size_t slot = (size_t)routes->nodes[node].hash & mask;
+
+    while (routes->slots[slot] != 0)
+        slot = (slot + 1) & mask;
+    routes->slots[slot] = node + 1;
+}
+
+/* Keep half of the table free. */
+static bool wfsi_route_slots(wfsi_routes *routes, wfs_arena *arena)
+{
+    size_t count = routes->slot_count < 16 ? 32 : routes->slot_count * 2;
+    uint32_t *slots;
+    uint32_t i;
+
+    if (routes->node_count * 2 < routes->slot_count)
+        return true;
+    slots = (uint32_t *)wfsi_arena_zeroed(arena, count * sizeof *slots);
+    if (slots == NULL)
+        return false;
+    routes->slots = slots;
+    routes->slot_count = count;
+    for (i = 0; i < routes->node_count; i++)
+        if (routes->nodes[i].text.data != NULL)
+            wfsi_route_place(routes, i);
+    return true;
+}
+
+/* A new node that is in no table yet; 0 without memory (and for the root). */
+static uint32_t wfsi_route_node_new(wfsi_routes *routes, wfs_arena *arena)
+{
+    if (!wfsi_arena_grow(arena, &routes->nodes, routes->node_count,
+                         &routes->node_capacity, sizeof *routes->nodes))
+        return 0;
+    memset(&routes->nodes[routes->node_count], 0, sizeof *routes->nodes);
+    return (uint32_t)routes->node_count++;
+}
+
+/* The child of that text, made when there is none; 0 without memory. */
+static uint32_t wfsi_route_enter(wfsi_routes *routes, wfs_arena *arena,
+                                 uint32_t parent, wfsi_span text)
+{
+    uint64_t hash = wfsi_route_hash(text);
+    uint32_t child = wfsi_route_child(routes, parent, text, hash);
+
+    if (child != 0 || !wfsi_route_slots(routes, arena))
+        return child;
+    child = wfsi_route_node_new(routes, arena);
+    if (child == 0)
+        return 0;
+    routes->nodes[child].hash = wfsi_mix(hash, parent);
+    routes->nodes[child].text = text;
+    routes->nodes[child].parent = parent;
+    wfsi_route_place(routes, child);
+    return child;
+}
+
+/* The child for any segment, made when there is none; 0 without memory. */
+static uint32_t wfsi_route_enter_any(wfsi_routes *routes, wfs_arena *arena,
+                                     uint32_t parent)
+{
+    uint32_t child = routes->nodes[parent].any;
+
+    if (child == 0)
+        child = wfsi_route_node_new(routes, arena);
+    routes->nodes[parent].any = child;
+    return child;
+}
+
+static bool wfsi_route_append(wfsi_routes *routes, wfs_arena *arena,
+                              uint32_t node, const wfsi_pattern *pattern,
+                              uint32_t number)
+{
+    wfsi_route_list *list;
+    wfsi_route *route;
+
+    if (!wfsi_arena_grow(arena, &routes->routes, routes->count,
+                         &routes->capacity, sizeof *routes->routes))
+        return false;
+    route = &routes->routes[routes->count++];
+    route->pattern = pattern;
+    route->number = number;
+    route->next = 0;
+    list = pattern->regex == NULL ? &routes->nodes[node].ends
+                                  : &routes->nodes[node].checks;
+    if (list->last != 0)
+        routes->routes[list->last - 1].next = (uint32_t)routes->count;
+    else
+        list->first = (uint32_t)routes->count;
+    list->last = (uint32_t)routes->count;
+    return true;
+}
+
+/* routes: zeroed to start with. The pattern has to outlive them. Numbers in
+ * ascending order. False without memory: the routes are then as before. */
+WFSI_UNUSED
+static bool wfsi_routes_add(wfsi_routes *routes, wfs_arena *arena,
+                            const wfsi_pattern *pattern, uint32_t number)
+{
+    const wfsi_segment *segment = pattern->segments;
+    const wfsi_segment *last = segment + pattern->segment_count;
+    uint32_t node = 0;
+
+    if (!pattern->rooted)
+        return true;
+    if (routes->node_count == 0) {
+        wfsi_route_node_new(routes, arena);
+        if (routes->node_count == 0)
+            return false;
+    }
+    if (pattern->host.data != NULL) {
+        node = wfsi_route_enter(routes, arena, WFSI_ROUTE_HOSTS,
+                                pattern->host);
+        if (node == 0)
+            return false;
+    }
+    for (; segment < last; segment++) {
+        node = segment->text.data != NULL
+                   ? wfsi_route_enter(routes, arena, node, segment->text)
+                   : wfsi_route_enter_any(routes, arena, node);
+        if (node == 0)
+            return false;
+    }
+    return wfsi_route_append(routes, arena, node, pattern, number);
+}
+
+/* --- looking up */
+
+#define WFSI_WALK_NODES 16
+
+/* The nodes that the segments so far lead to, and what was found there. */
+typedef struct wfsi_walk {
+    const wfsi_routes *routes;
+    const wfsi_url *url;
+    wfs_arena *scratch;
+    uint32_t room[2][WFSI_WALK_NODES];
+    uint32_t *nodes, *spare;
+    size_t count, capacity, spare_capacity;
+    uint32_t *numbers;
+    size_t found, found_capacity;
+} wfsi_walk;
+
+static wfs_status wfsi_walk_found(wfsi_walk *walk, uint32_t number)
+{
+    if (!wfsi_arena_grow(walk->scratch, &walk->numbers, walk->found,
+                         &walk->found_capacity, sizeof number))
+        return WFS_ERR_NO_MEMORY;
+    walk->numbers[walk->found++] = number;
+    return WFS_OK;
+}
+
+/* The routes that end at a node, or those that have to be tried. */
+static wfs_status wfsi_walk_list(wfsi_walk *walk, wfsi_route_list list)
+{
+    const wfsi_route *route;
+    uint32_t at = list.first;
+    bool fits;
+
+    for (; at != 0; at = route->next) {
+        route = &walk->routes->routes[at - 1];
+        fits = true;
+        if (route->pattern->regex != NULL)
+            WFS_TRY(wfsi_pattern_fits(route->pattern, walk->url,
+                                      walk->scratch, &fits));
+        if (fits)
+            WFS_TRY(wfsi_walk_found(walk, route->number));
+    }
+    return WFS_OK;
+}
+
+static wfs_status wfsi_walk_ends(wfsi_walk *walk)
+{
+    size_t i;
+
+    for (i = 0; i < walk->count; i++)
+        WFS_TRY(wfsi_walk_list(walk,
+                               walk->routes->nodes[walk->nodes[i]].ends));
+    return WFS_OK;
+}
+
+static wfs_status wfsi_walk_checks(wfsi_walk *walk)
+{
+    size_t i;
+
+    for (i = 0; i < walk->count; i++)
+        WFS_TRY(wfsi_walk_list(walk,
+                               walk->routes->nodes[walk->nodes[i]].checks));
+    return WFS_OK;
+}
+
+/* On to the children for a segment, given in lower case. */
+static wfs_status wfsi_walk_step(wfsi_walk *walk, wfsi_span segment)
+{
+    uint64_t hash = wfsi_route_hash(segment);
+    uint32_t *nodes = walk->spare, child;
+    size_t i, count = 0, capacity = walk->spare_capacity;
+
+    if (walk->count * 2 > capacity) {
+        capacity = walk->count * 4;
+        nodes = (uint32_t *)wfsi_arena_allocate(walk->scratch,
+                                                capacity * sizeof *nodes);
+        if (nodes == NULL)
+            return WFS_ERR_NO_MEMORY;
+    }
+    for (i = 0; i < walk->count; i++) {
+        child = wfsi_route_child(walk->routes, walk->nodes[i], segment, hash);
+        if (child != 0)
+            nodes[count++] = child;
+        child = walk->routes->nodes[walk->nodes[i]].any;
+        if (child != 0 && segment.size != 0)
+            nodes[count++] = child;
+    }
+    walk->spare = walk->nodes;
+    walk->spare_capacity = walk->capacity;
+    walk->nodes = nodes;
+    walk->capacity = capacity;
+    walk->count = count;
+    return WFS_OK;
+}
+
+/* Down the tree along a path in lower case. One '/' more at its end does not
+ * count. */
+static wfs_status wfsi_walk_path(wfsi_walk *walk, const char *at, size_t size)
+{
+    const char *end = at + size, *start;
+
+    while (at < end && walk->count != 0) {
+        WFS_TRY(wfsi_walk_checks(walk));
+        if (end - at == 1)
+            WFS_TRY(wfsi_walk_ends(walk));
+        start = at + 1;
+        at = wfsi_segment_end(start, end);
+        WFS_TRY(wfsi_walk_step(walk, wfsi_span_between(start, at)));
+    }
+    WFS_TRY(wfsi_walk_checks(walk));
+    return wfsi_walk_ends(walk);
+}
+
+static void wfsi_walk_open(wfsi_walk *walk)
+{
+    uint32_t host;
+
+    walk->nodes = walk->room[0];
+    walk->spare = walk->room[1];
+    walk->capacity = walk->spare_capacity = WFSI_WALK_NODES;
+    walk->numbers = NULL;
+    walk->found = walk->found_capacity = 0;
+    walk->nodes[0] = 0;
+    walk->count = 1;
+    host = wfsi_route_child(walk->routes, WFSI_ROUTE_HOSTS, walk->url->host,
+                            wfsi_route_hash(walk->url->host));
+    if (host != 0)
+        walk->nodes[walk->count++] = host;
+}
+
+static int wfsi_number_compare(const void *left, const void *right)
+{
+    uint32_t first = *(const uint32_t *)left;
+    uint32_t second = *(const uint32_t *)right;
+
+    return first < second ? -1 : first > second;
+}
+
+/* Ascending, which they nearly always are. */
+static void wfsi_walk_sort(wfsi_walk *walk)
+{
+    size_t i;
+
+    for (i = 1; i < walk->found; i++)
+        if (walk->numbers[i - 1] > walk->numbers[i])
+            break;
+    if (i < walk->found)
+        qsort(walk->numbers, walk->found, sizeof *walk->numbers,
+              wfsi_number_compare);
+}
+
+#define WFSI_PATH_ROOM 256
+
+/* The numbers of all patterns that fit, ascending; they live in scratch. */
+WFSI_UNUSED
+static wfs_status wfsi_routes_find(const wfsi_routes *routes,
+                                   const wfsi_url *url, wfs_arena *scratch,
+                                   uint32_t **numbers, size_t *count)
+{
+    char room[WFSI_PATH_ROOM], *path = room;
+    wfsi_walk walk;
+    size_t i;
+
+    *numbers = NULL;
+    *count = 0;
+    if (routes->count == 0)
+        return WFS_OK;
+    if (url->path.size > sizeof room)
+        path = (char *)wfsi_arena_allocate(scratch, url->path.size);
+    if (path == NULL)
+        return WFS_ERR_NO_MEMORY;
+    for (i = 0; i < url->path.size; i++)
+        path[i] = wfsi_lower_char(url->path.data[i]);
+    walk.routes = routes;
+    walk.url = url;
+    walk.scratch = scratch;
+    wfsi_walk_open(&walk);
+    WFS_TRY(wfsi_walk_path(&walk, path, url->path.size));
+    wfsi_walk_sort(&walk);
+    *numbers = walk.numbers;
+    *count = walk.found;
+    return WFS_OK;
+}
+
+/* --- public */
+
+wfs_status wfs_url_match(wfs_arena *arena, const char *pattern,
+                         const char *url, bool *fits, const wfs_json **params,
+                         wfs_error *error)
+{
+    wfsi_pattern *compiled;
+    wfs_json *made = NULL;
+    wfs_status status;
+    wfsi_url parsed;
+
+    *fits = false;
+    if (params != NULL)
+        *params = NULL;
+    if (pattern == NULL)
+        pattern = "";
+    if (url == NULL)
+        url = "";
+    WFS_TRY(wfsi_pattern_compile(arena, pattern, strlen(pattern), &compiled,
+                                 error));
+    WFS_TRY(wfsi_url_parse(arena, url, strlen(url), &parsed, error));
+    status = wfsi_pattern_fits(compiled, &parsed, arena, fits);
+    if (status != WFS_OK)
+        return status == WFS_ERR_NO_MEMORY ? wfsi_no_memory(error) : status;
+    if (!*fits || params == NULL)
+        return WFS_OK;
+    WFS_TRY(wfsi_pattern_params(compiled, &parsed, arena, &made, error));
+    *params = made;
+    return WFS_OK;
+}
+
+/* ------------------------------------------------------------------------
  * >>schema  private: the workflow tables, declared as data
  *
  * Owns the engine's four tables. Each is one list of columns, from which both
@@ -10394,11 +12782,6 @@ typedef struct wfsi_hook_frame {
     const struct wfsi_hook_frame *outer;
 } wfsi_hook_frame;
 
-typedef struct wfsi_span {
-    const char *data;                   /* NULL: none */
-    size_t size;
-} wfsi_span;
-
 /* --- small maps of a tick: from a handle to a number, in its arena */
 
 typedef struct wfsi_count_slot {
@@ -10805,15 +13188,6 @@ WFSI_COLD
 static wfs_status wfsi_run_no_memory(wfs_run *run)
 {
     return wfsi_run_abort(run, wfsi_harness_no_memory(run->harness));
-}
-
-static wfsi_span wfsi_span_of(const char *text, size_t size)
-{
-    wfsi_span span;
-
-    span.data = text != NULL ? text : "";
-    span.size = text != NULL && size == 0 ? strlen(text) : size;
-    return span;
 }
 
 /* The first rule that is broken is remembered: whether this is the first. */
