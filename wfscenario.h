@@ -21,6 +21,8 @@
  *   >>time-api      public  durations, times, the clock, randomness
  *   >>store-api     public  tables, rows, transactions, cursors
  *   >>regex-api     public  regular expressions
+ *   >>http-api      public  requests, responses, transports, URL patterns
+ *   >>mock-api      public  HTTP mocks as data
  *   >>engine-api    public  what a workflow function may call
  *   >>harness-api   public  workflow instances
  *   >>scenario-api  public  a test as an array of steps
@@ -30,6 +32,9 @@
  *   >>time          private durations, times, the clock, randomness
  *   >>store         private tables, indexes, transactions, cursors
  *   >>regex         private regular expressions in linear time
+ *   >>http          private requests, headers, URLs
+ *   >>match         private URL patterns, routes, value matchers, templates
+ *   >>mock          private scenarios, selection, sequences, state
  *   >>schema        private the workflow tables, declared as data
  *   >>engine        private steps, replay, tick, hooks
  *   >>harness       private instances
@@ -427,7 +432,18 @@ extern "C" {
     X(WFS_ERR_MISUSE, "MISUSE", "calls were made in an order that has no "    \
                                 "meaning")                                    \
     X(WFS_ERR_ASSERTION, "ASSERTION_FAILED", "expected and actual differ")    \
-    X(WFS_ERR_HOOK, "HOOK_FAILED", "a hook's handler refused")
+    X(WFS_ERR_HOOK, "HOOK_FAILED", "a hook's handler refused")                \
+    X(WFS_ERR_SCENARIO_NOT_FOUND, "SCENARIO_NOT_FOUND",                       \
+      "no mock scenario has that id")                                         \
+    X(WFS_ERR_DUPLICATE_SCENARIO, "DUPLICATE_SCENARIO",                       \
+      "another mock scenario has that id")                                    \
+    X(WFS_ERR_NO_MOCK_FOUND, "NO_MOCK_FOUND", "no mock matched the request")  \
+    X(WFS_ERR_SEQUENCE_EXHAUSTED, "SEQUENCE_EXHAUSTED",                       \
+      "all responses of the sequence were given")                             \
+    X(WFS_ERR_MISSING_TEST_ID, "MISSING_TEST_ID",                             \
+      "the request has no test id")                                           \
+    X(WFS_ERR_HANDLER, "HANDLER_ERROR", "a mock cannot answer as it is "      \
+                                        "defined")
 
 typedef enum wfs_status {
 #define WFSI_ENUMERATOR(code, name, meaning) code,
@@ -910,6 +926,319 @@ WFSDEF wfs_status wfs_regex_search(const wfs_regex *regex, wfs_arena *scratch,
                                    const char *text, size_t size, bool *found);
 
 /* ------------------------------------------------------------------------
+ * >>http-api  public: requests, responses, transports, URL patterns
+ * --------------------------------------------------------------------- */
+
+/* A header; arrays end with a zero entry. Names are compared without regard
+ * to case; of a name that stands twice the values are joined with ", ". */
+typedef struct wfs_http_header {
+    const char *name;
+    const char *value;
+} wfs_http_header;
+
+typedef struct wfs_http_request {
+    const char *method;             /* NULL: "GET" */
+    const char *url;                /* absolute, http:// or https:// */
+    const wfs_http_header *headers; /* NULL: none */
+    const char *body;               /* bytes; NULL: none */
+    size_t body_size;               /* 0: the body ends at its NUL */
+} wfs_http_request;
+
+/* Everything it points to lives in the arena of the call that gave it. */
+typedef struct wfs_http_response {
+    int status;
+    const wfs_http_header *headers; /* lower-case names; never NULL */
+    const char *body;               /* ended by a NUL; never NULL */
+    size_t body_size;
+    int64_t delay;                  /* ms from the request to the response */
+} wfs_http_response;
+
+/* The value of a header, or NULL. */
+WFSDEF const char *wfs_http_header_value(const wfs_http_header *headers,
+                                         const char *name);
+
+/* Who answers requests: a mock, or a function of the user's that asks a real
+ * server. send gives WFS_OK and a response, or a status and an error when no
+ * response came; what the response points to it takes from the arena. */
+typedef struct wfs_http_transport {
+    wfs_status (*send)(const wfs_http_request *request, wfs_arena *arena,
+                       wfs_http_response *response, wfs_error *error,
+                       void *user);
+    void *user;
+} wfs_http_transport;
+
+/* A URL as the WHATWG standard normalises it: lower-case scheme and host, no
+ * default port, no dot segments, blanks and what is not ASCII as %XX, no
+ * fragment. Lives in the arena. Errors: VALIDATION_ERROR, NO_MEMORY. */
+WFSDEF wfs_status wfs_url_normalize(wfs_arena *arena, const char *url,
+                                    const char **normalized, wfs_error *error);
+
+/* Whether a URL fits a pattern such as "/users/:id" or
+ * "https://api.example.com/files/:path*"; *params (may be NULL) is an object
+ * of texts and lists of texts, NULL when the pattern has none. Errors:
+ * VALIDATION_ERROR (pattern or URL, with the offset; or a parameter that
+ * cannot be decoded), NO_MEMORY. Source: Scenarist, path-to-regexp. */
+WFSDEF wfs_status wfs_url_match(wfs_arena *arena, const char *pattern,
+                                const char *url, bool *fits,
+                                const wfs_json **params, wfs_error *error);
+
+/* ------------------------------------------------------------------------
+ * >>mock-api  public: HTTP mocks as data
+ *
+ * A mock has a method, a URL pattern, maybe criteria, and what it answers: a
+ * response, a sequence of them, or one that depends on state. Mocks stand in
+ * scenarios. Each test id is a world of its own: its active scenario, its
+ * places in sequences, its state; so tests share mocks and never meet. A
+ * request is matched to a mock, a response is selected, and state is filled
+ * in. Definitions are JSON or C. Source: Scenarist's core.
+ *
+ * The store has the tables mock_scenario, mock_test, mock_sequence and
+ * mock_request, to read; a request changes them in one transaction. One thread
+ * at a time.
+ * --------------------------------------------------------------------- */
+
+typedef struct wfs_mocks wfs_mocks;
+
+/* A response; sequences end with a zero entry. */
+typedef struct wfs_mock_response {
+    int status;                     /* 100 to 599; 0: none */
+    const char *body;               /* JSON text; NULL: no body */
+    const wfs_http_header *headers; /* ended by a zero entry; NULL: none */
+    int64_t delay;                  /* ms */
+} wfs_mock_response;
+
+typedef enum wfs_mock_repeat {
+    WFS_MOCK_LAST,                  /* the last response stays */
+    WFS_MOCK_CYCLE,                 /* start again */
+    WFS_MOCK_NONE                   /* the mock is exhausted */
+} wfs_mock_repeat;
+
+/* A mock in C; the JSON texts are as in a definition. At most one of response,
+ * sequence and state_response. Arrays end with a zero entry. */
+typedef struct wfs_mock {
+    const char *method;             /* upper case: "GET" */
+    const char *url;                /* pattern: "/users/:id" */
+    const char *match;              /* JSON; NULL: no criteria, a fallback */
+    wfs_mock_response response;
+    const wfs_mock_response *sequence;
+    wfs_mock_repeat repeat;
+    const char *state_response;     /* JSON: default, conditions */
+    const char *capture_state;      /* JSON: {"cart.items[]": "body.item"} */
+    const char *after_response;     /* JSON: {"setState": {...}} */
+} wfs_mock;
+
+typedef struct wfs_mock_scenario {
+    const char *id;
+    const char *name;               /* NULL: the id */
+    const char *description;        /* NULL: "" */
+    const wfs_mock *mocks;
+} wfs_mock_scenario;
+
+/* Which of several mocks without criteria answers. */
+typedef enum wfs_mock_fallback {
+    WFS_MOCK_FIRST_FALLBACK,        /* the first */
+    WFS_MOCK_LAST_FALLBACK          /* the last; those with a sequence or a
+                                       state response come before others */
+} wfs_mock_fallback;
+
+/* What becomes of a request that no mock answers. */
+typedef enum wfs_mock_reaction {
+    WFS_MOCK_IGNORE,                /* 501 when strict, else passed through */
+    WFS_MOCK_WARN,                  /* the same, and warn is called */
+    WFS_MOCK_THROW                  /* 500 with the error's code */
+} wfs_mock_reaction;
+
+typedef struct wfs_mock_options {
+    const char *json;               /* {"default": {"id": ...}, ...}; NULL */
+    size_t json_size;               /* 0: it ends at its NUL */
+    const wfs_mock_scenario *scenarios; /* in C, ended by a zero entry; NULL */
+    const char *default_test_id;    /* NULL: "default-test" */
+    const char *test_id_header;     /* NULL: "x-test-id" */
+    wfs_mock_fallback fallback;
+    bool strict;
+    wfs_mock_reaction on_no_mock;   /* also: the mock has no response */
+    wfs_mock_reaction on_exhausted; /* its sequence has ended */
+    wfs_mock_reaction on_missing_test_id;   /* not THROW: "" is the test id */
+    void (*warn)(const wfs_error *error, void *user);   /* NULL: nobody */
+    void *user;                     /* for warn */
+    const wfs_http_transport *pass_through; /* the real server; NULL: none.
+                                               Must outlive the mocks */
+    const char *set_scenario_path;  /* NULL: "/__scenario__" */
+    const char *get_scenario_path;  /* NULL: "/__scenario__" */
+    const char *get_state_path;     /* NULL: "/__scenarist__/state" */
+    bool unchecked;                 /* register without validation */
+    bool no_log;                    /* keep no rows in mock_request */
+    int64_t clock_start;            /* ms; these three not in a harness, */
+    wfs_limits limits;              /* which has its own */
+    wfs_allocator allocator;
+} wfs_mock_options;
+
+/* Mocks with a store and a clock of their own. (A harness makes those in its
+ * options; see wfs_harness_mocks.) Of json and scenarios together one must
+ * have the key or id "default", if either is given; it answers where the
+ * active scenario does not. What options points to is copied, save
+ * pass_through. Errors: as wfs_mocks_load's. Free it with wfs_mocks_free. */
+WFSDEF wfs_status wfs_mocks_create(const wfs_mock_options *options,
+                                   wfs_mocks **mocks, wfs_error *error);
+WFSDEF void wfs_mocks_free(wfs_mocks *mocks);
+
+/* Parts of it, which it owns; and what the last call that failed had to say. */
+WFSDEF wfs_store *wfs_mocks_store(wfs_mocks *mocks);
+WFSDEF wfs_clock *wfs_mocks_clock(wfs_mocks *mocks);
+WFSDEF const wfs_error *wfs_mocks_error(const wfs_mocks *mocks);
+
+/* What is wrong with a definition that was refused. */
+typedef struct wfs_mock_problem {
+    const wfs_json *path;           /* keys and places, of the field */
+    const char *where;              /* the same: "mocks[0].match.body.sku" */
+    const char *message;
+} wfs_mock_problem;
+
+/* All that the last load or registration found; until the next one. */
+WFSDEF const wfs_mock_problem *wfs_mocks_problems(const wfs_mocks *mocks,
+                                                  size_t *count);
+
+/* Register scenarios: an object of them, one of whose keys is "default"; one;
+ * one in C. All or nothing. size 0: the text ends at its NUL. The same value
+ * again is accepted, another with its id is not. Errors: JSON_INVALID,
+ * VALIDATION_ERROR (see wfs_mocks_problems), DUPLICATE_SCENARIO, NO_MEMORY. */
+WFSDEF wfs_status wfs_mocks_load(wfs_mocks *mocks, const char *json,
+                                 size_t size);
+WFSDEF wfs_status wfs_mocks_register_text(wfs_mocks *mocks, const char *json,
+                                          size_t size);
+WFSDEF wfs_status wfs_mocks_register(wfs_mocks *mocks,
+                                     const wfs_json *scenario);
+WFSDEF wfs_status wfs_mocks_add(wfs_mocks *mocks,
+                                const wfs_mock_scenario *scenario);
+
+/* Registered scenarios, in order from 0 on, by place or by id; false when
+ * there is none. Texts live as long as the mocks. */
+typedef struct wfs_mock_scenario_info {
+    const char *id;
+    const char *name;
+    const char *description;
+    size_t mock_count;
+} wfs_mock_scenario_info;
+WFSDEF bool wfs_mocks_scenario_at(wfs_mocks *mocks, size_t place,
+                                  wfs_mock_scenario_info *info);
+WFSDEF bool wfs_mocks_scenario(wfs_mocks *mocks, const char *id,
+                               wfs_mock_scenario_info *info);
+
+/* Make a scenario active for a test id, which starts over: no state, sequences
+ * at their start. test_id: NULL is the default one. Errors:
+ * SCENARIO_NOT_FOUND, NO_MEMORY. */
+WFSDEF wfs_status wfs_mocks_switch(wfs_mocks *mocks, const char *test_id,
+                                   const char *scenario);
+
+/* Forget the active scenario only; state and sequences stay. */
+WFSDEF wfs_status wfs_mocks_clear(wfs_mocks *mocks, const char *test_id);
+
+/* The id of the active scenario, or NULL; lives as long as the mocks. */
+WFSDEF const char *wfs_mocks_active(const wfs_mocks *mocks,
+                                    const char *test_id);
+
+/* The state: an object in that arena; NULL without memory. */
+WFSDEF wfs_json *wfs_mocks_state(const wfs_mocks *mocks, const char *test_id,
+                                 wfs_arena *arena);
+
+/* What became of a request. Texts and values live in the arena of the call. */
+typedef struct wfs_mock_answer {
+    wfs_http_response response;     /* what goes over the wire */
+    bool passed_through;            /* nothing does: ask the real server */
+    const char *test_id;
+    const char *active;             /* the scenario asked; "default": none */
+    const char *url;                /* normalised; NULL: it is none */
+    const char *scenario;           /* whose mock answered, or NULL */
+    int64_t mock;                   /* its place there; of an error: its place
+                                       among those that fit, or -1 */
+    int64_t specificity;
+    const wfs_json *params;         /* of the URL pattern; NULL: none */
+    const char *explanation;        /* when none answered: the nearest mocks
+                                       and why not, a line each; or NULL */
+    const void *call;               /* for wfs_mock_selected */
+} wfs_mock_answer;
+
+/* Let the mocks answer. WFS_OK when one did; else answer->response is what the
+ * error behaviours make of it. The clock stands still; delays and control
+ * endpoints are the transport's. test_id: NULL is the default one. Errors:
+ * NO_MOCK_FOUND, SEQUENCE_EXHAUSTED, VALIDATION_ERROR (the mock has no
+ * response, the URL is none), MISSING_TEST_ID, HANDLER_ERROR (a broken pattern,
+ * a header that HTTP forbids, ...), NO_MEMORY. */
+WFSDEF wfs_status wfs_mocks_request(wfs_mocks *mocks, const char *test_id,
+                                    const wfs_http_request *request,
+                                    wfs_arena *arena, wfs_mock_answer *answer);
+
+/* The response of an answer before it was made text: {status, headers, body,
+ * delay}, those that there are. While the mocks live. NULL without memory. */
+WFSDEF wfs_json *wfs_mock_selected(wfs_arena *arena,
+                                   const wfs_mock_answer *answer);
+
+/* A client of the mocks, for code under test; must outlive its transport. */
+typedef struct wfs_mock_client {
+    wfs_mocks *mocks;
+    const char *test_id;            /* NULL: that of the request's header */
+    bool keep_clock;                /* delays are told, not waited for */
+} wfs_mock_client;
+
+/* A transport to the mocks. A delay moves the clock. Requests to the control
+ * endpoints switch and read; what passes through goes to pass_through, and
+ * without one fails with the error's status. */
+WFSDEF wfs_http_transport wfs_mock_transport(const wfs_mock_client *client);
+
+/* A request to a control endpoint (the test id is in its header): *answered is
+ * false when the path is none of theirs. Errors: NO_MEMORY. */
+WFSDEF wfs_status wfs_mocks_control(wfs_mocks *mocks,
+                                    const wfs_http_request *request,
+                                    wfs_arena *arena, bool *answered,
+                                    wfs_http_response *response);
+
+/* Which requests; what is left at 0 or NULL is not asked for. */
+typedef struct wfs_mock_filter {
+    const char *test_id;
+    const char *method;
+    const char *url;                /* a pattern */
+    const char *scenario;           /* whose mock answered */
+    bool unanswered;                /* only those that no mock answered */
+} wfs_mock_filter;
+
+/* A request of the log, in order. */
+typedef struct wfs_mock_request {
+    wfs_row_id id;
+    const char *test_id;
+    int64_t time;                   /* ms */
+    const char *method;
+    const char *url;
+    const wfs_json *headers;        /* NULL: none */
+    const char *body;               /* NULL: none */
+    size_t body_size;
+    const char *scenario;           /* NULL: no mock answered */
+    int64_t mock;                   /* place; -1: none */
+    int64_t entry;                  /* place in its sequence; -1: none */
+    int64_t status;                 /* of the response; 0: none was sent */
+    const char *error;              /* code, or NULL */
+    const char *message;
+} wfs_mock_request;
+
+/* The requests that came so far, or as text, a line each: "POST
+ * https://x.test/pay -> declined[0]", "-> cart[1] #2" for the second response
+ * of a sequence, "-> NO_MOCK_FOUND". filter: NULL for all. Errors:
+ * VALIDATION_ERROR (the pattern), NO_MEMORY. */
+WFSDEF wfs_status wfs_mocks_requests(wfs_mocks *mocks,
+                                     const wfs_mock_filter *filter,
+                                     wfs_arena *arena,
+                                     const wfs_mock_request **requests,
+                                     size_t *count);
+WFSDEF wfs_status wfs_mocks_log(wfs_mocks *mocks, const wfs_mock_filter *filter,
+                                wfs_arena *arena, const char **text);
+
+/* What was defined and never asked for, a line each, by a test id in the
+ * scenario that is active for it, or with NULL by any in all scenarios:
+ * "declined[0] POST /pay", "cart[1] GET /cart #2 to #3"; "" when all was used.
+ * Errors: NO_MEMORY, and MISUSE without a log. */
+WFSDEF wfs_status wfs_mocks_unused(wfs_mocks *mocks, const char *test_id,
+                                   wfs_arena *arena, const char **text);
+
+/* ------------------------------------------------------------------------
  * >>engine-api  public: what a workflow function may call
  *
  * A workflow and the body of a do step are the same kind of function. A
@@ -1034,6 +1363,16 @@ WFSDEF wfs_random *wfs_run_random(wfs_run *run);    /* only in a body */
 WFSDEF wfs_arena *wfs_run_arena(wfs_run *run);      /* lives as this tick */
 /* A call on it in a workflow is part of the tick: undone when that fails. */
 WFSDEF wfs_harness *wfs_run_harness(wfs_run *run);
+
+/* In a body: send a request to the harness's mocks, as their client with that
+ * test id (NULL: the request's header says it). A delay moves the clock. The
+ * response lives as long as this tick. What the mocks write is undone when the
+ * tick fails, but not when the attempt does. WFS_FAILED, named by the status
+ * (NO_MOCK_FOUND, ...), when nobody answers. Errors: MISUSE outside a body or
+ * without mocks, NO_MEMORY. */
+WFSDEF wfs_status wfs_fetch(wfs_run *run, const char *test_id,
+                            const wfs_http_request *request,
+                            wfs_http_response *response);
 
 /* In a body: queue a write to the user's own tables, or a hook of the user's.
  * It is done when the step's result is committed, or not at all: not when the
@@ -1227,6 +1566,7 @@ typedef struct wfs_harness_options {
     const wfs_workflow *workflows;      /* ended by a zero entry */
     const wfs_table *tables;            /* the user's own; NULL: none */
     const wfs_hook_handler *hooks;      /* NULL: none */
+    const wfs_mock_options *mocks;      /* HTTP mocks; NULL: none */
     int64_t clock_start;                /* ms */
     uint64_t seed;
     bool auto_tick;                     /* processing a hook runs its tick */
@@ -1235,7 +1575,8 @@ typedef struct wfs_harness_options {
 } wfs_harness_options;
 
 /* Make a harness; error may be NULL. Errors: ARGUMENT_INVALID (a workflow
- * without key or function, a name twice), SCHEMA_INVALID, NO_MEMORY. */
+ * without key or function, a name twice), SCHEMA_INVALID, NO_MEMORY, and those
+ * of wfs_mocks_create. */
 WFSDEF wfs_status wfs_harness_create(const wfs_harness_options *options,
                                      wfs_harness **harness, wfs_error *error);
 WFSDEF void wfs_harness_free(wfs_harness *harness);
@@ -1253,6 +1594,8 @@ WFSDEF void wfs_harness_release(wfs_harness *harness);
 WFSDEF wfs_store *wfs_harness_store(wfs_harness *harness);
 WFSDEF wfs_clock *wfs_harness_clock(wfs_harness *harness);
 WFSDEF wfs_random *wfs_harness_random(wfs_harness *harness);
+/* The mocks, over the harness's store and clock; NULL: none were asked for. */
+WFSDEF wfs_mocks *wfs_harness_mocks(wfs_harness *harness);
 /* Where the rows and values that calls give are kept. */
 WFSDEF wfs_arena *wfs_harness_arena(wfs_harness *harness);
 /* What the last call that failed had to say. */
@@ -2307,6 +2650,20 @@ static char *wfsi_buffer_finish(wfsi_buffer *buffer)
     return buffer->data;
 }
 
+typedef struct wfsi_span {
+    const char *data;                   /* NULL: none */
+    size_t size;
+} wfsi_span;
+
+static wfsi_span wfsi_span_of(const char *text, size_t size)
+{
+    wfsi_span span;
+
+    span.data = text != NULL ? text : "";
+    span.size = text != NULL && size == 0 ? strlen(text) : size;
+    return span;
+}
+
 static bool wfsi_text_equal(const char *left, const char *right)
 {
     return left != NULL && right != NULL && strcmp(left, right) == 0;
@@ -2431,6 +2788,17 @@ static void wfsi_error_fill(wfs_error *error, wfs_status code,
     error->offset = error->line = error->column = 0;
     wfsi_message_open(&message, error->message, sizeof error->message);
     wfsi_message_format(&message, format, arguments);
+    wfsi_message_end(&message);
+}
+
+/* Another message for an error that is filled in. */
+WFSI_COLD
+static void wfsi_error_text(wfs_error *error, const char *text)
+{
+    wfsi_message message;
+
+    wfsi_message_open(&message, error->message, sizeof error->message);
+    wfsi_message_put(&message, text, strlen(text));
     wfsi_message_end(&message);
 }
 
@@ -5265,6 +5633,20 @@ const char *wfs_json_diff(wfs_arena *arena, const wfs_json *expected,
     return buffer.failed ? NULL : text;
 }
 
+/* A copy of an object that shares the values; NULL without memory. */
+static wfs_json *wfsi_json_shallow(wfs_arena *arena, const wfs_json *object)
+{
+    wfs_json *copy = wfs_json_new_object(arena);
+    const char *key;
+    size_t size, i;
+
+    for (i = 0; i < wfs_json_count(object); i++) {
+        key = wfs_json_key_at(object, i, &size);
+        copy = wfs_json_set_n(arena, copy, key, size, wfs_json_at(object, i));
+    }
+    return copy;
+}
+
 /* ------------------------------------------------------------------------
  * >>time  private: durations, times, the clock, randomness
  *
@@ -6706,6 +7088,12 @@ WFSI_INLINE bool wfsi_heads_reserve(const wfs_allocator *allocator,
     for (; count <= value; count++)
         wfsi_array_push(index->heads, 0);
     return true;
+}
+
+/* The first row of a list whose heads are found by the value, or 0. */
+static wfs_row_id wfsi_list_first(const wfsi_index *index, uint32_t value)
+{
+    return value < wfsi_array_count(index->heads) ? index->heads[value] : 0;
 }
 
 static wfsi_link *wfsi_row_link(const wfsi_table *table,
@@ -12491,6 +12879,6719 @@ wfs_status wfs_regex_search(const wfs_regex *regex, wfs_arena *scratch,
 }
 
 /* ------------------------------------------------------------------------
+ * >>http  private: requests, headers, URLs
+ *
+ * Owns what is seen of a request: its URL as the WHATWG standard normalises
+ * it, its query and its headers. Calls >>base, >>json and >>store's hex.
+ * Called by >>match.
+ * --------------------------------------------------------------------- */
+
+/* --- characters of URLs */
+
+/* Written as %XX in a path, in a query, before the @; not allowed in a host;
+ * letters that a host has in lower case. A backslash counts for a path,
+ * though it never gets there: it is a slash. As Node 20, and other than the
+ * standard since 2024, ^ stays in a path. */
+#define WFSI_URL_PATH 1
+#define WFSI_URL_QUERY 2
+#define WFSI_URL_USER 4
+#define WFSI_URL_HOST 8
+#define WFSI_URL_UPPER 16
+
+static const unsigned char wfsi_url_classes[128] = {
+    15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15,
+    15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15,
+    15, 0, 7, 15, 0, 8, 0, 2, 0, 0, 0, 0, 0, 0, 0, 12,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 12, 4, 15, 4, 15, 13,
+    12, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16,
+    16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 12, 13, 12, 12, 0,
+    5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 5, 12, 5, 0, 15,
+};
+
+static inline bool wfsi_url_is(char c, unsigned classes)
+{
+    unsigned char byte = (unsigned char)c;
+
+    return byte >= 128 || (wfsi_url_classes[byte] & classes) != 0;
+}
+
+static inline char wfsi_lower_char(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+}
+
+static inline char wfsi_upper_char(char c)
+{
+    return c >= 'a' && c <= 'z' ? (char)(c - ('a' - 'A')) : c;
+}
+
+static bool wfsi_has_upper(wfsi_span text)
+{
+    size_t i;
+
+    for (i = 0; i < text.size; i++)
+        if (text.data[i] != wfsi_lower_char(text.data[i]))
+            return true;
+    return false;
+}
+
+static bool wfsi_has_lower(wfsi_span text)
+{
+    size_t i;
+
+    for (i = 0; i < text.size; i++)
+        if (text.data[i] != wfsi_upper_char(text.data[i]))
+            return true;
+    return false;
+}
+
+/* As a >>store's digit, or in upper case. */
+static int wfsi_hex_value(char c)
+{
+    return wfsi_hex_digit(wfsi_lower_char(c));
+}
+
+/* The byte that %XX stands for, -1 when there is none. */
+static int wfsi_percent_byte(const char *at, const char *end)
+{
+    int high, low;
+
+    if (end - at < 3 || *at != '%')
+        return -1;
+    high = wfsi_hex_value(at[1]);
+    low = wfsi_hex_value(at[2]);
+    return high < 0 || low < 0 ? -1 : high * 16 + low;
+}
+
+/* --- a URL that is normal already */
+
+typedef struct wfsi_url {
+    const char *text;           /* all of it, without a fragment */
+    size_t size;
+    wfsi_span host;             /* with the port, unless it is the default */
+    wfsi_span path, query;      /* the query without its '?' */
+    bool has_query;
+} wfsi_url;
+
+static wfsi_span wfsi_span_between(const char *start, const char *end)
+{
+    wfsi_span span;
+
+    span.data = start;
+    span.size = (size_t)(end - start);
+    return span;
+}
+
+/* The end of a port that may stay as it is, or NULL. */
+static const char *wfsi_normal_port(const char *at, const char *end,
+                                    int standard)
+{
+    const char *start = at;
+    int port = 0;
+
+    for (; at < end && at - start < 5 && wfsi_is_digit(*at); at++)
+        port = port * 10 + (*at - '0');
+    return at > start && *start != '0' && port != standard && port <= 65535
+               ? at
+               : NULL;
+}
+
+/* The end of a host that may stay as it is, or NULL when that takes a closer
+ * look: a last label that starts with a digit may be an address. */
+static const char *wfsi_normal_host(const char *at, const char *end)
+{
+    const char *start = at, *label = at;
+
+    for (; at < end && !wfsi_url_is(*at, WFSI_URL_HOST | WFSI_URL_UPPER);
+         at++)
+        if (*at == '.')
+            label = at + 1;
+    return at == start || label == at || wfsi_is_digit(*label) ? NULL : at;
+}
+
+/* The end of a path that may stay as it is, or NULL; %2 may be a dot. */
+static const char *wfsi_normal_path(const char *at, const char *end)
+{
+    for (; at < end && !wfsi_url_is(*at, WFSI_URL_PATH); at++)
+        if (*at == '/' && end - at > 1 &&
+            (at[1] == '.' || (at[1] == '%' && end - at > 2 && at[2] == '2')))
+            return NULL;
+    return at;
+}
+
+/* Point into a URL that is as it has to be, as nearly all are; false when it
+ * takes a closer look. */
+static bool wfsi_url_normal(const char *url, size_t size, wfsi_url *parsed)
+{
+    const char *at = url, *end = url + size, *start;
+    int port = 80;
+
+    if (size > 7 && memcmp(url, "http://", 7) == 0) {
+        at += 7;
+    } else if (size > 8 && memcmp(url, "https://", 8) == 0) {
+        at += 8;
+        port = 443;
+    }
+    start = at;
+    if (start == url || (at = wfsi_normal_host(at, end)) == NULL)
+        return false;
+    if (at < end && *at == ':' &&
+        (at = wfsi_normal_port(at + 1, end, port)) == NULL)
+        return false;
+    parsed->host = wfsi_span_between(start, at);
+    start = at;
+    if (at == end || *at != '/' || (at = wfsi_normal_path(at, end)) == NULL)
+        return false;
+    parsed->path = wfsi_span_between(start, at);
+    parsed->has_query = at < end && *at == '?';
+    start = at + parsed->has_query;
+    if (parsed->has_query)
+        for (at = start; at < end && !wfsi_url_is(*at, WFSI_URL_QUERY);)
+            at++;
+    if (at < end && *at != '#')
+        return false;
+    parsed->query = wfsi_span_between(start, at);
+    parsed->text = url;
+    parsed->size = (size_t)(at - url);
+    return true;
+}
+
+/* --- any URL */
+
+typedef struct wfsi_url_parser {
+    const char *given;          /* for messages */
+    size_t given_size;
+    const char *start, *at, *end;   /* without what does not count */
+    wfs_arena *arena;
+    wfsi_buffer out;
+    int port;                   /* the scheme's */
+    wfs_error *error;
+} wfsi_url_parser;
+
+static bool wfsi_is_url_break(char c)
+{
+    return c == '\t' || c == '\n' || c == '\r';
+}
+
+static bool wfsi_is_url_slash(char c)
+{
+    return c == '/' || c == '\\';
+}
+
+/* Whether the authority or a path's segment ends before this. */
+static bool wfsi_is_url_end(char c)
+{
+    return c == '/' || c == '\\' || c == '?' || c == '#';
+}
+
+/* at: where in the text without line breaks; that is not where it is in the
+ * text that was given. */
+WFSI_COLD
+static wfs_status wfsi_url_refuse(wfsi_url_parser *parser, const char *at,
+                                  const char *why)
+{
+    size_t count = (size_t)(at - parser->start), offset = 0;
+    const char *given = parser->given;
+
+    while (offset < parser->given_size && (unsigned char)given[offset] <= ' ')
+        offset++;
+    for (; offset < parser->given_size; offset++)
+        if (!wfsi_is_url_break(given[offset]) && count-- == 0)
+            break;
+    wfsi_error(parser->error, WFS_ERR_VALIDATION,
+               "not a URL: %n: %s at offset %i", given, parser->given_size,
+               why, (int64_t)offset);
+    if (parser->error != NULL) {
+        parser->error->offset = offset;
+        parser->error->line = 1;
+        parser->error->column = offset + 1;
+    }
+    return WFS_ERR_VALIDATION;
+}
+
+/* Leave out what is around a URL and the line breaks inside. */
+static bool wfsi_url_trim(wfsi_url_parser *parser)
+{
+    const char *at = parser->given, *end = at + parser->given_size;
+    char *copy = NULL;
+    size_t size = 0;
+
+    while (at < end && (unsigned char)*at <= ' ')
+        at++;
+    while (end > at && (unsigned char)end[-1] <= ' ')
+        end--;
+    copy = (char *)wfsi_arena_allocate(parser->arena, (size_t)(end - at));
+    if (copy == NULL)
+        return false;
+    for (; at < end; at++)
+        if (!wfsi_is_url_break(*at))
+            copy[size++] = *at;
+    parser->start = parser->at = copy;
+    parser->end = copy + size;
+    return true;
+}
+
+/* The text as it is, but for characters of a class, which become %XX. */
+static bool wfsi_url_encode(wfsi_url_parser *parser, const char *text,
+                            size_t size, unsigned classes)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    const char *end, *plain;
+    unsigned char byte;
+
+    text = wfsi_json_clean_text(parser->arena, text, &size);
+    if (text == NULL)
+        return false;
+    for (end = text + size; text < end; text++) {
+        for (plain = text; text < end && !wfsi_url_is(*text, classes);)
+            text++;
+        wfsi_buffer_put(&parser->out, plain, (size_t)(text - plain));
+        if (text == end)
+            break;
+        byte = (unsigned char)*text;
+        wfsi_buffer_char(&parser->out, '%');
+        wfsi_buffer_char(&parser->out, digits[byte >> 4]);
+        wfsi_buffer_char(&parser->out, digits[byte & 15]);
+    }
+    return true;
+}
+
+static wfs_status wfsi_url_scheme(wfsi_url_parser *parser)
+{
+    const char *scheme = "https", *at = parser->at;
+
+    for (; at < parser->end && *scheme != '\0'; at++, scheme++)
+        if (wfsi_lower_char(*at) != *scheme)
+            break;
+    if (at == parser->end || *at != ':' || at - parser->at < 4)
+        return wfsi_url_refuse(parser, parser->at, "no http: or https:");
+    parser->port = *scheme == '\0' ? 443 : 80;
+    wfsi_buffer_text(&parser->out, *scheme == '\0' ? "https://" : "http://");
+    for (at++; at < parser->end && wfsi_is_url_slash(*at);)
+        at++;
+    parser->at = at;
+    return WFS_OK;
+}
+
+/* What is before the @, up to end; nothing at all when both are empty. */
+static bool wfsi_url_user(wfsi_url_parser *parser, const char *end)
+{
+    const char *at = parser->at, *colon;
+
+    colon = (const char *)memchr(at, ':', (size_t)(end - at));
+    if (colon == NULL)
+        colon = end;
+    if (!wfsi_url_encode(parser, at, (size_t)(colon - at), WFSI_URL_USER))
+        return false;
+    if (colon != end && colon + 1 != end) {
+        wfsi_buffer_char(&parser->out, ':');
+        if (!wfsi_url_encode(parser, colon + 1, (size_t)(end - colon - 1),
+                             WFSI_URL_USER))
+            return false;
+    }
+    if (colon != at || (colon != end && colon + 1 != end))
+        wfsi_buffer_char(&parser->out, '@');
+    return true;
+}
+
+/* --- hosts: IPv4 */
+
+/* Decimal, octal after 0, hexadecimal after 0x; large ones stay large. */
+static bool wfsi_ipv4_number(const char *at, const char *end, uint64_t *value)
+{
+    unsigned base = 10;
+    int digit;
+
+    *value = 0;
+    if (at == end)
+        return false;
+    if (end - at > 1 && *at == '0') {
+        base = at[1] == 'x' ? 16 : 8;
+        at += base == 16 ? 2 : 1;
+    }
+    for (; at < end; at++) {
+        digit = wfsi_hex_digit(*at);
+        if (digit < 0 || (unsigned)digit >= base)
+            return false;
+        if (*value <= UINT32_MAX)
+            *value = *value * base + (unsigned)digit;
+    }
+    return true;
+}
+
+/* Whether a host in lower case has to be an IPv4 address: its last label, but
+ * for an empty one at the end, is a number. */
+static bool wfsi_host_is_ipv4(const char *host, const char *end)
+{
+    const char *at;
+    uint64_t value;
+    bool digits = true;
+
+    if (end - host > 1 && end[-1] == '.')
+        end--;
+    for (at = end; at > host && at[-1] != '.'; at--)
+        digits = digits && wfsi_is_digit(at[-1]);
+    return at < end && (digits || wfsi_ipv4_number(at, end, &value));
+}
+
+static bool wfsi_ipv4_read(const char *at, const char *end, uint32_t *address)
+{
+    uint64_t number = 0;
+    const char *label;
+    unsigned left = 4;
+
+    *address = 0;
+    if (end[-1] == '.')
+        end--;
+    for (;; at++) {
+        for (label = at; at < end && *at != '.';)
+            at++;
+        if (left-- == 0 || !wfsi_ipv4_number(label, at, &number))
+            return false;
+        if (at == end)
+            break;
+        if (number > 255)
+            return false;
+        *address = *address << 8 | (uint32_t)number;
+    }
+    if (number >> 8 * (left + 1) != 0)
+        return false;
+    *address = (uint32_t)((uint64_t)*address << 8 * (left + 1) | number);
+    return true;
+}
+
+static void wfsi_ipv4_write(wfsi_buffer *out, uint32_t address)
+{
+    int shift;
+
+    for (shift = 24; shift >= 0; shift -= 8) {
+        wfsi_buffer_integer(out, address >> shift & 255);
+        if (shift != 0)
+            wfsi_buffer_char(out, '.');
+    }
+}
+
+/* --- hosts: IPv6 */
+
+#define WFSI_IPV6_PIECES 8
+
+/* Four decimal numbers, as the last two pieces. */
+static bool wfsi_ipv6_tail(const char *at, const char *end, unsigned *pieces)
+{
+    unsigned i, number;
+
+    for (i = 0; i < 4; i++, at++) {
+        const char *start = at;
+
+        for (number = 0; at < end && at - start < 3 && wfsi_is_digit(*at);)
+            number = number * 10 + (unsigned)(*at++ - '0');
+        if (at == start || number > 255 || (*start == '0' && at - start > 1))
+            return false;
+        if (i == 3 ? at != end : at == end || *at != '.')
+            return false;
+        pieces[i / 2] = i % 2 == 0 ? number << 8 : pieces[i / 2] | number;
+    }
+    return true;
+}
+
+/* Put zeros where the "::" was. */
+static bool wfsi_ipv6_spread(unsigned *pieces, int count, int gap)
+{
+    int moved = count - gap, i;
+
+    if (gap < 0)
+        return count == WFSI_IPV6_PIECES;
+    for (i = 1; i <= moved && count < WFSI_IPV6_PIECES; i++) {
+        pieces[WFSI_IPV6_PIECES - i] = pieces[count - i];
+        pieces[count - i] = 0;
+    }
+    return true;
+}
+
+static bool wfsi_ipv6_read(const char *at, const char *end, unsigned *pieces)
+{
+    int count = 0, gap = -1, digits;
+    unsigned value;
+
+    if (at < end && *at == ':' && (end - at < 2 || *++at != ':'))
+        return false;
+    while (at < end) {
+        if (count == WFSI_IPV6_PIECES)
+            return false;
+        if (*at == ':') {
+            if (gap >= 0)
+                return false;
+            at++;
+            gap = ++count;
+            continue;
+        }
+        for (value = 0, digits = 0; digits < 4 && at < end; digits++, at++) {
+            if (wfsi_hex_value(*at) < 0)
+                break;
+            value = value * 16 + (unsigned)wfsi_hex_value(*at);
+        }
+        if (at < end && *at == '.' && digits > 0 && count <= 6) {
+            if (!wfsi_ipv6_tail(at - digits, end, pieces + count))
+                return false;
+            count += 2;
+            break;
+        }
+        if (at < end && (*at != ':' || ++at == end))
+            return false;
+        pieces[count++] = value;
+    }
+    return wfsi_ipv6_spread(pieces, count, gap);
+}
+
+/* Where the longest run of zeros starts, from two on; *size is its length. */
+static int wfsi_ipv6_zeros(const unsigned *pieces, int *size)
+{
+    int i, start, found = -1;
+
+    *size = 1;
+    for (i = 0; i < WFSI_IPV6_PIECES; i++) {
+        for (start = i; i < WFSI_IPV6_PIECES && pieces[i] == 0;)
+            i++;
+        if (i - start > *size) {
+            found = start;
+            *size = i - start;
+        }
+    }
+    return found;
+}
+
+static void wfsi_ipv6_write(wfsi_buffer *out, const unsigned *pieces)
+{
+    static const char hex[] = "0123456789abcdef";
+    int i, shift, size, zeros = wfsi_ipv6_zeros(pieces, &size);
+
+    wfsi_buffer_char(out, '[');
+    for (i = 0; i < WFSI_IPV6_PIECES; i++) {
+        if (i == zeros) {
+            wfsi_buffer_text(out, i == 0 ? "::" : ":");
+            i += size - 1;
+            continue;
+        }
+        for (shift = 12; shift > 0 && pieces[i] >> shift == 0;)
+            shift -= 4;
+        for (; shift >= 0; shift -= 4)
+            wfsi_buffer_char(out, hex[pieces[i] >> shift & 15]);
+        if (i + 1 < WFSI_IPV6_PIECES)
+            wfsi_buffer_char(out, ':');
+    }
+    wfsi_buffer_char(out, ']');
+}
+
+/* --- hosts: names */
+
+#define WFSI_LABEL_SIZE 63
+
+static uint32_t wfsi_punycode_adapt(uint32_t delta, uint32_t points,
+                                    bool first)
+{
+    uint32_t k = 0;
+
+    delta = first ? delta / 700 : delta / 2;
+    for (delta += delta / points; delta > 455; k += 36)
+        delta /= 35;
+    return k + 36 * delta / (delta + 38);
+}
+
+/* One difference, as digits of a base that varies; returns how many. */
+static size_t wfsi_punycode_digits(char *out, uint32_t delta, uint32_t bias)
+{
+    static const char digits[] = "abcdefghijklmnopqrstuvwxyz0123456789";
+    uint32_t k, threshold;
+    size_t size = 0;
+
+    for (k = 36;; k += 36) {
+        threshold = k <= bias ? 1 : k >= bias + 26 ? 26 : k - bias;
+        if (delta < threshold)
+            break;
+        out[size++] = digits[threshold + (delta - threshold) %
+                                             (36 - threshold)];
+        delta = (delta - threshold) / (36 - threshold);
+    }
+    out[size++] = digits[delta];
+    return size;
+}
+
+/* RFC 3492, for a label of at most 63 code points. At most 7 digits a code
+ * point; returns how many bytes. */
+static size_t wfsi_punycode(const uint32_t *codes, uint32_t count, char *out)
+{
+    uint32_t point = 128, bias = 72, delta = 0, done, basic, next, i;
+    size_t size = 0;
+
+    for (i = 0; i < count; i++)
+        if (codes[i] < 128)
+            out[size++] = (char)codes[i];
+    done = basic = (uint32_t)size;
+    if (basic > 0)
+        out[size++] = '-';
+    while (done < count) {
+        next = UINT32_MAX;
+        for (i = 0; i < count; i++)
+            if (codes[i] >= point && codes[i] < next)
+                next = codes[i];
+        delta += (next - point) * (done + 1);
+        point = next;
+        for (i = 0; i < count; i++) {
+            delta += codes[i] < point;
+            if (codes[i] != point)
+                continue;
+            size += wfsi_punycode_digits(out + size, delta, bias);
+            bias = wfsi_punycode_adapt(delta, done + 1, done == basic);
+            delta = 0;
+            done++;
+        }
+        delta++;
+        point++;
+    }
+    return size;
+}
+
+static uint32_t wfsi_utf8_code(const char *at, size_t size)
+{
+    uint32_t code = (unsigned char)at[0];
+    size_t i;
+
+    if (size > 1)
+        code &= 0x7Fu >> size;
+    for (i = 1; i < size; i++)
+        code = code << 6 | ((unsigned char)at[i] & 0x3F);
+    return code;
+}
+
+/* A label in UTF-8, or as it is when it is ASCII. False when it is not UTF-8
+ * or too long. */
+static bool wfsi_url_label(wfsi_buffer *out, const char *at, const char *end)
+{
+    char text[WFSI_LABEL_SIZE * 8];
+    uint32_t codes[WFSI_LABEL_SIZE], count = 0;
+    const char *start = at;
+    size_t size;
+    bool valid, ascii = true;
+
+    for (; at < end; at++)
+        ascii = ascii && (unsigned char)*at < 128;
+    if (ascii) {
+        wfsi_buffer_put(out, start, (size_t)(end - start));
+        return true;
+    }
+    for (at = start; at < end && count < WFSI_LABEL_SIZE; at += size) {
+        size = wfsi_utf8_sequence(at, end, &valid);
+        codes[count++] = valid ? wfsi_utf8_code(at, size) : 0xFFFD;
+        if (codes[count - 1] == 0xFFFD)
+            return false;
+    }
+    size = wfsi_punycode(codes, count, text);
+    if (at < end || size + 4 > WFSI_LABEL_SIZE)
+        return false;
+    wfsi_buffer_text(out, "xn--");
+    wfsi_buffer_put(out, text, size);
+    return true;
+}
+
+/* A host that is a name or an IPv4 address. Of what is not ASCII there is only
+ * the Punycode: the tables of Unicode that fold its case are not here. */
+static wfs_status wfsi_url_domain(wfsi_url_parser *parser, const char *host,
+                                  const char *host_end)
+{
+    char *name = (char *)wfsi_arena_allocate(parser->arena,
+                                             (size_t)(host_end - host));
+    const char *at, *label;
+    size_t size = 0, i;
+    uint32_t address;
+    int byte;
+
+    if (name == NULL)
+        return WFS_ERR_NO_MEMORY;
+    for (at = host; at < host_end; at += byte < 0 ? 1 : 3) {
+        byte = wfsi_percent_byte(at, host_end);
+        name[size] = byte < 0 ? *at : (char)(unsigned char)byte;
+        if ((unsigned char)name[size] < 128 &&
+            wfsi_url_is(name[size], WFSI_URL_HOST))
+            return wfsi_url_refuse(parser, at,
+                                   "a character that no host has");
+        name[size] = wfsi_lower_char(name[size]);
+        size++;
+    }
+    if (wfsi_host_is_ipv4(name, name + size)) {
+        if (!wfsi_ipv4_read(name, name + size, &address))
+            return wfsi_url_refuse(parser, host, "not an IPv4 address");
+        wfsi_ipv4_write(&parser->out, address);
+        return WFS_OK;
+    }
+    for (i = 0, label = name; i <= size; i++) {
+        if (i < size && name[i] != '.')
+            continue;
+        if (!wfsi_url_label(&parser->out, label, name + i))
+            return wfsi_url_refuse(parser, host, "a label that no host has");
+        if (i < size)
+            wfsi_buffer_char(&parser->out, '.');
+        label = name + i + 1;
+    }
+    return WFS_OK;
+}
+
+static wfs_status wfsi_url_host(wfsi_url_parser *parser, const char *host,
+                                const char *end)
+{
+    unsigned pieces[WFSI_IPV6_PIECES + 1] = {0};
+
+    if (host == end)
+        return wfsi_url_refuse(parser, host, "no host");
+    if (*host != '[')
+        return wfsi_url_domain(parser, host, end);
+    if (end[-1] != ']' || !wfsi_ipv6_read(host + 1, end - 1, pieces))
+        return wfsi_url_refuse(parser, host, "not an IPv6 address");
+    wfsi_ipv6_write(&parser->out, pieces);
+    return WFS_OK;
+}
+
+static wfs_status wfsi_url_port(wfsi_url_parser *parser, const char *at,
+                                const char *end)
+{
+    int64_t port = 0;
+    const char *start = at;
+
+    for (; at < end; at++) {
+        if (!wfsi_is_digit(*at))
+            return wfsi_url_refuse(parser, at, "not a port");
+        port = port * 10 + (*at - '0');
+        if (port > 65535)
+            return wfsi_url_refuse(parser, start, "a port above 65535");
+    }
+    if (start < end && port != parser->port) {
+        wfsi_buffer_char(&parser->out, ':');
+        wfsi_buffer_integer(&parser->out, port);
+    }
+    return WFS_OK;
+}
+
+/* User, host and port; *host is where the host starts in what is written. */
+static wfs_status wfsi_url_authority(wfsi_url_parser *parser, size_t *host)
+{
+    const char *at = parser->at, *end = at, *colon;
+    bool inside = false;
+
+    for (; end < parser->end && !wfsi_is_url_end(*end); end++)
+        if (*end == '@')
+            at = end;
+    if (at < end && *at == '@') {
+        if (!wfsi_url_user(parser, at))
+            return WFS_ERR_NO_MEMORY;
+        at++;
+    }
+    *host = parser->out.size;
+    for (colon = at; colon < end && (inside || *colon != ':'); colon++)
+        inside = *colon == '[' || (inside && *colon != ']');
+    WFS_TRY(wfsi_url_host(parser, at, colon));
+    parser->at = end;
+    return colon < end ? wfsi_url_port(parser, colon + 1, end) : WFS_OK;
+}
+
+/* --- paths */
+
+/* How many dots a segment of one or two dots has, else 0. */
+static int wfsi_dot_segment(const char *at, const char *end)
+{
+    int dots = 0;
+
+    while (at < end && dots < 3) {
+        if (*at != '.' && wfsi_percent_byte(at, end) != '.')
+            return 0;
+        at += *at == '.' ? 1 : 3;
+        dots++;
+    }
+    return dots < 3 ? dots : 0;
+}
+
+static bool wfsi_url_path(wfsi_url_parser *parser)
+{
+    size_t start = parser->out.size;
+    const char *at = parser->at, *end = parser->end, *segment;
+    bool more = true;
+    int dots;
+
+    while (more) {
+        if (at < end && wfsi_is_url_slash(*at))
+            at++;
+        for (segment = at; at < end && !wfsi_is_url_end(*at);)
+            at++;
+        more = at < end && wfsi_is_url_slash(*at);
+        dots = wfsi_dot_segment(segment, at);
+        if (dots == 2)
+            while (parser->out.size > start &&
+                   parser->out.data[--parser->out.size] != '/')
+                continue;
+        if (dots == 0 || !more)
+            wfsi_buffer_char(&parser->out, '/');
+        if (dots == 0 &&
+            !wfsi_url_encode(parser, segment, (size_t)(at - segment),
+                             WFSI_URL_PATH))
+            return false;
+    }
+    parser->at = at;
+    return true;
+}
+
+static bool wfsi_url_query(wfsi_url_parser *parser)
+{
+    const char *at = parser->at, *end = parser->end, *fragment;
+
+    fragment = (const char *)memchr(at, '#', (size_t)(end - at));
+    if (fragment != NULL)
+        end = fragment;
+    if (at == end)
+        return true;
+    wfsi_buffer_char(&parser->out, '?');
+    return wfsi_url_encode(parser, at + 1, (size_t)(end - at - 1),
+                           WFSI_URL_QUERY);
+}
+
+static wfs_status wfsi_url_build(wfsi_url_parser *parser, wfsi_url *parsed)
+{
+    size_t host = 0, path, query;
+    const char *text;
+
+    if (!wfsi_url_trim(parser))
+        return WFS_ERR_NO_MEMORY;
+    WFS_TRY(wfsi_url_scheme(parser));
+    WFS_TRY(wfsi_url_authority(parser, &host));
+    path = parser->out.size;
+    if (!wfsi_url_path(parser))
+        return WFS_ERR_NO_MEMORY;
+    query = parser->out.size;
+    if (!wfsi_url_query(parser))
+        return WFS_ERR_NO_MEMORY;
+    text = wfsi_buffer_finish(&parser->out);
+    if (text == NULL)
+        return WFS_ERR_NO_MEMORY;
+    parsed->text = text;
+    parsed->size = parser->out.size;
+    parsed->has_query = query < parsed->size;
+    parsed->host = wfsi_span_between(text + host, text + path);
+    parsed->path = wfsi_span_between(text + path, text + query);
+    parsed->query = wfsi_span_between(text + query + parsed->has_query,
+                                      text + parsed->size);
+    return WFS_OK;
+}
+
+/* What the URL is made of points into url, or into the arena. */
+static wfs_status wfsi_url_parse(wfs_arena *arena, const char *url,
+                                 size_t size, wfsi_url *parsed,
+                                 wfs_error *error)
+{
+    wfsi_url_parser parser;
+    wfs_status status;
+
+    if (wfsi_url_normal(url, size, parsed))
+        return WFS_OK;
+    memset(&parser, 0, sizeof parser);
+    parser.given = url;
+    parser.given_size = size;
+    parser.arena = arena;
+    parser.error = error;
+    wfsi_buffer_open(&parser.out, arena);
+    status = wfsi_url_build(&parser, parsed);
+    return status == WFS_ERR_NO_MEMORY ? wfsi_no_memory(error) : status;
+}
+
+/* --- percent encoding and forms */
+
+/* The UTF-8 sequence that starts with %XX here, into bytes; returns how many,
+ * 0 when there is none. */
+static size_t wfsi_percent_sequence(const char *at, const char *end,
+                                    char bytes[4])
+{
+    size_t count = 0;
+    bool valid;
+    int byte;
+
+    for (; count < 4 && (byte = wfsi_percent_byte(at, end)) >= 0; at += 3)
+        bytes[count++] = (char)(unsigned char)byte;
+    if (count == 0)
+        return 0;
+    count = wfsi_utf8_sequence(bytes, bytes + count, &valid);
+    return valid ? count : 0;
+}
+
+/* As decodeURIComponent does: false when it is malformed, or without memory
+ * (the arena tells). */
+static bool wfsi_percent_decode(wfs_arena *arena, wfsi_span text,
+                                wfsi_span *decoded)
+{
+    const char *at = text.data, *end = at + text.size;
+    size_t size = 0, count;
+    char bytes[4], *out;
+
+    *decoded = text;
+    if (text.size == 0 || memchr(at, '%', text.size) == NULL)
+        return true;
+    out = (char *)wfsi_arena_allocate(arena, text.size);
+    if (out == NULL)
+        return false;
+    while (at < end) {
+        if (*at != '%') {
+            out[size++] = *at++;
+            continue;
+        }
+        count = wfsi_percent_sequence(at, end, bytes);
+        if (count == 0)
+            return false;
+        memcpy(out + size, bytes, count);
+        size += count;
+        at += count * 3;
+    }
+    decoded->data = out;
+    decoded->size = size;
+    return true;
+}
+
+/* As a form is read: + is a blank, a % without two digits stays, what is not
+ * UTF-8 becomes U+FFFD. False without memory. */
+static bool wfsi_form_decode(wfs_arena *arena, wfsi_span text,
+                             wfsi_span *decoded)
+{
+    const char *at = text.data, *end = at + text.size;
+    size_t size = 0;
+    char *out;
+    int byte;
+
+    *decoded = text;
+    while (at < end && *at != '%' && *at != '+' && (unsigned char)*at < 128)
+        at++;
+    if (at == end)
+        return true;
+    out = (char *)wfsi_arena_allocate(arena, text.size);
+    if (out == NULL)
+        return false;
+    for (at = text.data; at < end; at += byte < 0 ? 1 : 3) {
+        byte = wfsi_percent_byte(at, end);
+        out[size++] = byte >= 0 ? (char)(unsigned char)byte
+                      : *at == '+' ? ' '
+                                   : *at;
+    }
+    decoded->data = wfsi_json_clean_text(arena, out, &size);
+    decoded->size = size;
+    return decoded->data != NULL;
+}
+
+/* The value of a query's parameter, the last one of that name; false when
+ * there is none, or without memory (the arena tells). */
+static bool wfsi_query_find(wfs_arena *arena, wfsi_span query,
+                            const char *name, size_t size, wfsi_span *value)
+{
+    const char *at = query.data, *end = at + query.size, *stop, *equals;
+    wfsi_span key, last = {NULL, 0};
+
+    for (; at < end; at = stop + 1) {
+        stop = (const char *)memchr(at, '&', (size_t)(end - at));
+        if (stop == NULL)
+            stop = end;
+        equals = (const char *)memchr(at, '=', (size_t)(stop - at));
+        if (equals == NULL)
+            equals = stop;
+        if (!wfsi_form_decode(arena, wfsi_span_between(at, equals), &key))
+            return false;
+        if (at < stop && key.size == size &&
+            (size == 0 || memcmp(key.data, name, size) == 0))
+            last = wfsi_span_between(equals + (equals < stop), stop);
+    }
+    return last.data != NULL && wfsi_form_decode(arena, last, value);
+}
+
+/* --- headers */
+
+static bool wfsi_is_http_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+/* A value without blanks around it. */
+static wfsi_span wfsi_header_trim(const char *value)
+{
+    const char *end;
+
+    if (value == NULL)
+        value = "";
+    while (wfsi_is_http_blank(*value))
+        value++;
+    end = value + strlen(value);
+    while (end > value && wfsi_is_http_blank(end[-1]))
+        end--;
+    return wfsi_span_between(value, end);
+}
+
+/* Equal but for the case of ASCII letters; name has that many bytes. */
+static bool wfsi_header_is(const char *header, const char *name, size_t size)
+{
+    size_t i;
+
+    for (i = 0; i < size; i++)
+        if (header[i] == '\0' ||
+            wfsi_lower_char(header[i]) != wfsi_lower_char(name[i]))
+            return false;
+    return header[size] == '\0';
+}
+
+/* The first header of that name from here on, or NULL. */
+static const wfs_http_header *wfsi_header_next(const wfs_http_header *headers,
+                                               const char *name, size_t size)
+{
+    if (headers == NULL)
+        return NULL;
+    for (; headers->name != NULL; headers++)
+        if (wfsi_header_is(headers->name, name, size))
+            return headers;
+    return NULL;
+}
+
+/* The value of a header, those of several joined; {NULL, 0} when there is
+ * none, or without memory (the arena tells). */
+static wfsi_span wfsi_header_find(wfs_arena *arena,
+                                  const wfs_http_header *headers,
+                                  const char *name, size_t size)
+{
+    const wfs_http_header *header = wfsi_header_next(headers, name, size);
+    wfsi_span value = {NULL, 0}, next;
+    wfsi_buffer joined;
+
+    if (header == NULL)
+        return value;
+    value = wfsi_header_trim(header->value);
+    header = wfsi_header_next(header + 1, name, size);
+    if (header == NULL)
+        return value;
+    wfsi_buffer_open(&joined, arena);
+    wfsi_buffer_put(&joined, value.data, value.size);
+    for (; header != NULL; header = wfsi_header_next(header + 1, name, size)) {
+        next = wfsi_header_trim(header->value);
+        wfsi_buffer_literal(&joined, ", ");
+        wfsi_buffer_put(&joined, next.data, next.size);
+    }
+    value.data = wfsi_buffer_finish(&joined);
+    value.size = value.data != NULL ? joined.size : 0;
+    return value;
+}
+
+/* --- public */
+
+const char *wfs_http_header_value(const wfs_http_header *headers,
+                                  const char *name)
+{
+    const wfs_http_header *header = NULL;
+
+    if (name != NULL)
+        header = wfsi_header_next(headers, name, strlen(name));
+    if (header == NULL)
+        return NULL;
+    return header->value != NULL ? header->value : "";
+}
+
+wfs_status wfs_url_normalize(wfs_arena *arena, const char *url,
+                             const char **normalized, wfs_error *error)
+{
+    wfsi_url parsed;
+
+    if (url == NULL)
+        url = "";
+    *normalized = NULL;
+    WFS_TRY(wfsi_url_parse(arena, url, strlen(url), &parsed, error));
+    *normalized = wfsi_arena_text(arena, parsed.text, parsed.size);
+    return *normalized != NULL ? WFS_OK : wfsi_no_memory(error);
+}
+
+/* ------------------------------------------------------------------------
+ * >>match  private: URL patterns, routes, value matchers, templates
+ *
+ * Owns the grammar of URL patterns, how they are compared with a URL, and the
+ * tree in which those that fit a URL are found. Calls >>http, >>regex, >>json
+ * and >>base. Source of the grammar: path-to-regexp 6.3 as Scenarist uses it.
+ * --------------------------------------------------------------------- */
+
+/* --- the grammar of patterns */
+
+/* Literal text, or something between text before and after it: a parameter, a
+ * group without a name, or with neither just text that may be missing. */
+typedef struct wfsi_piece {
+    bool literal;               /* only text counts */
+    bool captures;              /* a parameter or a group */
+    char modifier;              /* '?', '+', '*', or 0 */
+    wfsi_span text;             /* in front of it; a literal's own */
+    wfsi_span after;
+    wfsi_span name;             /* size 0: a group */
+    wfsi_span expression;       /* size 0: up to the next delimiter */
+    wfsi_span without;          /* text that such a value may not contain */
+    size_t expression_at;       /* in the pattern */
+} wfsi_piece;
+
+/* A whole segment of a path: text in lower case, or a parameter. */
+typedef struct wfsi_segment {
+    wfsi_span text;             /* data NULL: any text but none */
+    wfsi_span name;             /* the parameter's */
+} wfsi_segment;
+
+typedef struct wfsi_pattern {
+    wfsi_span text;
+    wfsi_span host;             /* data NULL: any */
+    bool rooted;                /* starts with '/'; others fit nothing */
+    wfsi_piece *pieces;
+    size_t count;
+    wfsi_segment *segments;     /* the whole ones that it starts with */
+    size_t segment_count;
+    size_t groups;              /* pieces that capture */
+    wfs_regex *regex;           /* NULL: the segments are all there is */
+} wfsi_pattern;
+
+typedef struct wfsi_pattern_parser {
+    wfs_arena *arena;
+    const char *text;           /* the whole pattern */
+    size_t size, at;
+    wfsi_buffer literal;        /* text that is not a piece yet */
+    wfsi_piece *pieces;
+    size_t count, capacity;
+    wfs_error *error;
+} wfsi_pattern_parser;
+
+/* Room for one more item in an array in an arena; slot: address of its
+ * pointer. What it grew out of stays in the arena. */
+static bool wfsi_arena_grow(wfs_arena *arena, void *slot, size_t count,
+                            size_t *capacity, size_t item_size)
+{
+    size_t larger = *capacity < 8 ? 8 : *capacity * 2;
+    char *array, *moved;
+
+    if (count < *capacity)
+        return true;
+    moved = (char *)wfsi_arena_allocate(
+        arena, larger < SIZE_MAX / 4 / item_size ? larger * item_size
+                                                 : SIZE_MAX);
+    if (moved == NULL)
+        return false;
+    memcpy(&array, slot, sizeof array);
+    if (count != 0)
+        memcpy(moved, array, count * item_size);
+    memcpy(slot, &moved, sizeof moved);
+    *capacity = larger;
+    return true;
+}
+
+WFSI_COLD
+static wfs_status wfsi_pattern_place(wfs_error *error, size_t offset)
+{
+    if (error != NULL) {
+        error->offset = offset;
+        error->line = 1;
+        error->column = offset + 1;
+    }
+    return WFS_ERR_VALIDATION;
+}
+
+WFSI_COLD
+static wfs_status wfsi_pattern_refuse(wfsi_pattern_parser *parser,
+                                      size_t offset, const char *why)
+{
+    wfsi_error(parser->error, WFS_ERR_VALIDATION,
+               "URL pattern %n: %s at offset %i", parser->text, parser->size,
+               why, (int64_t)offset);
+    return wfsi_pattern_place(parser->error, offset);
+}
+
+/* The next byte, NUL at the end: NUL has no meaning in a pattern. */
+static char wfsi_pattern_peek(const wfsi_pattern_parser *parser)
+{
+    return parser->at < parser->size ? parser->text[parser->at] : '\0';
+}
+
+static bool wfsi_is_name_char(char c)
+{
+    return wfsi_is_digit(c) || c == '_' ||
+           (wfsi_lower_char(c) >= 'a' && wfsi_lower_char(c) <= 'z');
+}
+
+/* ":name", if there is one. */
+static wfs_status wfsi_take_name(wfsi_pattern_parser *parser, wfsi_span *name)
+{
+    size_t start = parser->at + 1, end = start;
+
+    if (wfsi_pattern_peek(parser) != ':')
+        return WFS_OK;
+    while (end < parser->size && wfsi_is_name_char(parser->text[end]))
+        end++;
+    if (end == start)
+        return wfsi_pattern_refuse(parser, parser->at,
+                                   "a parameter without a name");
+    *name = wfsi_span_between(parser->text + start, parser->text + end);
+    parser->at = end;
+    return WFS_OK;
+}
+
+/* "(expression)", if there is one. */
+static wfs_status wfsi_take_expression(wfsi_pattern_parser *parser,
+                                       wfsi_piece *piece)
+{
+    const char *text = parser->text;
+    size_t start = parser->at + 1, at = start, depth = 1;
+
+    if (wfsi_pattern_peek(parser) != '(')
+        return WFS_OK;
+    if (start < parser->size && text[start] == '?')
+        return wfsi_pattern_refuse(parser, start,
+                                   "an expression that starts with ?");
+    for (; at < parser->size; at++) {
+        if (text[at] == '\\') {
+            at++;
+        } else if (text[at] == ')') {
+            if (--depth == 0)
+                break;
+        } else if (text[at] == '(') {
+            depth++;
+            if (at + 1 >= parser->size || text[at + 1] != '?')
+                return wfsi_pattern_refuse(parser, at, "a capturing group");
+        }
+    }
+    if (at >= parser->size)
+        return wfsi_pattern_refuse(parser, parser->at, "a ( without its )");
+    if (at == start)
+        return wfsi_pattern_refuse(parser, parser->at, "an empty expression");
+    piece->captures = true;
+    piece->expression = wfsi_span_between(text + start, text + at);
+    piece->expression_at = start;
+    parser->at = at + 1;
+    return WFS_OK;
+}
+
+/* A parameter, a group, or a "*" that is one: it means "(.*)". What is there
+ * counts in piece->captures. */
+static wfs_status wfsi_take_capture(wfsi_pattern_parser *parser,
+                                    wfsi_piece *piece)
+{
+    WFS_TRY(wfsi_take_name(parser, &piece->name));
+    if (piece->name.size == 0 && wfsi_pattern_peek(parser) == '*') {
+        piece->captures = true;
+        piece->expression = wfsi_span_of(".*", 2);
+        piece->expression_at = parser->at++;
+        return WFS_OK;
+    }
+    piece->captures = piece->name.size != 0;
+    return wfsi_take_expression(parser, piece);
+}
+
+static void wfsi_take_modifier(wfsi_pattern_parser *parser, wfsi_piece *piece)
+{
+    char c = wfsi_pattern_peek(parser);
+
+    if (c == '?' || c == '+' || c == '*') {
+        piece->modifier = c;
+        parser->at++;
+    }
+}
+
+static bool wfsi_push_piece(wfsi_pattern_parser *parser,
+                            const wfsi_piece *piece)
+{
+    if (!wfsi_arena_grow(parser->arena, &parser->pieces, parser->count,
+                         &parser->capacity, sizeof *piece))
+        return false;
+    parser->pieces[parser->count++] = *piece;
+    return true;
+}
+
+/* What was collected as text, and start again; data NULL without memory. */
+static wfsi_span wfsi_taken_text(wfsi_pattern_parser *parser)
+{
+    wfsi_span text;
+
+    text.data = wfsi_buffer_finish(&parser->literal);
+    text.size = parser->literal.size;
+    wfsi_buffer_open(&parser->literal, parser->arena);
+    return text;
+}
+
+/* The text so far is a piece. */
+static bool wfsi_end_literal(wfsi_pattern_parser *parser)
+{
+    wfsi_piece piece;
+
+    if (parser->literal.size == 0 && !parser->literal.failed)
+        return true;
+    memset(&piece, 0, sizeof piece);
+    piece.literal = true;
+    piece.text = wfsi_taken_text(parser);
+    return piece.text.data != NULL && wfsi_push_piece(parser, &piece);
+}
+
+static bool wfsi_has_delimiter(wfsi_span text)
+{
+    return text.size != 0 && (memchr(text.data, '/', text.size) != NULL ||
+                              memchr(text.data, '#', text.size) != NULL ||
+                              memchr(text.data, '?', text.size) != NULL);
+}
+
+/* A parameter without an expression ends at the next delimiter, and at the
+ * text between it and the parameter before, if that has none in it. */
+static wfs_status wfsi_default_expression(wfsi_pattern_parser *parser,
+                                          wfsi_piece *piece, size_t offset)
+{
+    const wfsi_piece *last;
+    wfsi_span text = piece->text;
+
+    if (!piece->captures || piece->expression.size != 0)
+        return WFS_OK;
+    if (text.size == 0 && parser->count > 0) {
+        last = &parser->pieces[parser->count - 1];
+        if (!last->literal)
+            return wfsi_pattern_refuse(parser, offset,
+                                       "no text between two parameters");
+        text = last->text;
+    }
+    if (!wfsi_has_delimiter(text))
+        piece->without = text;
+    return WFS_OK;
+}
+
+/* The piece is complete but for its modifier. */
+static wfs_status wfsi_end_piece(wfsi_pattern_parser *parser,
+                                 wfsi_piece *piece, size_t offset)
+{
+    WFS_TRY(wfsi_default_expression(parser, piece, offset));
+    wfsi_take_modifier(parser, piece);
+    if (piece->captures && piece->text.size + piece->after.size == 0 &&
+        (piece->modifier == '+' || piece->modifier == '*'))
+        return wfsi_pattern_refuse(parser, parser->at - 1,
+                                   "nothing to tell repetitions apart");
+    return wfsi_push_piece(parser, piece) ? WFS_OK : WFS_ERR_NO_MEMORY;
+}
+
+/* Text inside braces, up to what has a meaning there. */
+static bool wfsi_take_text(wfsi_pattern_parser *parser, wfsi_span *text)
+{
+    char c;
+
+    for (; parser->at < parser->size; parser->at++) {
+        c = parser->text[parser->at];
+        if (c == '\\') {
+            if (++parser->at == parser->size)
+                break;
+            c = parser->text[parser->at];
+        } else if (c != '\0' && strchr("{}:(*+?", c) != NULL) {
+            break;
+        }
+        wfsi_buffer_char(&parser->literal, c);
+    }
+    *text = wfsi_taken_text(parser);
+    return text->data != NULL;
+}
+
+/* "{text:name(expression)text}" and its modifier; every piece may be missing.
+ */
+static wfs_status wfsi_take_braces(wfsi_pattern_parser *parser)
+{
+    size_t start = parser->at++;
+    wfsi_piece piece;
+
+    memset(&piece, 0, sizeof piece);
+    if (!wfsi_end_literal(parser) || !wfsi_take_text(parser, &piece.text))
+        return WFS_ERR_NO_MEMORY;
+    WFS_TRY(wfsi_take_capture(parser, &piece));
+    if (!wfsi_take_text(parser, &piece.after))
+        return WFS_ERR_NO_MEMORY;
+    if (wfsi_pattern_peek(parser) != '}')
+        return parser->at >= parser->size
+                   ? wfsi_pattern_refuse(parser, start, "a { without its }")
+                   : wfsi_pattern_refuse(parser, parser->at,
+                                         "what has no place in braces");
+    parser->at++;
+    return wfsi_end_piece(parser, &piece, start);
+}
+
+/* A parameter or group; a '/' or '.' in front of it is its own. */
+static wfs_status wfsi_take_piece(wfsi_pattern_parser *parser, char before)
+{
+    size_t start = parser->at;
+    wfsi_piece piece;
+
+    memset(&piece, 0, sizeof piece);
+    if (before == '/')
+        piece.text = wfsi_span_of("/", 1);
+    else if (before == '.')
+        piece.text = wfsi_span_of(".", 1);
+    else if (before != '\0')
+        wfsi_buffer_char(&parser->literal, before);
+    if (!wfsi_end_literal(parser))
+        return WFS_ERR_NO_MEMORY;
+    WFS_TRY(wfsi_take_capture(parser, &piece));
+    return wfsi_end_piece(parser, &piece, start);
+}
+
+static bool wfsi_starts_capture(char c)
+{
+    return c == ':' || c == '(' || c == '*';
+}
+
+static wfs_status wfsi_pattern_parse(wfsi_pattern_parser *parser)
+{
+    wfs_status status = WFS_OK;
+    char c;
+
+    while (status == WFS_OK && parser->at < parser->size) {
+        c = parser->text[parser->at];
+        if (wfsi_starts_capture(c)) {
+            status = wfsi_take_piece(parser, '\0');
+        } else if (c == '{') {
+            status = wfsi_take_braces(parser);
+        } else if (c == '}') {
+            status = wfsi_pattern_refuse(parser, parser->at,
+                                         "a } without its {");
+        } else if (c == '?' || c == '+') {
+            status = wfsi_pattern_refuse(parser, parser->at,
+                                         "a modifier of nothing (a query is "
+                                         "no part of a pattern)");
+        } else if (c == '\\') {
+            parser->at += 2;
+            if (parser->at <= parser->size)
+                wfsi_buffer_char(&parser->literal,
+                                 parser->text[parser->at - 1]);
+        } else {
+            parser->at++;
+            if (wfsi_starts_capture(wfsi_pattern_peek(parser)))
+                status = wfsi_take_piece(parser, c);
+            else
+                wfsi_buffer_char(&parser->literal, c);
+        }
+    }
+    if (status == WFS_OK && !wfsi_end_literal(parser))
+        status = WFS_ERR_NO_MEMORY;
+    return status;
+}
+
+/* --- whole segments */
+
+/* Whether what comes from a piece on starts with '/' wherever it fits. */
+static bool wfsi_slash_follows(const wfsi_pattern *pattern, size_t i)
+{
+    const wfsi_piece *piece;
+
+    for (; i < pattern->count; i++) {
+        piece = &pattern->pieces[i];
+        if (piece->text.size == 0 || piece->text.data[0] != '/')
+            return false;
+        if (piece->modifier != '?' && piece->modifier != '*')
+            return true;
+    }
+    return true;
+}
+
+/* Whether a piece is a parameter that is a whole segment. */
+static bool wfsi_piece_is_segment(const wfsi_pattern *pattern, size_t i)
+{
+    const wfsi_piece *piece = &pattern->pieces[i];
+    wfsi_span before = piece->text;
+
+    if (piece->name.size == 0 || piece->modifier != 0 ||
+        piece->expression.size != 0 || piece->after.size != 0)
+        return false;
+    if (before.size == 0 && i > 0 && piece[-1].literal)
+        before = piece[-1].text;
+    else if (before.size != 1)
+        return false;
+    return before.data[before.size - 1] == '/' &&
+           wfsi_slash_follows(pattern, i + 1);
+}
+
+static void wfsi_add_segment(wfsi_pattern *pattern, const char *start,
+                             const char *end, wfsi_span name)
+{
+    wfsi_segment *segment = &pattern->segments[pattern->segment_count++];
+
+    segment->text = wfsi_span_between(start, end);
+    segment->name = name;
+}
+
+/* The segments of a literal that are whole; text is in lower case. False when
+ * its last one is not, or is a parameter's. */
+static bool wfsi_literal_segments(wfsi_pattern *pattern, size_t i)
+{
+    const wfsi_span text = pattern->pieces[i].text, none = {NULL, 0};
+    char *copy = (char *)(uintptr_t)text.data;
+    const char *at = copy + 1, *end = copy + text.size, *slash;
+    size_t k;
+
+    for (k = 0; k < text.size; k++)
+        copy[k] = wfsi_lower_char(copy[k]);
+    for (;; at = slash + 1) {
+        slash = (const char *)memchr(at, '/', (size_t)(end - at));
+        if (slash == NULL)
+            break;
+        wfsi_add_segment(pattern, at, slash, none);
+    }
+    if (wfsi_slash_follows(pattern, i + 1)) {
+        wfsi_add_segment(pattern, at, end, none);
+        return true;
+    }
+    return at == end && wfsi_piece_is_segment(pattern, i + 1);
+}
+
+/* The whole segments that a pattern starts with; *all when there is nothing
+ * else to it. False without memory. */
+static bool wfsi_find_segments(wfs_arena *arena, wfsi_pattern *pattern,
+                               bool *all)
+{
+    const wfsi_span none = {NULL, 0};
+    size_t i, slashes = 1;
+
+    for (i = 0; i < pattern->text.size; i++)
+        slashes += pattern->text.data[i] == '/';
+    pattern->segments = (wfsi_segment *)wfsi_arena_allocate(
+        arena, (slashes + 1) * sizeof *pattern->segments);
+    if (pattern->segments == NULL)
+        return false;
+    *all = true;
+    for (i = 0; i < pattern->count && *all; i++) {
+        if (pattern->pieces[i].literal) {
+            *all = wfsi_literal_segments(pattern, i);
+        } else {
+            *all = wfsi_piece_is_segment(pattern, i);
+            if (*all)
+                wfsi_add_segment(pattern, none.data, none.data,
+                                 pattern->pieces[i].name);
+        }
+    }
+    return true;
+}
+
+/* --- translation to a regular expression */
+
+static void wfsi_put_escaped(wfsi_buffer *out, wfsi_span text)
+{
+    size_t i;
+    char c;
+
+    for (i = 0; i < text.size; i++) {
+        c = text.data[i];
+        if (c != '\0' && strchr("^$\\.*+?()[]{}|/", c) != NULL)
+            wfsi_buffer_char(out, '\\');
+        wfsi_buffer_char(out, c);
+    }
+}
+
+static void wfsi_put_value(wfsi_buffer *out, const wfsi_piece *piece)
+{
+    if (piece->expression.size != 0) {
+        wfsi_buffer_put(out, piece->expression.data, piece->expression.size);
+    } else if (piece->without.size != 0) {
+        wfsi_buffer_literal(out, "(?:(?!");
+        wfsi_put_escaped(out, piece->without);
+        wfsi_buffer_literal(out, ")[^\\/#?])+?");
+    } else {
+        wfsi_buffer_literal(out, "[^\\/#?]+?");
+    }
+}
+
+/* A value, or, when it is repeated, all of them with what is between. */
+static void wfsi_put_capture(wfsi_buffer *out, const wfsi_piece *piece)
+{
+    bool repeats = piece->modifier == '+' || piece->modifier == '*';
+
+    wfsi_buffer_char(out, '(');
+    if (repeats)
+        wfsi_buffer_literal(out, "(?:");
+    wfsi_put_value(out, piece);
+    if (repeats) {
+        wfsi_buffer_literal(out, ")(?:");
+        wfsi_put_escaped(out, piece->after);
+        wfsi_put_escaped(out, piece->text);
+        wfsi_buffer_literal(out, "(?:");
+        wfsi_put_value(out, piece);
+        wfsi_buffer_literal(out, "))*");
+    }
+    wfsi_buffer_char(out, ')');
+}
+
+static void wfsi_put_piece(wfsi_buffer *out, const wfsi_piece *piece)
+{
+    char modifier = piece->modifier;
+
+    if (piece->literal) {
+        wfsi_put_escaped(out, piece->text);
+        return;
+    }
+    wfsi_buffer_literal(out, "(?:");
+    wfsi_put_escaped(out, piece->text);
+    if (piece->captures) {
+        wfsi_put_capture(out, piece);
+        if (modifier == '*')
+            modifier = '?';
+        else if (modifier == '+')
+            modifier = 0;
+    }
+    wfsi_put_escaped(out, piece->after);
+    wfsi_buffer_char(out, ')');
+    if (modifier != 0)
+        wfsi_buffer_char(out, modifier);
+}
+
+/* Each expression has to be one by itself, so that none can end the group it
+ * is put into, and so that its errors have a place in the pattern. */
+static wfs_status wfsi_check_expressions(wfsi_pattern_parser *parser)
+{
+    const wfsi_piece *piece = parser->pieces, *end = piece + parser->count;
+    wfs_regex *regex;
+    wfs_error why;
+    wfs_status status;
+
+    for (; piece < end; piece++) {
+        if (piece->expression.size == 0)
+            continue;
+        status = wfsi_regex_compile(parser->arena, piece->expression.data,
+                                    piece->expression.size, "i", 1, 0, &regex,
+                                    &why);
+        if (status == WFS_ERR_NO_MEMORY)
+            return status;
+        if (status != WFS_OK) {
+            wfsi_error(parser->error, status, "URL pattern %n: %s",
+                       parser->text, parser->size, why.message);
+            wfsi_pattern_place(parser->error,
+                               piece->expression_at + why.offset);
+            return status;
+        }
+    }
+    return WFS_OK;
+}
+
+static wfs_status wfsi_pattern_translate(wfsi_pattern_parser *parser,
+                                         wfsi_pattern *pattern)
+{
+    wfsi_buffer out;
+    size_t i;
+
+    WFS_TRY(wfsi_check_expressions(parser));
+    wfsi_buffer_open(&out, parser->arena);
+    wfsi_buffer_char(&out, '^');
+    for (i = 0; i < pattern->count; i++) {
+        wfsi_put_piece(&out, &pattern->pieces[i]);
+        pattern->groups += pattern->pieces[i].captures;
+    }
+    wfsi_buffer_literal(&out, "\\/?$");
+    if (wfsi_buffer_finish(&out) == NULL)
+        return WFS_ERR_NO_MEMORY;
+    return wfsi_regex_compile(parser->arena, out.data, out.size, "i", 1,
+                              WFSI_REGEX_LITERAL_LOOKAHEAD, &pattern->regex,
+                              parser->error);
+}
+
+/* --- a compiled pattern */
+
+/* Take the host off a pattern that has one; returns where its path starts. */
+static size_t wfsi_pattern_host(const char *text, size_t size,
+                                wfsi_span *host)
+{
+    size_t start = 0, end;
+
+    if (size >= 7 && memcmp(text, "http://", 7) == 0)
+        start = 7;
+    else if (size >= 8 && memcmp(text, "https://", 8) == 0)
+        start = 8;
+    if (start == 0)
+        return 0;
+    for (end = start; end < size && text[end] != '/';)
+        end++;
+    *host = wfsi_span_between(text + start, text + end);
+    return end;
+}
+
+/* All but the memory of the pattern itself. */
+static wfs_status wfsi_pattern_build(wfsi_pattern_parser *parser,
+                                     wfsi_pattern *pattern)
+{
+    bool all = false;
+
+    parser->at = wfsi_pattern_host(parser->text, parser->size,
+                                   &pattern->host);
+    if (pattern->host.data != NULL && parser->at == parser->size)
+        wfsi_buffer_char(&parser->literal, '/');
+    pattern->rooted = wfsi_pattern_peek(parser) == '/' ||
+                      parser->literal.size != 0;
+    WFS_TRY(wfsi_pattern_parse(parser));
+    pattern->pieces = parser->pieces;
+    pattern->count = parser->count;
+    if (pattern->rooted && !wfsi_find_segments(parser->arena, pattern, &all))
+        return WFS_ERR_NO_MEMORY;
+    return all ? WFS_OK : wfsi_pattern_translate(parser, pattern);
+}
+
+/* The pattern lives in the arena; its text is copied. */
+static wfs_status wfsi_pattern_compile(wfs_arena *arena, const char *text,
+                                       size_t size, wfsi_pattern **pattern,
+                                       wfs_error *error)
+{
+    wfsi_pattern_parser parser;
+    wfs_status status;
+
+    memset(&parser, 0, sizeof parser);
+    parser.arena = arena;
+    parser.error = error;
+    parser.size = size;
+    parser.text = wfsi_arena_text(arena, text, size);
+    wfsi_buffer_open(&parser.literal, arena);
+    *pattern = (wfsi_pattern *)wfsi_arena_zeroed(arena, sizeof **pattern);
+    if (parser.text == NULL || *pattern == NULL)
+        return wfsi_no_memory(error);
+    (*pattern)->text = wfsi_span_between(parser.text, parser.text + size);
+    status = wfsi_pattern_build(&parser, *pattern);
+    return status == WFS_ERR_NO_MEMORY ? wfsi_no_memory(error) : status;
+}
+
+/* --- comparing */
+
+static bool wfsi_lower_equal(const char *text, wfsi_span lower)
+{
+    size_t i;
+
+    for (i = 0; i < lower.size; i++)
+        if (wfsi_lower_char(text[i]) != lower.data[i])
+            return false;
+    return true;
+}
+
+static const char *wfsi_segment_end(const char *at, const char *end)
+{
+    const char *slash = (const char *)memchr(at, '/', (size_t)(end - at));
+
+    return slash != NULL ? slash : end;
+}
+
+/* Whether a path is these segments, one '/' more at its end or not. */
+static bool wfsi_segments_fit(const wfsi_pattern *pattern, wfsi_span path)
+{
+    const wfsi_segment *segment = pattern->segments;
+    const wfsi_segment *last = segment + pattern->segment_count;
+    const char *at = path.data, *end = at + path.size, *start;
+
+    for (; segment < last; segment++) {
+        if (at == end)
+            return false;
+        start = at + 1;
+        at = wfsi_segment_end(start, end);
+        if (segment->text.data == NULL ? at == start
+                                       : (size_t)(at - start) !=
+                                                 segment->text.size ||
+                                             !wfsi_lower_equal(start,
+                                                               segment->text))
+            return false;
+    }
+    return at == end || end - at == 1;
+}
+
+static wfs_status wfsi_pattern_fits(const wfsi_pattern *pattern,
+                                    const wfsi_url *url, wfs_arena *scratch,
+                                    bool *fits)
+{
+    *fits = false;
+    if (!pattern->rooted)
+        return WFS_OK;
+    if (pattern->host.data != NULL &&
+        (pattern->host.size != url->host.size ||
+         memcmp(pattern->host.data, url->host.data, url->host.size) != 0))
+        return WFS_OK;
+    if (pattern->regex != NULL)
+        return wfsi_regex_search(pattern->regex, scratch, url->path.data,
+                                 url->path.size, NULL, fits);
+    *fits = wfsi_segments_fit(pattern, url->path);
+    return WFS_OK;
+}
+
+/* --- parameters */
+
+/* An object that is made when its first member comes. */
+typedef struct wfsi_params {
+    wfs_arena *arena;
+    wfs_json *object;
+    wfs_error *error;
+} wfsi_params;
+
+/* Whether it is more than a number: parameters of such names are dropped. */
+static bool wfsi_is_named(wfsi_span name)
+{
+    size_t i;
+
+    for (i = 0; i < name.size; i++)
+        if (!wfsi_is_digit(name.data[i]))
+            return true;
+    return false;
+}
+
+static wfs_status wfsi_param_value(wfsi_params *params, wfsi_span name,
+                                   wfsi_span text, wfs_json **value)
+{
+    wfsi_span decoded;
+
+    if (!wfsi_percent_decode(params->arena, text, &decoded))
+        return params->arena->failed
+                   ? WFS_ERR_NO_MEMORY
+                   : wfsi_error(params->error, WFS_ERR_VALIDATION,
+                                "parameter %n cannot be decoded: %n",
+                                name.data != NULL ? name.data : "", name.size,
+                                text.data, text.size);
+    *value = wfs_json_new_string_n(params->arena, decoded.data, decoded.size);
+    return *value != NULL ? WFS_OK : WFS_ERR_NO_MEMORY;
+}
+
+static wfs_status wfsi_set_param(wfsi_params *params, wfsi_span name,
+                                 const wfs_json *value)
+{
+    if (!wfsi_is_named(name))
+        return WFS_OK;
+    if (params->object == NULL)
+        params->object = wfs_json_new_object(params->arena);
+    return wfs_json_set_n(params->arena, params->object, name.data, name.size,
+                          value) != NULL
+               ? WFS_OK
+               : WFS_ERR_NO_MEMORY;
+}
+
+static wfs_status wfsi_add_param(wfsi_params *params, wfsi_span name,
+                                 wfsi_span text)
+{
+    wfs_json *value;
+
+    WFS_TRY(wfsi_param_value(params, name, text, &value));
+    return wfsi_set_param(params, name, value);
+}
+
+/* Where a text stands in another, or NULL; between has no NUL-free promise,
+ * so that strstr will not do. */
+static const char *wfsi_find_text(const char *at, const char *end,
+                                  wfsi_span between)
+{
+    for (; (size_t)(end - at) >= between.size; at++)
+        if (memcmp(at, between.data, between.size) == 0)
+            return at;
+    return NULL;
+}
+
+/* The values of a repeated parameter, taken apart where what is around it
+ * stands, the text before first. */
+static wfs_status wfsi_add_list(wfsi_params *params, const wfsi_piece *piece,
+                                wfsi_span text)
+{
+    wfs_json *list = wfs_json_new_array(params->arena), *value;
+    const char *at = text.data, *end = at + text.size, *stop;
+    wfsi_span between;
+    wfsi_buffer joined;
+
+    wfsi_buffer_open(&joined, params->arena);
+    wfsi_buffer_put(&joined, piece->text.data, piece->text.size);
+    wfsi_buffer_put(&joined, piece->after.data, piece->after.size);
+    between = wfsi_span_between(joined.data, joined.data);
+    between.size = joined.size;
+    if (joined.failed)
+        return WFS_ERR_NO_MEMORY;
+    do {
+        stop = wfsi_find_text(at, end, between);
+        WFS_TRY(wfsi_param_value(params, piece->name,
+                                 wfsi_span_between(at, stop != NULL ? stop
+                                                                    : end),
+                                 &value));
+        list = wfs_json_append(params->arena, list, value);
+        if (stop != NULL)
+            at = stop + between.size;
+    } while (stop != NULL);
+    return list != NULL ? wfsi_set_param(params, piece->name, list)
+                        : WFS_ERR_NO_MEMORY;
+}
+
+static wfs_status wfsi_params_of_segments(wfsi_params *params,
+                                          const wfsi_pattern *pattern,
+                                          wfsi_span path)
+{
+    const char *at = path.data, *end = at + path.size, *start;
+    size_t i;
+
+    for (i = 0; i < pattern->segment_count; i++) {
+        start = at + 1;
+        at = wfsi_segment_end(start, end);
+        if (pattern->segments[i].text.data == NULL)
+            WFS_TRY(wfsi_add_param(params, pattern->segments[i].name,
+                                   wfsi_span_between(start, at)));
+    }
+    return WFS_OK;
+}
+
+static wfs_status wfsi_params_of_captures(wfsi_params *params,
+                                          const wfsi_pattern *pattern,
+                                          wfsi_span path)
+{
+    const wfsi_piece *piece = pattern->pieces, *end = piece + pattern->count;
+    size_t *captures = (size_t *)wfsi_arena_allocate(
+        params->arena, (pattern->groups + 1) * 2 * sizeof *captures);
+    wfsi_span text;
+    bool found;
+
+    if (captures == NULL)
+        return WFS_ERR_NO_MEMORY;
+    WFS_TRY(wfsi_regex_search(pattern->regex, params->arena, path.data,
+                              path.size, captures, &found));
+    for (; found && piece < end; piece++) {
+        if (!piece->captures)
+            continue;
+        captures += 2;
+        if (captures[0] == SIZE_MAX)
+            continue;
+        text = wfsi_span_between(path.data + captures[0],
+                                 path.data + captures[1]);
+        if (piece->modifier == '+' || piece->modifier == '*')
+            WFS_TRY(wfsi_add_list(params, piece, text));
+        else
+            WFS_TRY(wfsi_add_param(params, piece->name, text));
+    }
+    return WFS_OK;
+}
+
+/* The parameters of a URL that fits; NULL when there are none. Values of
+ * groups without a name too have to be such that they can be decoded. */
+static wfs_status wfsi_pattern_params(const wfsi_pattern *pattern,
+                                      const wfsi_url *url, wfs_arena *arena,
+                                      wfs_json **params, wfs_error *error)
+{
+    wfsi_params made;
+    wfs_status status;
+
+    made.arena = arena;
+    made.object = NULL;
+    made.error = error;
+    status = pattern->regex != NULL
+                 ? wfsi_params_of_captures(&made, pattern, url->path)
+                 : wfsi_params_of_segments(&made, pattern, url->path);
+    *params = status == WFS_OK ? made.object : NULL;
+    return status == WFS_ERR_NO_MEMORY ? wfsi_no_memory(error) : status;
+}
+
+/* --- routes
+ *
+ * A tree by segments: what is literal in a pattern's whole segments, and one
+ * child for any segment. A pattern of whole segments only ends at its node;
+ * of any other that node is how far the tree can tell, and the rest is up to
+ * its expression. Each host has a root of its own. All children are in one
+ * table, under their parent and their text. */
+
+#define WFSI_ROUTE_HOSTS UINT32_MAX     /* the parent of the hosts' roots */
+
+typedef struct wfsi_route {
+    const wfsi_pattern *pattern;
+    uint32_t number;
+    uint32_t next;              /* of the same node, + 1; 0: none */
+} wfsi_route;
+
+typedef struct wfsi_route_list {
+    uint32_t first, last;       /* + 1; 0: none */
+} wfsi_route_list;
+
+typedef struct wfsi_route_node {
+    uint64_t hash;
+    wfsi_span text;             /* its segment */
+    uint32_t parent;
+    uint32_t any;               /* its child for any segment; 0: none */
+    wfsi_route_list ends, checks;
+} wfsi_route_node;
+
+typedef struct wfsi_routes {
+    wfsi_route_node *nodes;     /* the first is the root for all hosts */
+    size_t node_count, node_capacity;
+    wfsi_route *routes;
+    size_t count, capacity;
+    uint32_t *slots;            /* nodes + 1, 0: free; a power of two */
+    size_t slot_count;
+} wfsi_routes;
+
+/* Does not depend on the parent. */
+static uint64_t wfsi_route_hash(wfsi_span text)
+{
+    return wfsi_hash_bytes(0, text.data, text.size);
+}
+
+/* The child of that text, or 0. hash: wfsi_route_hash of the text. */
+static uint32_t wfsi_route_child(const wfsi_routes *routes, uint32_t parent,
+                                 wfsi_span text, uint64_t hash)
+{
+    const wfsi_route_node *node;
+    size_t mask = routes->slot_count - 1, slot;
+
+    if (routes->slot_count == 0)
+        return 0;
+    hash = wfsi_mix(hash, parent);
+    for (slot = (size_t)hash & mask; routes->slots[slot] != 0;
+         slot = (slot + 1) & mask) {
+        node = &routes->nodes[routes->slots[slot] - 1];
+        if (node->hash == hash && node->parent == parent &&
+            node->text.size == text.size &&
+            wfsi_bytes_equal(node->text.data, text.data, text.size))
+            return routes->slots[slot] - 1;
+    }
+    return 0;
+}
+
+static void wfsi_route_place(wfsi_routes *routes, uint32_t node)
+{
+    size_t mask = routes->slot_count - 1;
+    size_t slot = (size_t)routes->nodes[node].hash & mask;
+
+    while (routes->slots[slot] != 0)
+        slot = (slot + 1) & mask;
+    routes->slots[slot] = node + 1;
+}
+
+/* Keep half of the table free. */
+static bool wfsi_route_slots(wfsi_routes *routes, wfs_arena *arena)
+{
+    size_t count = routes->slot_count < 16 ? 32 : routes->slot_count * 2;
+    uint32_t *slots;
+    uint32_t i;
+
+    if (routes->node_count * 2 < routes->slot_count)
+        return true;
+    slots = (uint32_t *)wfsi_arena_zeroed(arena, count * sizeof *slots);
+    if (slots == NULL)
+        return false;
+    routes->slots = slots;
+    routes->slot_count = count;
+    for (i = 0; i < routes->node_count; i++)
+        if (routes->nodes[i].text.data != NULL)
+            wfsi_route_place(routes, i);
+    return true;
+}
+
+/* A new node that is in no table yet; 0 without memory (and for the root). */
+static uint32_t wfsi_route_node_new(wfsi_routes *routes, wfs_arena *arena)
+{
+    if (!wfsi_arena_grow(arena, &routes->nodes, routes->node_count,
+                         &routes->node_capacity, sizeof *routes->nodes))
+        return 0;
+    memset(&routes->nodes[routes->node_count], 0, sizeof *routes->nodes);
+    return (uint32_t)routes->node_count++;
+}
+
+/* The child of that text, made when there is none; 0 without memory. */
+static uint32_t wfsi_route_enter(wfsi_routes *routes, wfs_arena *arena,
+                                 uint32_t parent, wfsi_span text)
+{
+    uint64_t hash = wfsi_route_hash(text);
+    uint32_t child = wfsi_route_child(routes, parent, text, hash);
+
+    if (child != 0 || !wfsi_route_slots(routes, arena))
+        return child;
+    child = wfsi_route_node_new(routes, arena);
+    if (child == 0)
+        return 0;
+    routes->nodes[child].hash = wfsi_mix(hash, parent);
+    routes->nodes[child].text = text;
+    routes->nodes[child].parent = parent;
+    wfsi_route_place(routes, child);
+    return child;
+}
+
+/* The child for any segment, made when there is none; 0 without memory. */
+static uint32_t wfsi_route_enter_any(wfsi_routes *routes, wfs_arena *arena,
+                                     uint32_t parent)
+{
+    uint32_t child = routes->nodes[parent].any;
+
+    if (child == 0)
+        child = wfsi_route_node_new(routes, arena);
+    routes->nodes[parent].any = child;
+    return child;
+}
+
+static bool wfsi_route_append(wfsi_routes *routes, wfs_arena *arena,
+                              uint32_t node, const wfsi_pattern *pattern,
+                              uint32_t number)
+{
+    wfsi_route_list *list;
+    wfsi_route *route;
+
+    if (!wfsi_arena_grow(arena, &routes->routes, routes->count,
+                         &routes->capacity, sizeof *routes->routes))
+        return false;
+    route = &routes->routes[routes->count++];
+    route->pattern = pattern;
+    route->number = number;
+    route->next = 0;
+    list = pattern->regex == NULL ? &routes->nodes[node].ends
+                                  : &routes->nodes[node].checks;
+    if (list->last != 0)
+        routes->routes[list->last - 1].next = (uint32_t)routes->count;
+    else
+        list->first = (uint32_t)routes->count;
+    list->last = (uint32_t)routes->count;
+    return true;
+}
+
+/* routes: zeroed to start with. The pattern has to outlive them. Numbers in
+ * ascending order. False without memory: the routes are then as before. */
+static bool wfsi_routes_add(wfsi_routes *routes, wfs_arena *arena,
+                            const wfsi_pattern *pattern, uint32_t number)
+{
+    const wfsi_segment *segment = pattern->segments;
+    const wfsi_segment *last = segment + pattern->segment_count;
+    uint32_t node = 0;
+
+    if (!pattern->rooted)
+        return true;
+    if (routes->node_count == 0) {
+        wfsi_route_node_new(routes, arena);
+        if (routes->node_count == 0)
+            return false;
+    }
+    if (pattern->host.data != NULL) {
+        node = wfsi_route_enter(routes, arena, WFSI_ROUTE_HOSTS,
+                                pattern->host);
+        if (node == 0)
+            return false;
+    }
+    for (; segment < last; segment++) {
+        node = segment->text.data != NULL
+                   ? wfsi_route_enter(routes, arena, node, segment->text)
+                   : wfsi_route_enter_any(routes, arena, node);
+        if (node == 0)
+            return false;
+    }
+    return wfsi_route_append(routes, arena, node, pattern, number);
+}
+
+/* --- looking up */
+
+#define WFSI_WALK_NODES 16
+
+/* The nodes that the segments so far lead to, and what was found there. */
+typedef struct wfsi_walk {
+    const wfsi_routes *routes;
+    const wfsi_url *url;
+    wfs_arena *scratch;
+    uint32_t room[2][WFSI_WALK_NODES];
+    uint32_t *nodes, *spare;
+    size_t count, capacity, spare_capacity;
+    uint32_t *numbers;
+    size_t found, found_capacity;
+} wfsi_walk;
+
+static wfs_status wfsi_walk_found(wfsi_walk *walk, uint32_t number)
+{
+    if (!wfsi_arena_grow(walk->scratch, &walk->numbers, walk->found,
+                         &walk->found_capacity, sizeof number))
+        return WFS_ERR_NO_MEMORY;
+    walk->numbers[walk->found++] = number;
+    return WFS_OK;
+}
+
+/* The routes that end at a node, or those that have to be tried. */
+static wfs_status wfsi_walk_list(wfsi_walk *walk, wfsi_route_list list)
+{
+    const wfsi_route *route;
+    uint32_t at = list.first;
+    bool fits;
+
+    for (; at != 0; at = route->next) {
+        route = &walk->routes->routes[at - 1];
+        fits = true;
+        if (route->pattern->regex != NULL)
+            WFS_TRY(wfsi_pattern_fits(route->pattern, walk->url,
+                                      walk->scratch, &fits));
+        if (fits)
+            WFS_TRY(wfsi_walk_found(walk, route->number));
+    }
+    return WFS_OK;
+}
+
+static wfs_status wfsi_walk_ends(wfsi_walk *walk)
+{
+    size_t i;
+
+    for (i = 0; i < walk->count; i++)
+        WFS_TRY(wfsi_walk_list(walk,
+                               walk->routes->nodes[walk->nodes[i]].ends));
+    return WFS_OK;
+}
+
+static wfs_status wfsi_walk_checks(wfsi_walk *walk)
+{
+    size_t i;
+
+    for (i = 0; i < walk->count; i++)
+        WFS_TRY(wfsi_walk_list(walk,
+                               walk->routes->nodes[walk->nodes[i]].checks));
+    return WFS_OK;
+}
+
+/* On to the children for a segment, given in lower case. */
+static wfs_status wfsi_walk_step(wfsi_walk *walk, wfsi_span segment)
+{
+    uint64_t hash = wfsi_route_hash(segment);
+    uint32_t *nodes = walk->spare, child;
+    size_t i, count = 0, capacity = walk->spare_capacity;
+
+    if (walk->count * 2 > capacity) {
+        capacity = walk->count * 4;
+        nodes = (uint32_t *)wfsi_arena_allocate(walk->scratch,
+                                                capacity * sizeof *nodes);
+        if (nodes == NULL)
+            return WFS_ERR_NO_MEMORY;
+    }
+    for (i = 0; i < walk->count; i++) {
+        child = wfsi_route_child(walk->routes, walk->nodes[i], segment, hash);
+        if (child != 0)
+            nodes[count++] = child;
+        child = walk->routes->nodes[walk->nodes[i]].any;
+        if (child != 0 && segment.size != 0)
+            nodes[count++] = child;
+    }
+    walk->spare = walk->nodes;
+    walk->spare_capacity = walk->capacity;
+    walk->nodes = nodes;
+    walk->capacity = capacity;
+    walk->count = count;
+    return WFS_OK;
+}
+
+/* Down the tree along a path in lower case. One '/' more at its end does not
+ * count. */
+static wfs_status wfsi_walk_path(wfsi_walk *walk, const char *at, size_t size)
+{
+    const char *end = at + size, *start;
+
+    while (at < end && walk->count != 0) {
+        WFS_TRY(wfsi_walk_checks(walk));
+        if (end - at == 1)
+            WFS_TRY(wfsi_walk_ends(walk));
+        start = at + 1;
+        at = wfsi_segment_end(start, end);
+        WFS_TRY(wfsi_walk_step(walk, wfsi_span_between(start, at)));
+    }
+    WFS_TRY(wfsi_walk_checks(walk));
+    return wfsi_walk_ends(walk);
+}
+
+static void wfsi_walk_open(wfsi_walk *walk)
+{
+    uint32_t host;
+
+    walk->nodes = walk->room[0];
+    walk->spare = walk->room[1];
+    walk->capacity = walk->spare_capacity = WFSI_WALK_NODES;
+    walk->numbers = NULL;
+    walk->found = walk->found_capacity = 0;
+    walk->nodes[0] = 0;
+    walk->count = 1;
+    host = wfsi_route_child(walk->routes, WFSI_ROUTE_HOSTS, walk->url->host,
+                            wfsi_route_hash(walk->url->host));
+    if (host != 0)
+        walk->nodes[walk->count++] = host;
+}
+
+static int wfsi_number_compare(const void *left, const void *right)
+{
+    uint32_t first = *(const uint32_t *)left;
+    uint32_t second = *(const uint32_t *)right;
+
+    return first < second ? -1 : first > second;
+}
+
+/* Ascending, which they nearly always are. */
+static void wfsi_walk_sort(wfsi_walk *walk)
+{
+    size_t i;
+
+    for (i = 1; i < walk->found; i++)
+        if (walk->numbers[i - 1] > walk->numbers[i])
+            break;
+    if (i < walk->found)
+        qsort(walk->numbers, walk->found, sizeof *walk->numbers,
+              wfsi_number_compare);
+}
+
+#define WFSI_PATH_ROOM 256
+
+/* The numbers of all patterns that fit, ascending; they live in scratch. */
+static wfs_status wfsi_routes_find(const wfsi_routes *routes,
+                                   const wfsi_url *url, wfs_arena *scratch,
+                                   uint32_t **numbers, size_t *count)
+{
+    char room[WFSI_PATH_ROOM], *path = room;
+    wfsi_walk walk;
+    size_t i;
+
+    *numbers = NULL;
+    *count = 0;
+    if (routes->count == 0)
+        return WFS_OK;
+    if (url->path.size > sizeof room)
+        path = (char *)wfsi_arena_allocate(scratch, url->path.size);
+    if (path == NULL)
+        return WFS_ERR_NO_MEMORY;
+    for (i = 0; i < url->path.size; i++)
+        path[i] = wfsi_lower_char(url->path.data[i]);
+    walk.routes = routes;
+    walk.url = url;
+    walk.scratch = scratch;
+    wfsi_walk_open(&walk);
+    WFS_TRY(wfsi_walk_path(&walk, path, url->path.size));
+    wfsi_walk_sort(&walk);
+    *numbers = walk.numbers;
+    *count = walk.found;
+    return WFS_OK;
+}
+
+/* --- public */
+
+wfs_status wfs_url_match(wfs_arena *arena, const char *pattern,
+                         const char *url, bool *fits, const wfs_json **params,
+                         wfs_error *error)
+{
+    wfsi_pattern *compiled;
+    wfs_json *made = NULL;
+    wfs_status status;
+    wfsi_url parsed;
+
+    *fits = false;
+    if (params != NULL)
+        *params = NULL;
+    if (pattern == NULL)
+        pattern = "";
+    if (url == NULL)
+        url = "";
+    WFS_TRY(wfsi_pattern_compile(arena, pattern, strlen(pattern), &compiled,
+                                 error));
+    WFS_TRY(wfsi_url_parse(arena, url, strlen(url), &parsed, error));
+    status = wfsi_pattern_fits(compiled, &parsed, arena, fits);
+    if (status != WFS_OK)
+        return status == WFS_ERR_NO_MEMORY ? wfsi_no_memory(error) : status;
+    if (!*fits || params == NULL)
+        return WFS_OK;
+    WFS_TRY(wfsi_pattern_params(compiled, &parsed, arena, &made, error));
+    *params = made;
+    return WFS_OK;
+}
+
+/* --- values as text, as JavaScript's String() gives them */
+
+/* Integers that a double cannot hold are those of the nearest double. */
+static void wfsi_put_number_text(wfsi_buffer *buffer, const wfs_json *value)
+{
+    const int64_t exact = INT64_C(1) << 53;
+    char digits[WFSI_REAL_SIZE];
+
+    if (value->kind == WFS_JSON_INTEGER && value->u.integer <= exact &&
+        value->u.integer >= -exact)
+        wfsi_buffer_integer(buffer, value->u.integer);
+    else
+        wfsi_buffer_put(buffer, digits,
+                        wfsi_format_real(wfs_json_real(value), digits));
+}
+
+static void wfsi_put_scalar_text(wfsi_buffer *buffer, const wfs_json *value)
+{
+    switch (value->kind) {
+    case WFS_JSON_NULL:
+        wfsi_buffer_literal(buffer, "null");
+        break;
+    case WFS_JSON_BOOL:
+        wfsi_buffer_text(buffer, value->u.integer != 0 ? "true" : "false");
+        break;
+    case WFS_JSON_STRING:
+        wfsi_buffer_put(buffer, value->u.text, value->size);
+        break;
+    case WFS_JSON_OBJECT:
+        wfsi_buffer_literal(buffer, "[object Object]");
+        break;
+    default:
+        wfsi_put_number_text(buffer, value);
+        break;
+    }
+}
+
+/* Lists are their items with commas between, lists in them likewise, and
+ * nulls in them nothing. */
+static void wfsi_put_as_text(wfsi_buffer *buffer, const wfs_json *value)
+{
+    wfsi_json_frames frames;
+    wfsi_json_frame *top;
+
+    value = wfsi_json_look(value);
+    wfsi_frames_open(&frames, buffer->arena);
+    for (;;) {
+        if (value->kind == WFS_JSON_ARRAY) {
+            if (!wfsi_frames_push(&frames, value, NULL)) {
+                buffer->failed = true;
+                return;
+            }
+        } else if (value->kind != WFS_JSON_NULL || frames.count == 0) {
+            wfsi_put_scalar_text(buffer, value);
+        }
+        while (frames.count != 0 &&
+               frames.items[frames.count - 1].place ==
+                   frames.items[frames.count - 1].value->size)
+            frames.count--;
+        if (frames.count == 0)
+            return;
+        top = &frames.items[frames.count - 1];
+        if (top->place != 0)
+            wfsi_buffer_char(buffer, ',');
+        value = wfsi_json_look(wfsi_json_child(top->value, top->place++));
+    }
+}
+
+/* The same as a text in the arena; texts are not copied. NULL data without
+ * memory. */
+static wfsi_span wfsi_text_of(wfs_arena *arena, const wfs_json *value)
+{
+    wfsi_buffer buffer;
+    wfsi_span span;
+
+    if (wfs_json_type_of(value) == WFS_JSON_STRING) {
+        span.data = wfs_json_string(value, &span.size);
+        return span;
+    }
+    wfsi_buffer_open(&buffer, arena);
+    wfsi_put_as_text(&buffer, value);
+    span.data = wfsi_buffer_finish(&buffer);
+    span.size = buffer.size;
+    return span;
+}
+
+/* --- value matchers */
+
+#define WFSI_STRATEGY_LIST(X)                                                 \
+    X(WFSI_EQUALS, "equals")                                                  \
+    X(WFSI_CONTAINS, "contains")                                              \
+    X(WFSI_STARTS_WITH, "startsWith")                                         \
+    X(WFSI_ENDS_WITH, "endsWith")                                             \
+    X(WFSI_REGEX, "regex")
+
+typedef enum wfsi_strategy {
+#define WFSI_ENUMERATOR(code, name) code,
+    WFSI_STRATEGY_LIST(WFSI_ENUMERATOR)
+#undef WFSI_ENUMERATOR
+    WFSI_NEVER                  /* what was given is no matcher */
+} wfsi_strategy;
+
+#define WFSI_NAME(code, name) name,
+static const char *const wfsi_strategy_names[] = {
+    WFSI_STRATEGY_LIST(WFSI_NAME) "never"};
+#undef WFSI_NAME
+
+typedef struct wfsi_comparison {
+    wfsi_strategy strategy;
+    wfsi_span operand;          /* of a regex: its source */
+    uint32_t *borders;          /* CONTAINS: of each prefix of the operand */
+    const wfs_regex *regex;
+} wfsi_comparison;
+
+/* For each prefix how long a shorter prefix it ends with, so that a search
+ * never goes back in the text (Knuth, Morris, Pratt). */
+static uint32_t *wfsi_borders(wfs_arena *arena, wfsi_span word)
+{
+    uint32_t *borders = (uint32_t *)wfsi_arena_allocate(
+        arena, (word.size + 1) * sizeof *borders);
+    uint32_t border = 0;
+    size_t i;
+
+    if (borders == NULL)
+        return NULL;
+    borders[0] = 0;
+    for (i = 1; i < word.size; i++) {
+        while (border != 0 && word.data[i] != word.data[border])
+            border = borders[border - 1];
+        if (word.data[i] == word.data[border])
+            border++;
+        borders[i] = border;
+    }
+    return borders;
+}
+
+static bool wfsi_contains(wfsi_span text, wfsi_span word,
+                          const uint32_t *borders)
+{
+    uint32_t have = 0;
+    size_t i;
+
+    for (i = 0; i < text.size && have < word.size; i++) {
+        while (have != 0 && text.data[i] != word.data[have])
+            have = borders[have - 1];
+        if (text.data[i] == word.data[have])
+            have++;
+    }
+    return have == word.size;
+}
+
+static bool wfsi_comparison_holds(const wfsi_comparison *comparison, wfsi_span text,
+                               wfs_arena *scratch)
+{
+    wfsi_span word = comparison->operand;
+    bool found = false;
+
+    switch (comparison->strategy) {
+    case WFSI_EQUALS:
+        return text.size == word.size &&
+               wfsi_bytes_equal(text.data, word.data, word.size);
+    case WFSI_CONTAINS:
+        return wfsi_contains(text, word, comparison->borders);
+    case WFSI_STARTS_WITH:
+        return text.size >= word.size &&
+               wfsi_bytes_equal(text.data, word.data, word.size);
+    case WFSI_ENDS_WITH:
+        return text.size >= word.size &&
+               wfsi_bytes_equal(text.data + text.size - word.size, word.data,
+                                word.size);
+    case WFSI_REGEX:
+        return wfsi_regex_search(comparison->regex, scratch, text.data, text.size,
+                                 NULL, &found) == WFS_OK &&
+               found;
+    default:
+        return false;
+    }
+}
+
+/* Flags that JavaScript refuses although each of them is one. */
+static bool wfsi_regex_flags_clash(const char *flags, size_t size)
+{
+    size_t i;
+
+    for (i = 0; i < size; i++)
+        if (memchr(flags + i + 1, flags[i], size - i - 1) != NULL)
+            return true;
+    return size != 0 && memchr(flags, 'u', size) != NULL &&
+           memchr(flags, 'v', size) != NULL;
+}
+
+/* An expression that cannot be built never matches. */
+static bool wfsi_comparison_regex(wfs_arena *arena, const wfs_json *given,
+                               wfsi_comparison *comparison)
+{
+    const wfs_json *source = wfs_json_get(given, "source");
+    const wfs_json *flags = wfs_json_get(given, "flags");
+    wfs_regex *regex = NULL;
+    wfs_status status;
+    wfsi_span text;
+
+    comparison->strategy = WFSI_NEVER;
+    comparison->operand.data = wfs_json_string(source, &comparison->operand.size);
+    text.data = wfs_json_string(flags, &text.size);
+    if (comparison->operand.data == NULL)
+        return true;
+    if (text.data == NULL)
+        text.size = 0;
+    status = wfsi_regex_compile(arena, comparison->operand.data,
+                                comparison->operand.size, text.data, text.size, 0,
+                                &regex, NULL);
+    if (status != WFS_OK)
+        return status != WFS_ERR_NO_MEMORY;
+    comparison->strategy = WFSI_REGEX;
+    comparison->regex = regex;
+    return true;
+}
+
+/* Text, or a number or a boolean as text, or null as no text, has to be equal;
+ * of an object the first strategy counts that it has. */
+static bool wfsi_comparison_compile(wfs_arena *arena, const wfs_json *given,
+                                 wfsi_comparison *comparison)
+{
+    const wfs_json *operand = NULL;
+    int strategy = WFSI_EQUALS;
+
+    memset(comparison, 0, sizeof *comparison);
+    switch (wfs_json_type_of(given)) {
+    case WFS_JSON_NULL:
+        comparison->operand.data = "";
+        return true;
+    case WFS_JSON_ARRAY:
+        comparison->strategy = WFSI_NEVER;
+        return true;
+    case WFS_JSON_OBJECT:
+        for (; strategy < WFSI_NEVER; strategy++) {
+            operand = wfs_json_get(given, wfsi_strategy_names[strategy]);
+            if (operand != NULL)
+                break;
+        }
+        break;
+    default:
+        operand = given;
+        break;
+    }
+    comparison->strategy = (wfsi_strategy)strategy;
+    if (strategy == WFSI_NEVER)
+        return true;
+    if (strategy == WFSI_REGEX)
+        return wfsi_comparison_regex(arena, operand, comparison);
+    comparison->operand = wfsi_text_of(arena, operand);
+    if (strategy == WFSI_CONTAINS && comparison->operand.data != NULL) {
+        comparison->borders = wfsi_borders(arena, comparison->operand);
+        return comparison->borders != NULL;
+    }
+    return comparison->operand.data != NULL;
+}
+
+/* --- paths into state, parameters and bodies: keys with dots between */
+
+/* Names that JavaScript objects inherit; never read nor written. */
+static bool wfsi_key_is_inherited(wfsi_span key)
+{
+    static const char *const names[] = {"__proto__", "constructor",
+                                        "prototype"};
+    size_t i;
+
+    for (i = 0; i < WFSI_COUNT(names); i++)
+        if (strlen(names[i]) == key.size &&
+            memcmp(names[i], key.data, key.size) == 0)
+            return true;
+    return false;
+}
+
+/* Take the first key off a path; false at its end. */
+static bool wfsi_path_next(wfsi_span *path, wfsi_span *key)
+{
+    const char *dot;
+
+    if (path->data == NULL)
+        return false;
+    key->data = path->data;
+    dot = path->size != 0 ? (const char *)memchr(path->data, '.', path->size)
+                          : NULL;
+    if (dot == NULL) {
+        key->size = path->size;
+        path->data = NULL;
+        return true;
+    }
+    key->size = (size_t)(dot - path->data);
+    path->size -= key->size + 1;
+    path->data = dot + 1;
+    return true;
+}
+
+/* What a path leads to through members of objects; NULL: nothing. */
+static const wfs_json *wfsi_path_get(const wfs_json *value, wfsi_span path)
+{
+    wfsi_span key;
+
+    while (value != NULL && wfsi_path_next(&path, &key))
+        value = wfsi_key_is_inherited(key)
+                    ? NULL
+                    : wfs_json_get_n(value, key.data, key.size);
+    return value;
+}
+
+/* Set what a path leads to in an object of the arena, making objects on the
+ * way where there are none. With append the value is added to the list there,
+ * or to a new one. An inherited name ends the walk. False without memory. */
+static bool wfsi_path_set(wfs_arena *arena, wfs_json *object, wfsi_span path,
+                          bool append, const wfs_json *value)
+{
+    const wfs_json *there;
+    wfs_json *next;
+    wfsi_span key;
+    size_t i;
+
+    while (wfsi_path_next(&path, &key) && !wfsi_key_is_inherited(key)) {
+        there = wfs_json_get_n(object, key.data, key.size);
+        if (path.data == NULL && !append)
+            return wfs_json_set_n(arena, object, key.data, key.size, value) !=
+                   NULL;
+        if (path.data == NULL) {
+            next = wfs_json_new_array(arena);
+            if (wfs_json_type_of(there) == WFS_JSON_ARRAY)
+                for (i = 0; i < wfs_json_count(there); i++)
+                    next = wfs_json_append(arena, next, wfs_json_at(there, i));
+            next = wfs_json_append(arena, next, value);
+            return next != NULL && wfs_json_set_n(arena, object, key.data,
+                                                  key.size, next) != NULL;
+        }
+        next = wfs_json_type_of(there) == WFS_JSON_OBJECT
+                   ? wfsi_json_shallow(arena, there)
+                   : wfs_json_new_object(arena);
+        if (next == NULL || wfs_json_set_n(arena, object, key.data, key.size,
+                                           next) == NULL)
+            return false;
+        object = next;
+    }
+    return !arena->failed;
+}
+
+/* --- templates: {{state.PATH}} and {{params.PATH}} */
+
+#define WFSI_TEMPLATE_PATH 256  /* UTF-16 code units of a path at most */
+
+typedef enum wfsi_slice_kind {
+    WFSI_SLICE_TEXT,            /* as it is */
+    WFSI_SLICE_VALUE,           /* the whole of a text: replaced, with type */
+    WFSI_SLICE_PART             /* inside a text: replaced by a text */
+} wfsi_slice_kind;
+
+typedef struct wfsi_slice {
+    wfsi_slice_kind kind;
+    bool of_params;             /* else of the state */
+    wfsi_span path;
+    wfsi_span text;             /* TEXT, or PART without a value: itself */
+} wfsi_slice;
+
+/* A text, or the JSON text of a value, in slices. */
+typedef struct wfsi_template {
+    wfsi_slice *slices;
+    size_t count, capacity;
+} wfsi_template;
+
+static bool wfsi_template_add(wfs_arena *arena, wfsi_template *templ,
+                              wfsi_slice slice)
+{
+    size_t capacity = templ->capacity != 0 ? templ->capacity * 2 : 4;
+    wfsi_slice *slices;
+
+    if (slice.kind == WFSI_SLICE_TEXT && slice.text.size == 0)
+        return true;
+    if (templ->count == templ->capacity) {
+        slices = (wfsi_slice *)wfsi_arena_allocate(arena,
+                                                   capacity * sizeof *slices);
+        if (slices == NULL)
+            return false;
+        if (templ->count != 0)
+            memcpy(slices, templ->slices,
+                   templ->count * sizeof *slices);
+        templ->slices = slices;
+        templ->capacity = capacity;
+    }
+    templ->slices[templ->count++] = slice;
+    return true;
+}
+
+static bool wfsi_template_text(wfs_arena *arena, wfsi_template *templ,
+                               const char *from, const char *to)
+{
+    wfsi_slice slice;
+
+    memset(&slice, 0, sizeof slice);
+    slice.text.data = from;
+    slice.text.size = (size_t)(to - from);
+    return wfsi_template_add(arena, templ, slice);
+}
+
+/* The template that starts here, with its whole text; false when none does. */
+static bool wfsi_slice_read(const char *at, const char *end, wfsi_slice *slice)
+{
+    const char *start = at;
+    size_t units = 0;
+
+    memset(slice, 0, sizeof *slice);
+    slice->kind = WFSI_SLICE_PART;
+    if (end - at >= 8 && memcmp(at, "{{state.", 8) == 0) {
+        at += 8;
+    } else if (end - at >= 9 && memcmp(at, "{{params.", 9) == 0) {
+        slice->of_params = true;
+        at += 9;
+    } else {
+        return false;
+    }
+    slice->path.data = at;
+    for (; at < end && *at != '}' && units <= WFSI_TEMPLATE_PATH; at++)
+        units += ((unsigned char)*at & 0xC0) != 0x80 ? 1 : 0;
+    for (start = slice->path.data; start < at; start++)
+        units += (unsigned char)*start >= 0xF0 ? 1 : 0;
+    slice->path.size = (size_t)(at - slice->path.data);
+    if (end - at < 2 || at[0] != '}' || at[1] != '}' || units == 0 ||
+        units > WFSI_TEMPLATE_PATH)
+        return false;
+    slice->text.data = slice->path.data - (slice->of_params ? 9 : 8);
+    slice->text.size = (size_t)(at + 2 - slice->text.data);
+    return true;
+}
+
+/* Cut a text at its templates. */
+static bool wfsi_template_cut(wfs_arena *arena, wfsi_template *templ,
+                              wfsi_span text)
+{
+    const char *at = text.data, *end = text.data + text.size, *from = at;
+    wfsi_slice slice;
+
+    while (at < end) {
+        at = (const char *)memchr(at, '{', (size_t)(end - at));
+        if (at == NULL)
+            break;
+        if (!wfsi_slice_read(at, end, &slice)) {
+            at++;
+            continue;
+        }
+        if (slice.text.size == text.size)
+            slice.kind = WFSI_SLICE_VALUE;
+        if (!wfsi_template_text(arena, templ, from, at) ||
+            !wfsi_template_add(arena, templ, slice))
+            return false;
+        at = from = at + slice.text.size;
+    }
+    return wfsi_template_text(arena, templ, from, end);
+}
+
+static bool wfsi_template_is_constant(const wfsi_template *templ)
+{
+    return templ->count == 0 ||
+           (templ->count == 1 &&
+            templ->slices[0].kind == WFSI_SLICE_TEXT);
+}
+
+static wfsi_span wfsi_template_constant(const wfsi_template *templ)
+{
+    static const wfsi_span none = {"", 0};
+
+    return templ->count != 0 ? templ->slices[0].text : none;
+}
+
+/* The end of a JSON string whose opening quote stands at `at`. */
+static const char *wfsi_json_string_end(const char *at)
+{
+    for (at++; *at != '"'; at++)
+        if (*at == '\\')
+            at++;
+    return at + 1;
+}
+
+/* What stands between the quotes of a text in JSON. */
+static void wfsi_put_unquoted(wfsi_buffer *buffer, const char *text, size_t size)
+{
+    size_t start = buffer->size;
+
+    wfsi_json_put_string(buffer, text, size);
+    if (buffer->failed)
+        return;
+    memmove(buffer->data + start, buffer->data + start + 1,
+            buffer->size - start - 1);
+    buffer->size -= 2;
+}
+
+static wfsi_span wfsi_escaped(wfs_arena *arena, wfsi_span text)
+{
+    wfsi_buffer buffer;
+
+    wfsi_buffer_open(&buffer, arena);
+    wfsi_put_unquoted(&buffer, text.data, text.size);
+    text.data = wfsi_buffer_finish(&buffer);
+    text.size = buffer.size;
+    return text;
+}
+
+/* One text of a JSON text, with its quotes: what is left of it is escaped. */
+static bool wfsi_template_cut_string(wfs_arena *arena, wfsi_template *templ,
+                                     const char *from, const char *to)
+{
+    wfs_json *string = wfsi_json_raw(arena, from, (size_t)(to - from));
+    wfsi_template inner = {NULL, 0, 0};
+    wfsi_span text;
+    size_t i;
+
+    text.data = wfs_json_string(string, &text.size);
+    if (text.data == NULL || !wfsi_template_cut(arena, &inner, text))
+        return false;
+    if (inner.count == 1 && inner.slices[0].kind == WFSI_SLICE_VALUE)
+        return wfsi_template_add(arena, templ, inner.slices[0]);
+    if (!wfsi_template_text(arena, templ, from, from + 1))
+        return false;
+    for (i = 0; i < inner.count; i++) {
+        inner.slices[i].text = wfsi_escaped(arena, inner.slices[i].text);
+        if (inner.slices[i].text.data == NULL ||
+            !wfsi_template_add(arena, templ, inner.slices[i]))
+            return false;
+    }
+    return wfsi_template_text(arena, templ, to - 1, to);
+}
+
+static bool wfsi_holds_braces(const char *from, const char *to)
+{
+    while ((from = (const char *)memchr(from, '{', (size_t)(to - from))) !=
+           NULL) {
+        if (to - from > 1 && from[1] == '{')
+            return true;
+        from++;
+    }
+    return false;
+}
+
+/* Cut a JSON text, compact as the writer gives it, at the templates in its
+ * texts; keys are none. */
+static bool wfsi_template_cut_json(wfs_arena *arena, wfsi_template *templ,
+                                   wfsi_span json)
+{
+    const char *at = json.data, *end = json.data + json.size, *from = at, *to;
+
+    while (at < end) {
+        at = (const char *)memchr(at, '"', (size_t)(end - at));
+        if (at == NULL)
+            break;
+        to = wfsi_json_string_end(at);
+        if ((to < end && *to == ':') || !wfsi_holds_braces(at, to)) {
+            at = to;
+            continue;
+        }
+        if (!wfsi_template_text(arena, templ, from, at) ||
+            !wfsi_template_cut_string(arena, templ, at, to))
+            return false;
+        at = from = to;
+    }
+    return wfsi_template_text(arena, templ, from, end);
+}
+
+/* What templates are filled from. */
+typedef struct wfsi_sources {
+    wfs_arena *arena;
+    const wfs_json *state;
+    const wfs_json *params;
+} wfsi_sources;
+
+/* The value of a template; NULL: it has none. The length of a list ends the
+ * way to it. */
+static const wfs_json *wfsi_slice_value(const wfsi_sources *sources,
+                                        const wfsi_slice *slice)
+{
+    const wfs_json *value = slice->of_params ? sources->params : sources->state;
+    wfsi_span path = slice->path, key;
+
+    while (value != NULL && wfsi_path_next(&path, &key)) {
+        if (wfs_json_type_of(value) == WFS_JSON_ARRAY)
+            return key.size == 6 && memcmp(key.data, "length", 6) == 0
+                       ? wfs_json_new_integer(sources->arena,
+                                              (int64_t)wfs_json_count(value))
+                       : NULL;
+        value = wfsi_key_is_inherited(key)
+                    ? NULL
+                    : wfs_json_get_n(value, key.data, key.size);
+    }
+    return value;
+}
+
+/* json: the slices are those of a JSON text. */
+static void wfsi_slice_put(wfsi_buffer *buffer, const wfsi_sources *sources,
+                           const wfsi_slice *slice, bool json)
+{
+    const wfs_json *value;
+    wfsi_span text;
+
+    if (slice->kind == WFSI_SLICE_TEXT) {
+        wfsi_buffer_put(buffer, slice->text.data, slice->text.size);
+        return;
+    }
+    value = wfsi_slice_value(sources, slice);
+    if (slice->kind == WFSI_SLICE_VALUE && json) {
+        wfsi_json_put(buffer, value, 0);
+    } else if (slice->kind == WFSI_SLICE_PART && value == NULL) {
+        wfsi_buffer_put(buffer, slice->text.data, slice->text.size);
+    } else {
+        text = wfsi_text_of(sources->arena, value);
+        if (text.data == NULL)
+            buffer->failed = true;
+        else if (json)
+            wfsi_put_unquoted(buffer, text.data, text.size);
+        else
+            wfsi_buffer_put(buffer, text.data, text.size);
+    }
+}
+
+/* The text with its templates filled in; NULL data without memory. */
+static wfsi_span wfsi_template_fill(const wfsi_sources *sources,
+                                    const wfsi_template *templ, bool json)
+{
+    wfsi_buffer buffer;
+    wfsi_span filled;
+    size_t i;
+
+    if (wfsi_template_is_constant(templ))
+        return wfsi_template_constant(templ);
+    wfsi_buffer_open(&buffer, sources->arena);
+    for (i = 0; i < templ->count; i++)
+        wfsi_slice_put(&buffer, sources, &templ->slices[i], json);
+    filled.data = wfsi_buffer_finish(&buffer);
+    filled.size = buffer.size;
+    return filled;
+}
+
+/* ------------------------------------------------------------------------
+ * >>mock  private: scenarios, selection, sequences, state
+ *
+ * Owns the mocks: their definitions, checked and compiled, the four tables, and
+ * the three phases of a request. Calls >>store, >>json, >>http, >>regex,
+ * >>match. Called by >>harness and >>scenario, which have mocks in a harness.
+ * Source: Scenarist's core.
+ * --------------------------------------------------------------------- */
+
+/* --- tables */
+
+#define WFSI_REFERS(X, member, column, nullable, table)                       \
+    X(wfs_row_id, member, column, WFS_REFERENCE, nullable, false, table)
+
+#define WFSI_MOCK_SCENARIO_COLUMNS(X)                                         \
+    WFSI_SYMBOL(X, scenario_id, "scenarioId")                                 \
+    WFSI_SYMBOL(X, name, "name")                                              \
+    WFSI_SYMBOL(X, description, "description")                                \
+    WFSI_JSON_OR_NULL(X, definition, "definition")
+
+#define WFSI_MOCK_TEST_COLUMNS(X)                                             \
+    WFSI_SYMBOL(X, test_id, "testId")                                         \
+    WFSI_REFERS(X, active, "active", true, "mock_scenario")                   \
+    WFSI_JSON_OR_NULL(X, state, "state")
+
+/* A place in a mock's sequence, for a test, while a scenario is active. */
+#define WFSI_MOCK_SEQUENCE_COLUMNS(X)                                         \
+    WFSI_REFERS(X, test_ref, "testRef", false, "mock_test")                   \
+    WFSI_REFERS(X, active, "active", false, "mock_scenario")                  \
+    WFSI_REFERS(X, scenario, "scenario", false, "mock_scenario")              \
+    WFSI_NUMBER(X, mock, "mock")                                              \
+    WFSI_NUMBER(X, position, "position")                                      \
+    WFSI_FLAG(X, exhausted, "exhausted")
+
+#define WFSI_MOCK_REQUEST_COLUMNS(X)                                          \
+    WFSI_REFERS(X, test_ref, "testRef", false, "mock_test")                   \
+    WFSI_SYMBOL(X, test_id, "testId")                                         \
+    WFSI_TIME(X, created_at, "createdAt")                                     \
+    WFSI_SYMBOL(X, method, "method")                                          \
+    WFSI_TEXT_OR_NULL(X, url, "url")                                          \
+    WFSI_JSON_OR_NULL(X, headers, "headers")                                  \
+    WFSI_TEXT_OR_NULL(X, body, "body")                                        \
+    WFSI_REFERS(X, scenario, "scenario", true, "mock_scenario")               \
+    WFSI_NUMBER_OR_NULL(X, mock, "mock")                                      \
+    WFSI_NUMBER_OR_NULL(X, entry, "entry")                                    \
+    WFSI_NUMBER_OR_NULL(X, status, "status")                                  \
+    WFSI_SYMBOL_OR_NULL(X, error, "error")                                    \
+    WFSI_TEXT_OR_NULL(X, message, "message")
+
+typedef struct wfsi_mock_scenario_row {
+    uint32_t version, nulls;
+    WFSI_MOCK_SCENARIO_COLUMNS(WFSI_MEMBER)
+} wfsi_mock_scenario_row;
+
+typedef struct wfsi_mock_test_row {
+    uint32_t version, nulls;
+    WFSI_MOCK_TEST_COLUMNS(WFSI_MEMBER)
+} wfsi_mock_test_row;
+
+typedef struct wfsi_mock_sequence_row {
+    uint32_t version, nulls;
+    wfsi_link of_test;
+    WFSI_MOCK_SEQUENCE_COLUMNS(WFSI_MEMBER)
+} wfsi_mock_sequence_row;
+
+typedef struct wfsi_mock_request_row {
+    uint32_t version, nulls;
+    wfsi_link of_test;
+    WFSI_MOCK_REQUEST_COLUMNS(WFSI_MEMBER)
+} wfsi_mock_request_row;
+
+#define WFSI_MOCK_TEST_NUMBER(c, member, ...) wfsi_mock_test_##member,
+#define WFSI_MOCK_REQUEST_NUMBER(c, member, ...) wfsi_mock_request_##member,
+enum { WFSI_MOCK_TEST_COLUMNS(WFSI_MOCK_TEST_NUMBER) wfsi_mock_test_count };
+enum { WFSI_MOCK_REQUEST_COLUMNS(WFSI_MOCK_REQUEST_NUMBER)
+       wfsi_mock_request_count };
+#undef WFSI_MOCK_TEST_NUMBER
+#undef WFSI_MOCK_REQUEST_NUMBER
+
+/* Table numbers from world->tables on, and index numbers. */
+enum {
+    WFSI_MOCK_SCENARIOS,
+    WFSI_MOCK_TESTS,
+    WFSI_MOCK_SEQUENCES,
+    WFSI_MOCK_REQUESTS,
+    WFSI_MOCK_TABLES
+};
+enum { WFSI_MOCK_OF_TEST, WFSI_MOCK_BY_PLACE };
+
+static wfs_status wfsi_mock_declare(wfs_store *store)
+{
+    static const wfs_column scenarios[] = {
+        WFSI_MOCK_SCENARIO_COLUMNS(WFSI_COLUMN) WFSI_END};
+    static const wfs_column tests[] = {
+        WFSI_MOCK_TEST_COLUMNS(WFSI_COLUMN) WFSI_END};
+    static const wfs_column sequences[] = {
+        WFSI_MOCK_SEQUENCE_COLUMNS(WFSI_COLUMN) WFSI_END};
+    static const wfs_column requests[] = {
+        WFSI_MOCK_REQUEST_COLUMNS(WFSI_COLUMN) WFSI_END};
+    static const wfs_index by_scenario[] = {
+        WFSI_UNIQUE("by_scenario", "scenarioId") WFSI_LAST};
+    static const wfs_index by_test[] = {
+        WFSI_UNIQUE("by_test", "testId") WFSI_LAST};
+    static const wfs_index of_test[] = {
+        WFSI_LIST("of_test", "testRef")
+        WFSI_UNIQUE("by_place", "testRef, active, scenario, mock")
+        WFSI_LAST};
+    static const wfs_index log[] = {
+        WFSI_LIST("of_test", "testRef") WFSI_LAST};
+    static const wfs_table tables[] = {
+        {"mock_scenario", scenarios, by_scenario, NULL},
+        {"mock_test", tests, by_test, NULL},
+        {"mock_sequence", sequences, of_test, NULL},
+        {"mock_request", requests, log, NULL},
+        {NULL, NULL, NULL, NULL}};
+
+    return wfsi_declare(store, tables);
+}
+
+/* --- compiled definitions */
+
+typedef struct wfsi_reply_header {
+    wfsi_span given;            /* its name, and that in lower case */
+    wfsi_span name;
+    wfsi_template value;
+} wfsi_reply_header;
+
+typedef struct wfsi_reply {
+    const wfs_json *given;      /* {status, headers, body, delay} */
+    int64_t status;
+    bool has_body;
+    wfsi_template body;         /* JSON */
+    wfsi_reply_header *headers;
+    size_t header_count;
+    double delay;               /* ms */
+    bool is_ready;              /* nothing has to be filled in: */
+    wfs_http_response ready;
+} wfsi_reply;
+
+typedef struct wfsi_condition {
+    const wfs_json *when;
+    wfsi_reply reply;
+    bool has_after;
+    const wfs_json *after;      /* instead of the mock's; NULL: nothing */
+} wfsi_condition;
+
+#define WFSI_SUBJECT_LIST(X)                                                  \
+    X(WFSI_SUBJECT_URL, "url")                                                \
+    X(WFSI_SUBJECT_BODY, "body")                                              \
+    X(WFSI_SUBJECT_HEADER, "headers")                                         \
+    X(WFSI_SUBJECT_QUERY, "query")                                            \
+    X(WFSI_SUBJECT_STATE, "state")                                            \
+    X(WFSI_SUBJECT_NO_OBJECT, "body")
+
+typedef enum wfsi_subject {
+#define WFSI_ENUMERATOR(code, name) code,
+    WFSI_SUBJECT_LIST(WFSI_ENUMERATOR)
+#undef WFSI_ENUMERATOR
+    WFSI_SUBJECT_COUNT
+} wfsi_subject;
+
+#define WFSI_NAME(code, name) name,
+static const char *const wfsi_subject_names[] = {WFSI_SUBJECT_LIST(WFSI_NAME)};
+#undef WFSI_NAME
+
+typedef struct wfsi_criterion {
+    wfsi_subject subject;
+    wfsi_span name;             /* of the header, key, ... */
+    wfsi_comparison comparison;
+    const wfs_json *value;      /* of the state */
+} wfsi_criterion;
+
+typedef struct wfsi_capture {
+    wfsi_span target;           /* path in the state */
+    bool append;
+    wfsi_span source;           /* path in the request */
+} wfsi_capture;
+
+/* What a mock answers with; the first that is there counts. */
+typedef enum wfsi_answers {
+    WFSI_ANSWERS_NOTHING,
+    WFSI_ANSWERS_SEQUENCE,
+    WFSI_ANSWERS_BY_STATE,
+    WFSI_ANSWERS_ALWAYS
+} wfsi_answers;
+
+typedef struct wfsi_mock {
+    uint32_t place;             /* in its scenario */
+    wfsi_span method, url;
+    wfsi_pattern *pattern;
+    bool has_match;
+    wfsi_criterion *criteria;
+    size_t criterion_count;
+    int64_t specificity;        /* with has_match */
+    wfsi_answers answers;
+    wfsi_reply *replies;        /* one; a sequence; the default by state */
+    size_t reply_count;
+    wfs_mock_repeat repeat;
+    wfsi_condition *conditions;
+    size_t condition_count;
+    wfsi_capture *captures;
+    size_t capture_count;
+    const wfs_json *after;      /* setState; NULL: none */
+} wfsi_mock;
+
+/* The mocks of one method. */
+typedef struct wfsi_method {
+    wfsi_span name;
+    wfsi_routes routes;
+    const wfsi_mock *broken;    /* whose pattern cannot be compiled, */
+    const char *problem;        /* and why; NULL: none */
+} wfsi_method;
+
+typedef struct wfsi_mock_set {
+    wfs_row_id id;
+    wfs_arena arena;            /* owns all of it */
+    wfsi_span name;             /* the scenario's id */
+    wfsi_mock *mocks;
+    size_t count;
+    wfsi_method *methods;
+    size_t method_count, method_capacity;
+} wfsi_mock_set;
+
+struct wfs_mocks {
+    wfs_allocator allocator;
+    wfs_limits limits;
+    wfs_store *store;
+    wfs_clock *clock;
+    bool owns_store;
+    wfs_clock own_clock;
+    uint32_t tables;            /* number of the first one */
+    wfs_mock_options options;   /* texts in the arena */
+    wfs_arena arena;
+    wfsi_mock_set **sets;       /* array: by row of mock_scenario, from 0 on;
+                                   NULL: not compiled yet */
+    const void **given;         /* array: what was registered, likewise */
+    wfs_row_id backup;          /* the scenario "default", or 0 */
+    wfs_arena notes;            /* of the problems */
+    wfs_mock_problem *problems; /* array */
+    wfs_error error;
+};
+
+/* --- the response on the wire */
+
+/* Sent without text; their headers speak of the body that was defined. */
+static bool wfsi_status_has_no_text(int64_t status)
+{
+    return status == 101 || status == 103 || status == 204 || status == 205 ||
+           status == 304;
+}
+
+/* The name is in lower case. */
+static bool wfsi_is_header_name(wfsi_span name)
+{
+    size_t i;
+
+    for (i = 0; i < name.size; i++)
+        if (name.data[i] == '\0' ||
+            strchr("abcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+-.^_`|~",
+                   name.data[i]) == NULL)
+            return false;
+    return name.size != 0;
+}
+
+/* No line breaks, no NUL, nothing beyond Latin-1 (C3 is the last lead byte of
+ * those). */
+static bool wfsi_is_header_value(wfsi_span value)
+{
+    size_t i;
+
+    for (i = 0; i < value.size; i++)
+        if (value.data[i] == '\0' || value.data[i] == '\r' ||
+            value.data[i] == '\n' || (unsigned char)value.data[i] >= 0xC4)
+            return false;
+    return true;
+}
+
+static wfsi_span wfsi_trim(wfsi_span text)
+{
+    while (text.size != 0 && wfsi_is_http_blank(text.data[0])) {
+        text.data++;
+        text.size--;
+    }
+    while (text.size != 0 && wfsi_is_http_blank(text.data[text.size - 1]))
+        text.size--;
+    return text;
+}
+
+/* Headers that are being made, ended by a zero entry. */
+typedef struct wfsi_wire {
+    wfs_arena *arena;
+    wfs_http_header *headers;
+    size_t count;
+} wfsi_wire;
+
+static wfs_http_header *wfsi_wire_find(const wfsi_wire *wire, const char *name)
+{
+    size_t i;
+
+    for (i = 0; i < wire->count; i++)
+        if (strcmp(wire->headers[i].name, name) == 0)
+            return &wire->headers[i];
+    return NULL;
+}
+
+/* Values of one name are joined. False without memory. */
+static bool wfsi_wire_add(wfsi_wire *wire, const char *name, wfsi_span value)
+{
+    wfs_http_header *header = wfsi_wire_find(wire, name);
+    wfsi_buffer buffer;
+
+    wfsi_buffer_open(&buffer, wire->arena);
+    if (header != NULL) {
+        wfsi_buffer_text(&buffer, header->value);
+        wfsi_buffer_literal(&buffer, ", ");
+    } else {
+        header = &wire->headers[wire->count++];
+        header->name = name;
+    }
+    wfsi_buffer_put(&buffer, value.data, value.size);
+    header->value = wfsi_buffer_finish(&buffer);
+    return header->value != NULL;
+}
+
+static bool wfsi_wire_standard(wfsi_wire *wire, size_t body_size)
+{
+    static const wfsi_span json = {"application/json", 16};
+    char digits[WFSI_INTEGER_SIZE];
+    wfsi_span length;
+
+    length.data = digits;
+    length.size = wfsi_format_integer((int64_t)body_size, digits);
+    return (wfsi_wire_find(wire, "content-type") != NULL ||
+            wfsi_wire_add(wire, "content-type", json)) &&
+           (wfsi_wire_find(wire, "content-length") != NULL ||
+            wfsi_wire_add(wire, "content-length", length));
+}
+
+/* The headers of a reply. HANDLER_ERROR for what HTTP forbids. */
+static wfs_status wfsi_reply_headers(const wfsi_reply *reply,
+                                     const wfsi_sources *sources,
+                                     size_t body_size, wfs_error *error,
+                                     const wfs_http_header **headers)
+{
+    wfsi_wire wire;
+    wfsi_span value;
+    size_t i;
+
+    wire.arena = sources->arena;
+    wire.count = 0;
+    wire.headers = (wfs_http_header *)wfsi_arena_zeroed(
+        wire.arena, (reply->header_count + 3) * sizeof *wire.headers);
+    for (i = 0; wire.headers != NULL && i < reply->header_count; i++) {
+        value = wfsi_template_fill(sources, &reply->headers[i].value, false);
+        if (value.data == NULL)
+            return wfsi_no_memory(error);
+        value = wfsi_trim(value);
+        if (!wfsi_is_header_name(reply->headers[i].name) ||
+            !wfsi_is_header_value(value))
+            return wfsi_error(error, WFS_ERR_HANDLER,
+                              "HTTP does not allow the header %n: %n",
+                              reply->headers[i].name.data,
+                              reply->headers[i].name.size, value.data,
+                              value.size);
+        if (!wfsi_wire_add(&wire, reply->headers[i].name.data, value))
+            return wfsi_no_memory(error);
+    }
+    if (wire.headers == NULL || !wfsi_wire_standard(&wire, body_size))
+        return wfsi_no_memory(error);
+    *headers = wire.headers;
+    return WFS_OK;
+}
+
+static wfs_status wfsi_reply_render(const wfsi_reply *reply,
+                                    const wfsi_sources *sources,
+                                    wfs_error *error,
+                                    wfs_http_response *response)
+{
+    wfsi_span body = wfsi_template_fill(sources, &reply->body, true);
+
+    if (body.data == NULL)
+        return wfsi_no_memory(error);
+    if (reply->delay > INT32_MAX)
+        return wfsi_error(error, WFS_ERR_HANDLER,
+                          "a delay of more than 2147483647 ms");
+    WFS_TRY(wfsi_reply_headers(reply, sources, body.size, error,
+                               &response->headers));
+    response->status = (int)reply->status;
+    response->delay = (int64_t)reply->delay;
+    response->body = body.data;
+    response->body_size = body.size;
+    if (wfsi_status_has_no_text(reply->status)) {
+        response->body = "";
+        response->body_size = 0;
+    }
+    return WFS_OK;
+}
+
+/* A JSON response of the library's own. */
+static wfs_status wfsi_plain_response(wfs_arena *arena, int status,
+                                      const wfs_json *json,
+                                      wfs_http_response *response)
+{
+    static const wfs_http_header none[] = {{NULL, NULL}};
+    wfsi_wire wire;
+
+    memset(response, 0, sizeof *response);
+    response->status = status;
+    response->headers = none;
+    response->body = "";
+    if (json == NULL)
+        return arena->failed ? WFS_ERR_NO_MEMORY : WFS_OK;
+    wire.arena = arena;
+    wire.count = 0;
+    wire.headers =
+        (wfs_http_header *)wfsi_arena_zeroed(arena, 3 * sizeof *wire.headers);
+    response->body = wfs_json_write(arena, json, 0, &response->body_size);
+    if (wire.headers == NULL || response->body == NULL ||
+        !wfsi_wire_standard(&wire, response->body_size))
+        return WFS_ERR_NO_MEMORY;
+    response->headers = wire.headers;
+    return WFS_OK;
+}
+
+/* --- compiling */
+
+static bool wfsi_reply_header_compile(wfs_arena *arena, const wfs_json *headers,
+                                      size_t place, wfsi_reply_header *header)
+{
+    const char *key = wfs_json_key_at(headers, place, &header->name.size);
+    char *name = wfsi_arena_text(arena, key, header->name.size);
+    wfsi_span value = wfsi_text_of(arena, wfs_json_at(headers, place));
+    size_t i;
+
+    if (name == NULL || value.data == NULL)
+        return false;
+    for (i = 0; i < header->name.size; i++)
+        name[i] = wfsi_lower_char(name[i]);
+    header->name.data = name;
+    header->given.data = key;
+    header->given.size = header->name.size;
+    return wfsi_template_cut(arena, &header->value, value);
+}
+
+/* A reply without templates is rendered once and for all, unless HTTP forbids
+ * it, which is told when it is asked for. */
+static bool wfsi_reply_prepare(wfs_arena *arena, wfsi_reply *reply)
+{
+    wfsi_sources none;
+    size_t i;
+
+    none.arena = arena;
+    none.state = none.params = NULL;
+    if (!wfsi_template_is_constant(&reply->body))
+        return true;
+    for (i = 0; i < reply->header_count; i++)
+        if (!wfsi_template_is_constant(&reply->headers[i].value))
+            return true;
+    reply->is_ready =
+        wfsi_reply_render(reply, &none, NULL, &reply->ready) == WFS_OK;
+    return !arena->failed;
+}
+
+static bool wfsi_reply_compile(wfs_arena *arena, const wfs_json *given,
+                               wfsi_reply *reply)
+{
+    const wfs_json *body = wfs_json_get(given, "body");
+    const wfs_json *headers = wfs_json_get(given, "headers");
+    const wfs_json *status = wfs_json_get(given, "status");
+    wfsi_span text;
+    size_t i;
+
+    memset(reply, 0, sizeof *reply);
+    reply->given = given;
+    reply->status = status != NULL ? wfs_json_integer(status) : 200;
+    reply->delay = wfs_json_real(wfs_json_get(given, "delay"));
+    reply->has_body = body != NULL;
+    if (body != NULL) {
+        text.data = wfs_json_write(arena, body, 0, &text.size);
+        if (text.data == NULL ||
+            !wfsi_template_cut_json(arena, &reply->body, text))
+            return false;
+    }
+    if (wfs_json_type_of(headers) == WFS_JSON_OBJECT)
+        reply->header_count = wfs_json_count(headers);
+    reply->headers = (wfsi_reply_header *)wfsi_arena_zeroed(
+        arena, reply->header_count * sizeof *reply->headers);
+    if (reply->headers == NULL)
+        return false;
+    for (i = 0; i < reply->header_count; i++)
+        if (!wfsi_reply_header_compile(arena, headers, i, &reply->headers[i]))
+            return false;
+    return wfsi_reply_prepare(arena, reply);
+}
+
+/* The list of responses of a sequence. */
+static bool wfsi_sequence_compile(wfs_arena *arena, const wfs_json *sequence,
+                                  wfsi_mock *mock)
+{
+    const wfs_json *responses = wfs_json_get(sequence, "responses");
+    const char *repeat =
+        wfs_json_string(wfs_json_get(sequence, "repeat"), NULL);
+    size_t i;
+
+    mock->answers = WFSI_ANSWERS_SEQUENCE;
+    mock->repeat = wfsi_text_equal(repeat, "cycle")  ? WFS_MOCK_CYCLE
+                   : wfsi_text_equal(repeat, "none") ? WFS_MOCK_NONE
+                                                     : WFS_MOCK_LAST;
+    mock->reply_count = wfs_json_count(responses);
+    mock->replies = (wfsi_reply *)wfsi_arena_allocate(
+        arena, mock->reply_count * sizeof *mock->replies);
+    for (i = 0; mock->replies != NULL && i < mock->reply_count; i++)
+        if (!wfsi_reply_compile(arena, wfs_json_at(responses, i),
+                                &mock->replies[i]))
+            return false;
+    return mock->replies != NULL;
+}
+
+static const wfs_json *wfsi_set_state_of(const wfs_json *after)
+{
+    const wfs_json *state = wfs_json_get(after, "setState");
+
+    return wfs_json_type_of(state) == WFS_JSON_OBJECT ? state : NULL;
+}
+
+static bool wfsi_state_response_compile(wfs_arena *arena, const wfs_json *given,
+                                        wfsi_mock *mock)
+{
+    const wfs_json *conditions = wfs_json_get(given, "conditions"), *item;
+    const wfs_json *after;
+    wfsi_condition *condition;
+    size_t i;
+
+    mock->answers = WFSI_ANSWERS_BY_STATE;
+    mock->reply_count = 1;
+    mock->replies =
+        (wfsi_reply *)wfsi_arena_allocate(arena, sizeof *mock->replies);
+    mock->condition_count = wfs_json_count(conditions);
+    mock->conditions = (wfsi_condition *)wfsi_arena_zeroed(
+        arena, mock->condition_count * sizeof *mock->conditions);
+    if (mock->replies == NULL || mock->conditions == NULL ||
+        !wfsi_reply_compile(arena, wfs_json_get(given, "default"),
+                            mock->replies))
+        return false;
+    for (i = 0; i < mock->condition_count; i++) {
+        condition = &mock->conditions[i];
+        item = wfs_json_at(conditions, i);
+        after = wfs_json_get(item, "afterResponse");
+        condition->when = wfs_json_get(item, "when");
+        condition->has_after = after != NULL;
+        condition->after = wfsi_set_state_of(after);
+        if (!wfsi_reply_compile(arena, wfs_json_get(item, "then"),
+                                &condition->reply))
+            return false;
+    }
+    return true;
+}
+
+static bool wfsi_answers_compile(wfs_arena *arena, const wfs_json *given,
+                                 wfsi_mock *mock)
+{
+    const wfs_json *response = wfs_json_get(given, "response");
+    const wfs_json *sequence = wfs_json_get(given, "sequence");
+    const wfs_json *by_state = wfs_json_get(given, "stateResponse");
+
+    if (wfs_json_count(wfs_json_get(sequence, "responses")) != 0)
+        return wfsi_sequence_compile(arena, sequence, mock);
+    if (wfs_json_type_of(by_state) == WFS_JSON_OBJECT)
+        return wfsi_state_response_compile(arena, by_state, mock);
+    if (wfs_json_type_of(response) != WFS_JSON_OBJECT)
+        return true;
+    mock->answers = WFSI_ANSWERS_ALWAYS;
+    mock->reply_count = 1;
+    mock->replies =
+        (wfsi_reply *)wfsi_arena_allocate(arena, sizeof *mock->replies);
+    return mock->replies != NULL &&
+           wfsi_reply_compile(arena, response, mock->replies);
+}
+
+static bool wfsi_criterion_compile(wfs_arena *arena, wfsi_mock *mock,
+                                   wfsi_subject subject, const wfs_json *members,
+                                   size_t place)
+{
+    wfsi_criterion *criterion = &mock->criteria[mock->criterion_count++];
+    const wfs_json *value = wfs_json_at(members, place);
+    const char *key;
+    char *name;
+    size_t i;
+
+    memset(criterion, 0, sizeof *criterion);
+    criterion->subject = subject;
+    key = wfs_json_key_at(members, place, &criterion->name.size);
+    criterion->name.data = key;
+    if (subject == WFSI_SUBJECT_STATE) {
+        criterion->value = value;
+        return true;
+    }
+    if (subject == WFSI_SUBJECT_HEADER) {
+        name = wfsi_arena_text(arena, key, criterion->name.size);
+        if (name == NULL)
+            return false;
+        for (i = 0; i < criterion->name.size; i++)
+            name[i] = wfsi_lower_char(name[i]);
+        criterion->name.data = name;
+    }
+    return wfsi_comparison_compile(arena, value, &criterion->comparison);
+}
+
+/* Whether a `url` criterion is there; empty text is as none. */
+static bool wfsi_match_has_url(const wfs_json *match)
+{
+    const wfs_json *url = wfs_json_get(match, "url");
+    size_t size;
+
+    if (wfs_json_type_of(url) == WFS_JSON_NULL)
+        return false;
+    return wfs_json_string(url, &size) == NULL || size != 0;
+}
+
+static bool wfsi_match_compile(wfs_arena *arena, const wfs_json *match,
+                               wfsi_mock *mock)
+{
+    static const wfsi_subject subjects[] = {
+        WFSI_SUBJECT_BODY, WFSI_SUBJECT_HEADER, WFSI_SUBJECT_QUERY,
+        WFSI_SUBJECT_STATE};
+    const wfs_json *members;
+    size_t i, j, count = 2;
+
+    if (wfs_json_type_of(match) != WFS_JSON_OBJECT)
+        return true;
+    mock->has_match = true;
+    mock->specificity = 100;
+    for (i = 0; i < WFSI_COUNT(subjects); i++)
+        count += wfs_json_count(
+            wfs_json_get(match, wfsi_subject_names[subjects[i]]));
+    mock->criteria = (wfsi_criterion *)wfsi_arena_zeroed(
+        arena, count * sizeof *mock->criteria);
+    if (mock->criteria == NULL)
+        return false;
+    if (wfsi_match_has_url(match)) {
+        mock->specificity++;
+        mock->criterion_count = 1;      /* its subject is the URL */
+        if (!wfsi_comparison_compile(arena, wfs_json_get(match, "url"),
+                                  &mock->criteria[0].comparison))
+            return false;
+    }
+    if (wfs_json_type_of(wfs_json_get(match, "body")) == WFS_JSON_OBJECT)
+        mock->criteria[mock->criterion_count++].subject =
+            WFSI_SUBJECT_NO_OBJECT;
+    for (i = 0; i < WFSI_COUNT(subjects); i++) {
+        members = wfs_json_get(match, wfsi_subject_names[subjects[i]]);
+        if (wfs_json_type_of(members) != WFS_JSON_OBJECT)
+            continue;
+        for (j = 0; j < wfs_json_count(members); j++)
+            if (!wfsi_criterion_compile(arena, mock, subjects[i], members, j))
+                return false;
+        mock->specificity += (int64_t)wfs_json_count(members);
+    }
+    return true;
+}
+
+static bool wfsi_captures_compile(wfs_arena *arena, const wfs_json *given,
+                                  wfsi_mock *mock)
+{
+    wfsi_capture *capture;
+    size_t i, count = wfs_json_count(given);
+
+    if (wfs_json_type_of(given) != WFS_JSON_OBJECT)
+        return true;
+    mock->captures = (wfsi_capture *)wfsi_arena_zeroed(
+        arena, count * sizeof *mock->captures);
+    if (mock->captures == NULL)
+        return false;
+    for (i = 0; i < count; i++) {
+        capture = &mock->captures[mock->capture_count];
+        capture->target.data =
+            wfs_json_key_at(given, i, &capture->target.size);
+        capture->source.data =
+            wfs_json_string(wfs_json_at(given, i), &capture->source.size);
+        if (capture->source.data == NULL)
+            continue;
+        mock->capture_count++;
+        capture->append =
+            capture->target.size >= 2 &&
+            memcmp(capture->target.data + capture->target.size - 2, "[]", 2) ==
+                0;
+        if (capture->append)
+            capture->target.size -= 2;
+    }
+    return true;
+}
+
+static bool wfsi_span_equal(wfsi_span left, wfsi_span right)
+{
+    return left.size == right.size &&
+           wfsi_bytes_equal(left.data, right.data, left.size);
+}
+
+static wfsi_method *wfsi_method_find(const wfsi_mock_set *set, wfsi_span name)
+{
+    size_t i;
+
+    for (i = 0; i < set->method_count; i++)
+        if (wfsi_span_equal(set->methods[i].name, name))
+            return &set->methods[i];
+    return NULL;
+}
+
+/* The entry of a mock's method, made when it is the first; NULL without
+ * memory. */
+static wfsi_method *wfsi_method_of(wfsi_mock_set *set, wfsi_span name)
+{
+    wfsi_method *method = wfsi_method_find(set, name), *methods;
+    size_t capacity = set->method_capacity * 2 + 4;
+
+    if (method != NULL)
+        return method;
+    if (set->method_count == set->method_capacity) {
+        methods = (wfsi_method *)wfsi_arena_allocate(&set->arena,
+                                                     capacity * sizeof *methods);
+        if (methods == NULL)
+            return NULL;
+        if (set->method_count != 0)
+            memcpy(methods, set->methods, set->method_count * sizeof *methods);
+        set->methods = methods;
+        set->method_capacity = capacity;
+    }
+    method = &set->methods[set->method_count++];
+    memset(method, 0, sizeof *method);
+    method->name = name;
+    return method;
+}
+
+/* A pattern that cannot be compiled makes all requests of its method fail, as
+ * recorded. */
+static bool wfsi_route_compile(wfsi_mock_set *set, wfsi_mock *mock)
+{
+    wfsi_method *method = wfsi_method_of(set, mock->method);
+    wfs_error error;
+    wfs_status status;
+
+    if (method == NULL)
+        return false;
+    status = wfsi_pattern_compile(&set->arena, mock->url.data, mock->url.size,
+                                  &mock->pattern, &error);
+    if (status == WFS_OK)
+        return wfsi_routes_add(&method->routes, &set->arena, mock->pattern,
+                               mock->place);
+    if (status == WFS_ERR_NO_MEMORY)
+        return false;
+    if (method->broken == NULL) {
+        method->broken = mock;
+        method->problem = wfsi_arena_text(&set->arena, error.message,
+                                          strlen(error.message));
+    }
+    return !set->arena.failed;
+}
+
+static wfsi_span wfsi_json_span_of(const wfs_json *object, const char *key)
+{
+    wfsi_span span;
+
+    span.data = wfs_json_string(wfs_json_get(object, key), &span.size);
+    if (span.data == NULL) {
+        span.data = "";
+        span.size = 0;
+    }
+    return span;
+}
+
+static wfsi_span wfsi_upper_text(wfs_arena *arena, wfsi_span text)
+{
+    char *copy = wfsi_arena_text(arena, text.data, text.size);
+    size_t i;
+
+    for (i = 0; copy != NULL && i < text.size; i++)
+        copy[i] = wfsi_upper_char(copy[i]);
+    text.data = copy;
+    return text;
+}
+
+static bool wfsi_mock_compile(wfsi_mock_set *set, const wfs_json *given,
+                              wfsi_mock *mock)
+{
+    wfs_arena *arena = &set->arena;
+    const wfs_json *after = wfs_json_get(given, "afterResponse");
+
+    mock->method = wfsi_upper_text(arena, wfsi_json_span_of(given, "method"));
+    mock->url = wfsi_json_span_of(given, "url");
+    mock->after = wfsi_set_state_of(after);
+    return mock->method.data != NULL && wfsi_route_compile(set, mock) &&
+           wfsi_match_compile(arena, wfs_json_get(given, "match"), mock) &&
+           wfsi_answers_compile(arena, given, mock) &&
+           wfsi_captures_compile(arena, wfs_json_get(given, "captureState"),
+                                 mock);
+}
+
+static void wfsi_mock_set_free(const wfs_allocator *allocator,
+                               wfsi_mock_set *set)
+{
+    if (set == NULL)
+        return;
+    wfsi_arena_close(&set->arena);
+    wfsi_release(allocator, set, sizeof *set);
+}
+
+/* Compile a definition from its text; NULL without memory. */
+static wfsi_mock_set *wfsi_mock_set_compile(const wfs_allocator *allocator,
+                                            wfsi_span definition)
+{
+    wfsi_mock_set *set =
+        (wfsi_mock_set *)wfsi_allocate_zeroed(allocator, sizeof *set);
+    const wfs_json *given = NULL, *mocks;
+    char *text;
+    size_t i;
+
+    if (set == NULL)
+        return NULL;
+    wfsi_arena_open(&set->arena, allocator);
+    text = wfsi_arena_text(&set->arena, definition.data, definition.size);
+    if (text != NULL)
+        given = wfsi_json_look(
+            wfsi_json_raw(&set->arena, text, definition.size));
+    mocks = wfs_json_get(given, "mocks");
+    set->name = wfsi_json_span_of(given, "id");
+    set->count = wfs_json_count(mocks);
+    set->mocks = (wfsi_mock *)wfsi_arena_zeroed(&set->arena,
+                                                set->count * sizeof *set->mocks);
+    for (i = 0; set->mocks != NULL && i < set->count; i++) {
+        set->mocks[i].place = (uint32_t)i;
+        if (!wfsi_mock_compile(set, wfs_json_at(mocks, i), &set->mocks[i]))
+            break;
+    }
+    if (!set->arena.failed)
+        return set;
+    wfsi_mock_set_free(allocator, set);
+    return NULL;
+}
+
+/* --- checking a definition
+ *
+ * A shape is a list of members, each with its own check; the way to the value
+ * that is looked at is kept, for the problems. All are found at once. */
+
+#define WFSI_WAY_DEPTH 12       /* of a definition: 9 */
+
+typedef struct wfsi_checker {
+    wfs_mocks *world;
+    const wfs_json *way[WFSI_WAY_DEPTH];    /* keys and places */
+    size_t depth;
+    bool no_memory;
+} wfsi_checker;
+
+typedef void (*wfsi_check)(wfsi_checker *checker, const wfs_json *value);
+
+typedef struct wfsi_shape {
+    const char *key;
+    wfsi_check check;
+    bool required;
+} wfsi_shape;
+
+static bool wfsi_is(const wfs_json *value, wfs_json_type type)
+{
+    return wfs_json_type_of(value) == type;
+}
+
+static bool wfsi_is_number(const wfs_json *value)
+{
+    return wfsi_is(value, WFS_JSON_INTEGER) || wfsi_is(value, WFS_JSON_REAL);
+}
+
+/* The way as text: mocks[0].match.headers["x-id"] */
+static const char *wfsi_way_text(wfs_arena *arena, const wfs_json *way)
+{
+    wfsi_buffer buffer;
+    const wfs_json *step;
+    size_t i;
+
+    wfsi_buffer_open(&buffer, arena);
+    for (i = 0; i < wfs_json_count(way); i++) {
+        step = wfs_json_at(way, i);
+        if (wfsi_is(step, WFS_JSON_STRING)) {
+            if (i != 0)
+                wfsi_buffer_char(&buffer, '.');
+            wfsi_put_as_text(&buffer, step);
+        } else {
+            wfsi_buffer_char(&buffer, '[');
+            wfsi_put_as_text(&buffer, step);
+            wfsi_buffer_char(&buffer, ']');
+        }
+    }
+    return wfsi_buffer_finish(&buffer);
+}
+
+/* Note a problem at the value that is looked at. */
+static void wfsi_problem(wfsi_checker *checker, const char *message)
+{
+    wfs_mocks *world = checker->world;
+    wfs_json *path = wfs_json_new_array(&world->notes);
+    wfs_mock_problem problem;
+    size_t i;
+
+    for (i = 0; i < checker->depth; i++)
+        path = wfs_json_append(&world->notes, path, checker->way[i]);
+    problem.path = path;
+    problem.where = wfsi_way_text(&world->notes, path);
+    problem.message = wfsi_arena_text(&world->notes, message, strlen(message));
+    if (problem.where == NULL || problem.message == NULL ||
+        !wfsi_array_reserve(&world->allocator, world->problems, 1))
+        checker->no_memory = true;
+    else
+        wfsi_array_push(world->problems, problem);
+}
+
+static void wfsi_go_to_key(wfsi_checker *checker, const char *key, size_t size)
+{
+    checker->way[checker->depth++] =
+        wfs_json_new_string_n(&checker->world->notes, key, size);
+}
+
+static void wfsi_go_to_place(wfsi_checker *checker, size_t place)
+{
+    checker->way[checker->depth++] =
+        wfs_json_new_integer(&checker->world->notes, (int64_t)place);
+}
+
+static void wfsi_go_back(wfsi_checker *checker)
+{
+    checker->depth--;
+}
+
+/* A problem at a member of the value that is looked at. */
+static void wfsi_problem_at(wfsi_checker *checker, const char *key,
+                            const char *message)
+{
+    wfsi_go_to_key(checker, key, strlen(key));
+    wfsi_problem(checker, message);
+    wfsi_go_back(checker);
+}
+
+/* Returns how many problems there are up to now. */
+static size_t wfsi_problem_count(const wfsi_checker *checker)
+{
+    return wfsi_array_count(checker->world->problems);
+}
+
+static void wfsi_check_shape(wfsi_checker *checker, const wfs_json *value,
+                             const wfsi_shape *shape)
+{
+    const wfs_json *member;
+
+    if (!wfsi_is(value, WFS_JSON_OBJECT)) {
+        wfsi_problem(checker, "must be an object");
+        return;
+    }
+    for (; shape->key != NULL; shape++) {
+        member = wfs_json_get(value, shape->key);
+        if (member == NULL && !shape->required)
+            continue;
+        wfsi_go_to_key(checker, shape->key, strlen(shape->key));
+        if (member == NULL)
+            wfsi_problem(checker, "is required");
+        else
+            shape->check(checker, member);
+        wfsi_go_back(checker);
+    }
+}
+
+static void wfsi_check_list(wfsi_checker *checker, const wfs_json *value,
+                            wfsi_check check)
+{
+    size_t i;
+
+    if (!wfsi_is(value, WFS_JSON_ARRAY))
+        wfsi_problem(checker, "must be a list");
+    for (i = 0; wfsi_is(value, WFS_JSON_ARRAY) && i < wfs_json_count(value);
+         i++) {
+        wfsi_go_to_place(checker, i);
+        check(checker, wfs_json_at(value, i));
+        wfsi_go_back(checker);
+    }
+}
+
+static void wfsi_check_members(wfsi_checker *checker, const wfs_json *value,
+                               wfsi_check check)
+{
+    const char *key;
+    size_t i, size;
+
+    if (!wfsi_is(value, WFS_JSON_OBJECT))
+        wfsi_problem(checker, "must be an object");
+    for (i = 0; wfsi_is(value, WFS_JSON_OBJECT) && i < wfs_json_count(value);
+         i++) {
+        key = wfs_json_key_at(value, i, &size);
+        wfsi_go_to_key(checker, key, size);
+        check(checker, wfs_json_at(value, i));
+        wfsi_go_back(checker);
+    }
+}
+
+static void wfsi_check_text(wfsi_checker *checker, const wfs_json *value)
+{
+    if (!wfsi_is(value, WFS_JSON_STRING))
+        wfsi_problem(checker, "must be text");
+}
+
+static void wfsi_check_filled_text(wfsi_checker *checker, const wfs_json *value)
+{
+    size_t size;
+
+    if (wfs_json_string(value, &size) == NULL)
+        wfsi_problem(checker, "must be text");
+    else if (size == 0)
+        wfsi_problem(checker, "must not be empty");
+}
+
+static void wfsi_check_texts(wfsi_checker *checker, const wfs_json *value)
+{
+    wfsi_check_members(checker, value, wfsi_check_text);
+}
+
+static void wfsi_check_anything(wfsi_checker *checker, const wfs_json *value)
+{
+    (void)checker;
+    (void)value;
+}
+
+/* --- of a response */
+
+static void wfsi_check_status(wfsi_checker *checker, const wfs_json *value)
+{
+    double status = wfs_json_real(value);
+
+    if (!wfsi_is_number(value) || status != (double)wfs_json_integer(value))
+        wfsi_problem(checker, "must be an integer");
+    else if (status < 100 || status > 599)
+        wfsi_problem(checker, "must be from 100 to 599");
+}
+
+static void wfsi_check_delay(wfsi_checker *checker, const wfs_json *value)
+{
+    if (!wfsi_is_number(value))
+        wfsi_problem(checker, "must be a number");
+    else if (wfs_json_real(value) < 0)
+        wfsi_problem(checker, "must not be negative");
+}
+
+static void wfsi_check_response(wfsi_checker *checker, const wfs_json *value)
+{
+    static const wfsi_shape shape[] = {
+        {"status", wfsi_check_status, true},
+        {"headers", wfsi_check_texts, false},
+        {"delay", wfsi_check_delay, false},
+        {NULL, NULL, false}};
+
+    wfsi_check_shape(checker, value, shape);
+}
+
+static void wfsi_check_responses(wfsi_checker *checker, const wfs_json *value)
+{
+    wfsi_check_list(checker, value, wfsi_check_response);
+    if (wfsi_is(value, WFS_JSON_ARRAY) && wfs_json_count(value) == 0)
+        wfsi_problem(checker, "must have a response");
+}
+
+static void wfsi_check_repeat(wfsi_checker *checker, const wfs_json *value)
+{
+    const char *repeat = wfs_json_string(value, NULL);
+
+    if (!wfsi_text_equal(repeat, "last") && !wfsi_text_equal(repeat, "cycle") &&
+        !wfsi_text_equal(repeat, "none"))
+        wfsi_problem(checker, "must be \"last\", \"cycle\" or \"none\"");
+}
+
+static void wfsi_check_sequence(wfsi_checker *checker, const wfs_json *value)
+{
+    static const wfsi_shape shape[] = {
+        {"responses", wfsi_check_responses, true},
+        {"repeat", wfsi_check_repeat, false},
+        {NULL, NULL, false}};
+
+    wfsi_check_shape(checker, value, shape);
+}
+
+/* --- of state */
+
+static void wfsi_check_filled(wfsi_checker *checker, const wfs_json *value)
+{
+    wfsi_check_members(checker, value, wfsi_check_anything);
+    if (wfsi_is(value, WFS_JSON_OBJECT) && wfs_json_count(value) == 0)
+        wfsi_problem(checker, "must have a key");
+}
+
+static void wfsi_check_after(wfsi_checker *checker, const wfs_json *value)
+{
+    static const wfsi_shape shape[] = {{"setState", wfsi_check_filled, true},
+                                       {NULL, NULL, false}};
+
+    wfsi_check_shape(checker, value, shape);
+}
+
+static void wfsi_check_after_or_null(wfsi_checker *checker,
+                                     const wfs_json *value)
+{
+    if (!wfsi_is(value, WFS_JSON_NULL))
+        wfsi_check_after(checker, value);
+}
+
+static void wfsi_check_condition(wfsi_checker *checker, const wfs_json *value)
+{
+    static const wfsi_shape shape[] = {
+        {"when", wfsi_check_filled, true},
+        {"then", wfsi_check_response, true},
+        {"afterResponse", wfsi_check_after_or_null, false},
+        {NULL, NULL, false}};
+
+    wfsi_check_shape(checker, value, shape);
+}
+
+static void wfsi_check_conditions(wfsi_checker *checker, const wfs_json *value)
+{
+    wfsi_check_list(checker, value, wfsi_check_condition);
+}
+
+typedef struct wfsi_named {
+    const char *key;
+    size_t size;
+    const wfs_json *value;
+} wfsi_named;
+
+static int wfsi_bytes_order(const char *left, size_t left_size,
+                            const char *right, size_t right_size)
+{
+    size_t size = left_size < right_size ? left_size : right_size;
+    int order = size != 0 ? memcmp(left, right, size) : 0;
+
+    return order != 0 ? order
+                      : (left_size > right_size) - (left_size < right_size);
+}
+
+static int wfsi_named_order(const void *left, const void *right)
+{
+    const wfsi_named *first = (const wfsi_named *)left;
+    const wfsi_named *second = (const wfsi_named *)right;
+
+    return wfsi_bytes_order(first->key, first->size, second->key, second->size);
+}
+
+/* An object as JSON text with its own keys sorted, not those further in; NULL
+ * data without memory. */
+static wfsi_span wfsi_sorted_text(wfs_arena *arena, const wfs_json *object)
+{
+    size_t i, count = wfs_json_count(object);
+    wfsi_named *members =
+        (wfsi_named *)wfsi_arena_allocate(arena, count * sizeof *members);
+    wfsi_buffer buffer;
+    wfsi_span text = {NULL, 0};
+
+    if (members == NULL)
+        return text;
+    for (i = 0; i < count; i++) {
+        members[i].key = wfs_json_key_at(object, i, &members[i].size);
+        members[i].value = wfs_json_at(object, i);
+    }
+    qsort(members, count, sizeof *members, wfsi_named_order);
+    wfsi_buffer_open(&buffer, arena);
+    for (i = 0; i < count; i++) {
+        wfsi_json_put_string(&buffer, members[i].key, members[i].size);
+        wfsi_json_put(&buffer, members[i].value, 0);
+    }
+    text.data = wfsi_buffer_finish(&buffer);
+    text.size = buffer.size;
+    return text;
+}
+
+static int wfsi_span_order(const void *left, const void *right)
+{
+    const wfsi_span *first = (const wfsi_span *)left;
+    const wfsi_span *second = (const wfsi_span *)right;
+
+    return wfsi_bytes_order(first->data, first->size, second->data,
+                            second->size);
+}
+
+/* Whether two of the conditions ask for the same. */
+static bool wfsi_conditions_clash(wfsi_checker *checker,
+                                  const wfs_json *conditions)
+{
+    wfs_arena *arena = &checker->world->notes;
+    size_t i, count = wfs_json_count(conditions);
+    wfsi_span *texts =
+        (wfsi_span *)wfsi_arena_allocate(arena, count * sizeof *texts);
+
+    for (i = 0; texts != NULL && i < count; i++) {
+        texts[i] = wfsi_sorted_text(
+            arena, wfs_json_get(wfs_json_at(conditions, i), "when"));
+        if (texts[i].data == NULL)
+            texts = NULL;
+    }
+    if (texts == NULL) {
+        checker->no_memory = true;
+        return false;
+    }
+    qsort(texts, count, sizeof *texts, wfsi_span_order);
+    for (i = 1; i < count; i++)
+        if (wfsi_span_order(&texts[i - 1], &texts[i]) == 0)
+            return true;
+    return false;
+}
+
+static void wfsi_check_state_response(wfsi_checker *checker,
+                                      const wfs_json *value)
+{
+    static const wfsi_shape shape[] = {
+        {"default", wfsi_check_response, true},
+        {"conditions", wfsi_check_conditions, true},
+        {NULL, NULL, false}};
+    size_t before = wfsi_problem_count(checker);
+
+    wfsi_check_shape(checker, value, shape);
+    if (wfsi_problem_count(checker) == before &&
+        wfsi_conditions_clash(checker, wfs_json_get(value, "conditions")))
+        wfsi_problem(checker, "two conditions have the same `when`");
+}
+
+/* --- of criteria */
+
+static void wfsi_check_source(wfsi_checker *checker, wfsi_span source,
+                              wfsi_span flags)
+{
+    wfs_regex *regex;
+    wfs_error error;
+    wfs_status status = wfsi_regex_compile(
+        &checker->world->notes, source.data, source.size, flags.data,
+        flags.size, 0, &regex, &error);
+
+    if (status == WFS_ERR_NO_MEMORY)
+        checker->no_memory = true;
+    else if (status != WFS_OK)
+        wfsi_problem_at(checker, "source", error.message);
+}
+
+/* What is wrong inside of it stands at its members; flags that only clash make
+ * it never match, as recorded. */
+static void wfsi_check_regex(wfsi_checker *checker, const wfs_json *value)
+{
+    wfsi_span source, flags;
+
+    source.data = wfs_json_string(wfs_json_get(value, "source"), &source.size);
+    flags.data = wfs_json_string(wfs_json_get(value, "flags"), &flags.size);
+    if (flags.data == NULL)
+        flags.size = 0;
+    wfsi_go_to_key(checker, "regex", 5);
+    if (flags.size != 0 && strspn(flags.data, "gimsuvy") != flags.size)
+        wfsi_problem_at(checker, "flags", "must be some of gimsuvy");
+    else if (source.size == 0)
+        wfsi_problem_at(checker, "source", "must not be empty");
+    else if (!wfsi_regex_flags_clash(flags.data, flags.size))
+        wfsi_check_source(checker, source, flags);
+    wfsi_go_back(checker);
+}
+
+static bool wfsi_is_regex(const wfs_json *value)
+{
+    const wfs_json *flags = wfs_json_get(value, "flags");
+
+    return wfsi_is(wfs_json_get(value, "source"), WFS_JSON_STRING) &&
+           (flags == NULL || wfsi_is(flags, WFS_JSON_STRING));
+}
+
+static void wfsi_check_strategy(wfsi_checker *checker, const wfs_json *value)
+{
+    const wfs_json *operand, *only = NULL;
+    int strategy, count = 0, which = WFSI_NEVER;
+
+    for (strategy = WFSI_EQUALS; strategy < WFSI_NEVER; strategy++) {
+        operand = wfs_json_get(value, wfsi_strategy_names[strategy]);
+        if (operand == NULL)
+            continue;
+        only = operand;
+        which = strategy;
+        count++;
+    }
+    if (count != 1)
+        wfsi_problem(checker, "must have exactly one of equals, contains, "
+                              "startsWith, endsWith, regex");
+    else if (which == WFSI_REGEX && !wfsi_is_regex(only))
+        wfsi_problem(checker, "regex must have a source, and flags be text");
+    else if (which == WFSI_REGEX)
+        wfsi_check_regex(checker, only);
+    else if (!wfsi_is(only, WFS_JSON_STRING))
+        wfsi_problem(checker, "what it compares with must be text");
+}
+
+static void wfsi_check_criterion(wfsi_checker *checker, const wfs_json *value)
+{
+    if (wfsi_is(value, WFS_JSON_OBJECT))
+        wfsi_check_strategy(checker, value);
+    else if (!wfsi_is(value, WFS_JSON_STRING))
+        wfsi_problem(checker, "must be text or one of equals, contains, "
+                              "startsWith, endsWith, regex");
+}
+
+/* In a body numbers, booleans and null may stand as they are. */
+static void wfsi_check_literal(wfsi_checker *checker, const wfs_json *value)
+{
+    if (!wfsi_is_number(value) && !wfsi_is(value, WFS_JSON_BOOL) &&
+        !wfsi_is(value, WFS_JSON_NULL))
+        wfsi_check_criterion(checker, value);
+}
+
+static void wfsi_check_literals(wfsi_checker *checker, const wfs_json *value)
+{
+    wfsi_check_members(checker, value, wfsi_check_literal);
+}
+
+static void wfsi_check_criteria(wfsi_checker *checker, const wfs_json *value)
+{
+    wfsi_check_members(checker, value, wfsi_check_criterion);
+}
+
+static void wfsi_check_values(wfsi_checker *checker, const wfs_json *value)
+{
+    wfsi_check_members(checker, value, wfsi_check_anything);
+}
+
+static void wfsi_check_match(wfsi_checker *checker, const wfs_json *value)
+{
+    static const wfsi_shape shape[] = {
+        {"url", wfsi_check_criterion, false},
+        {"body", wfsi_check_literals, false},
+        {"headers", wfsi_check_criteria, false},
+        {"query", wfsi_check_criteria, false},
+        {"state", wfsi_check_values, false},
+        {NULL, NULL, false}};
+
+    wfsi_check_shape(checker, value, shape);
+}
+
+/* --- of a mock and a scenario */
+
+static void wfsi_check_method(wfsi_checker *checker, const wfs_json *value)
+{
+    static const char *const methods[] = {"GET",   "POST",    "PUT", "DELETE",
+                                          "PATCH", "OPTIONS", "HEAD"};
+    const char *method = wfs_json_string(value, NULL);
+    size_t i;
+
+    for (i = 0; i < WFSI_COUNT(methods); i++)
+        if (wfsi_text_equal(methods[i], method))
+            return;
+    wfsi_problem(checker, "must be one of GET, POST, PUT, DELETE, PATCH, "
+                          "OPTIONS, HEAD");
+}
+
+static void wfsi_check_mock(wfsi_checker *checker, const wfs_json *value)
+{
+    static const wfsi_shape shape[] = {
+        {"method", wfsi_check_method, true},
+        {"url", wfsi_check_filled_text, true},
+        {"match", wfsi_check_match, false},
+        {"response", wfsi_check_response, false},
+        {"sequence", wfsi_check_sequence, false},
+        {"stateResponse", wfsi_check_state_response, false},
+        {"captureState", wfsi_check_texts, false},
+        {"afterResponse", wfsi_check_after, false},
+        {NULL, NULL, false}};
+    size_t before = wfsi_problem_count(checker);
+
+    wfsi_check_shape(checker, value, shape);
+    if (wfsi_problem_count(checker) == before &&
+        (wfs_json_get(value, "response") != NULL) +
+                (wfs_json_get(value, "sequence") != NULL) +
+                (wfs_json_get(value, "stateResponse") != NULL) >
+            1)
+        wfsi_problem(checker, "has more than one of response, sequence, "
+                              "stateResponse");
+}
+
+static void wfsi_check_mocks(wfsi_checker *checker, const wfs_json *value)
+{
+    wfsi_check_list(checker, value, wfsi_check_mock);
+}
+
+static void wfsi_check_scenario(wfsi_checker *checker, const wfs_json *value)
+{
+    static const wfsi_shape shape[] = {
+        {"id", wfsi_check_filled_text, true},
+        {"name", wfsi_check_filled_text, true},
+        {"description", wfsi_check_text, true},
+        {"mocks", wfsi_check_mocks, true},
+        {NULL, NULL, false}};
+
+    wfsi_check_shape(checker, value, shape);
+}
+
+/* Unchecked ones still need an id, which is their name in the registry. */
+static void wfsi_check_id_only(wfsi_checker *checker, const wfs_json *value)
+{
+    static const wfsi_shape shape[] = {{"id", wfsi_check_text, true},
+                                       {NULL, NULL, false}};
+
+    wfsi_check_shape(checker, value, shape);
+}
+
+/* Start over: nothing is wrong yet. */
+static void wfsi_checker_open(wfsi_checker *checker, wfs_mocks *world)
+{
+    memset(checker, 0, sizeof *checker);
+    checker->world = world;
+    wfsi_arena_clear(&world->notes);
+    wfsi_array_shrink(world->problems, 0);
+}
+
+static void wfsi_check_definition(wfsi_checker *checker, const wfs_json *value)
+{
+    if (checker->world->options.unchecked)
+        wfsi_check_id_only(checker, value);
+    else
+        wfsi_check_scenario(checker, value);
+}
+
+/* What the check came to; the first problem stands in the error. */
+static wfs_status wfsi_checker_close(wfsi_checker *checker, const char *id)
+{
+    wfs_mocks *world = checker->world;
+    size_t count = wfsi_problem_count(checker);
+
+    if (checker->no_memory || world->notes.failed)
+        return wfsi_no_memory(&world->error);
+    if (count == 0)
+        return WFS_OK;
+    return wfsi_error(&world->error, WFS_ERR_VALIDATION,
+                      count > 1 ? "mock scenario %s: %s %s (and %i more)"
+                                : "mock scenario %s: %s %s",
+                      id, world->problems[0].where, world->problems[0].message,
+                      (int64_t)count - 1);
+}
+
+/* --- registered scenarios */
+
+static char *wfsi_mock_row(const wfs_mocks *world, uint32_t table,
+                           wfs_row_id id)
+{
+    return wfsi_row_at(&world->store->tables[world->tables + table], id);
+}
+
+static wfsi_mock_scenario_row *wfsi_mock_scenario_row_at(const wfs_mocks *world,
+                                                         wfs_row_id id)
+{
+    return (wfsi_mock_scenario_row *)(void *)wfsi_mock_row(
+        world, WFSI_MOCK_SCENARIOS, id);
+}
+
+static wfsi_mock_test_row *wfsi_mock_test_row_at(const wfs_mocks *world,
+                                                 wfs_row_id id)
+{
+    return (wfsi_mock_test_row *)(void *)wfsi_mock_row(world, WFSI_MOCK_TESTS,
+                                                       id);
+}
+
+/* The row whose first index has that one text, or 0. */
+static wfs_row_id wfsi_mock_find(const wfs_mocks *world, uint32_t number,
+                                 const char *text, size_t size)
+{
+    const wfsi_table *table = &world->store->tables[world->tables + number];
+    uint64_t word = wfsi_symbol_find(
+        world->store, wfsi_symbol_hash(text, size), text, size);
+
+    return word != 0 ? wfsi_key_find(world->store, table, &table->indexes[0],
+                                     &word, NULL)
+                     : 0;
+}
+
+static wfs_row_id wfsi_mock_scenario_find(const wfs_mocks *world,
+                                          const char *id)
+{
+    return id != NULL ? wfsi_mock_find(world, WFSI_MOCK_SCENARIOS, id,
+                                       strlen(id))
+                      : 0;
+}
+
+static wfs_row_id wfsi_mock_backup(const wfs_mocks *world)
+{
+    return wfsi_mock_find(world, WFSI_MOCK_SCENARIOS, "default", 7);
+}
+
+/* Room for what is kept of each row beside it; false without memory. */
+static bool wfsi_mock_sets_extend(wfs_mocks *world, wfs_row_id id)
+{
+    size_t count = wfsi_array_count(world->sets);
+
+    if (count >= id)
+        return true;
+    if (!wfsi_array_reserve(&world->allocator, world->sets, id - count) ||
+        !wfsi_array_reserve(&world->allocator, world->given, id - count))
+        return false;
+    for (; count < id; count++) {
+        wfsi_array_push(world->sets, NULL);
+        wfsi_array_push(world->given, NULL);
+    }
+    return true;
+}
+
+/* A scenario, compiled when it is first asked for in a fork; NULL without
+ * memory. A row that was rolled back leaves its set behind, but is never asked
+ * for: whoever adds a row with its id replaces the set. */
+static wfsi_mock_set *wfsi_mock_set_of(wfs_mocks *world, wfs_row_id id)
+{
+    wfsi_span text;
+
+    if (!wfsi_mock_sets_extend(world, id))
+        return NULL;
+    if (world->sets[id - 1] != NULL)
+        return world->sets[id - 1];
+    text.data = wfsi_text(world->store,
+                          wfsi_mock_scenario_row_at(world, id)->definition,
+                          &text.size);
+    world->sets[id - 1] = wfsi_mock_set_compile(&world->allocator, text);
+    if (world->sets[id - 1] != NULL)
+        world->sets[id - 1]->id = id;
+    return world->sets[id - 1];
+}
+
+/* A scenario's row, in an open transaction. */
+static wfs_status wfsi_mock_scenario_insert(wfs_mocks *world,
+                                            const wfs_json *definition,
+                                            wfsi_span text, wfs_row_id *id)
+{
+    wfs_store *store = world->store;
+    uint32_t number = world->tables + WFSI_MOCK_SCENARIOS;
+    wfsi_table *table = &store->tables[number];
+    wfsi_mock_scenario_row *row =
+        (wfsi_mock_scenario_row *)(void *)wfsi_row_new(store, table);
+    wfsi_span name = wfsi_json_span_of(definition, "name");
+    wfsi_span description = wfsi_json_span_of(definition, "description");
+    wfsi_span key = wfsi_json_span_of(definition, "id");
+
+    if (row == NULL)
+        return wfsi_no_memory(&world->error);
+    memset(row, 0, sizeof *row);
+    row->scenario_id = wfsi_symbol(store, key.data, key.size);
+    row->name = wfsi_symbol(store, name.data, name.size);
+    row->description = wfsi_symbol(store, description.data, description.size);
+    row->definition = wfsi_text_keep(store, text.data, text.size);
+    if (row->scenario_id != 0 && row->name != 0 && row->description != 0 &&
+        row->definition != 0)
+        return wfsi_row_insert(store, number, row, id);
+    wfsi_row_free_texts(store, table, (char *)row, NULL);
+    return wfsi_no_memory(&world->error);
+}
+
+/* Whether that very value is registered under its id, unchanged. */
+static bool wfsi_mock_is_given(const wfs_mocks *world, wfs_row_id id,
+                               const void *given, wfsi_span text)
+{
+    wfsi_span there;
+
+    if (id > wfsi_array_count(world->given) || world->given[id - 1] != given)
+        return false;
+    there.data = wfsi_text(world->store,
+                           wfsi_mock_scenario_row_at(world, id)->definition,
+                           &there.size);
+    return wfsi_span_equal(there, text);
+}
+
+/* Register a definition that was checked. given: whose value it is. */
+static wfs_status wfsi_mock_keep(wfs_mocks *world, wfs_arena *arena,
+                                 const wfs_json *definition, const void *given)
+{
+    wfsi_span key = wfsi_json_span_of(definition, "id"), text;
+    wfs_row_id id = wfsi_mock_find(world, WFSI_MOCK_SCENARIOS, key.data,
+                                   key.size);
+    wfsi_mock_set *set;
+    wfs_status status;
+
+    text.data = wfs_json_write(arena, definition, 0, &text.size);
+    if (text.data == NULL)
+        return wfsi_no_memory(&world->error);
+    if (id != 0)
+        return given != NULL && wfsi_mock_is_given(world, id, given, text)
+                   ? WFS_OK
+                   : wfsi_error(&world->error, WFS_ERR_DUPLICATE_SCENARIO,
+                                "a mock scenario with the id %n is registered",
+                                key.data, key.size);
+    set = wfsi_mock_set_compile(&world->allocator, text);
+    if (set == NULL)
+        return wfsi_no_memory(&world->error);
+    status = wfsi_mock_sets_extend(
+                 world, world->store->tables[world->tables].next_id)
+                 ? wfsi_mock_scenario_insert(world, definition, text, &id)
+                 : wfsi_no_memory(&world->error);
+    if (status != WFS_OK) {
+        wfsi_mock_set_free(&world->allocator, set);
+        return status;
+    }
+    wfsi_mock_set_free(&world->allocator, world->sets[id - 1]);
+    world->sets[id - 1] = set;
+    world->given[id - 1] = given;
+    set->id = id;
+    return WFS_OK;
+}
+
+static wfs_status wfsi_mock_begin(wfs_mocks *world)
+{
+    return wfsi_begin(world->store) ? WFS_OK : wfsi_no_memory(&world->error);
+}
+
+/* Check and register one definition. */
+static wfs_status wfsi_mock_register(wfs_mocks *world, wfs_arena *arena,
+                                     const wfs_json *definition,
+                                     const void *given)
+{
+    wfsi_checker checker;
+
+    wfsi_checker_open(&checker, world);
+    wfsi_check_definition(&checker, definition);
+    WFS_TRY(wfsi_checker_close(
+        &checker, wfs_json_string(wfs_json_get(definition, "id"), NULL)));
+    WFS_TRY(wfsi_mock_begin(world));
+    return wfsi_close(world->store,
+                      wfsi_mock_keep(world, arena, definition, given));
+}
+
+/* Check an object of definitions, with its keys in the way. */
+static wfs_status wfsi_mock_check_all(wfs_mocks *world, const wfs_json *all)
+{
+    wfsi_checker checker;
+    const char *key;
+    size_t i, size;
+
+    wfsi_checker_open(&checker, world);
+    if (!wfsi_is(all, WFS_JSON_OBJECT))
+        wfsi_problem(&checker, "must be an object of mock scenarios");
+    else if (wfs_json_get(all, "default") == NULL)
+        wfsi_problem_at(&checker, "default", "is required");
+    for (i = 0; wfsi_is(all, WFS_JSON_OBJECT) && i < wfs_json_count(all); i++) {
+        key = wfs_json_key_at(all, i, &size);
+        wfsi_go_to_key(&checker, key, size);
+        wfsi_check_definition(&checker, wfs_json_at(all, i));
+        wfsi_go_back(&checker);
+    }
+    return wfsi_checker_close(&checker, "");
+}
+
+static wfs_status wfsi_mock_keep_all(wfs_mocks *world, wfs_arena *arena,
+                                     const wfs_json *all)
+{
+    size_t i;
+
+    for (i = 0; i < wfs_json_count(all); i++)
+        WFS_TRY(wfsi_mock_keep(world, arena, wfs_json_at(all, i), NULL));
+    return WFS_OK;
+}
+
+static wfs_json *wfsi_mock_parse(wfs_mocks *world, wfs_arena *arena,
+                                 const char *json, size_t size)
+{
+    if (json == NULL)
+        json = "";
+    return wfsi_json_build(arena, json, size != 0 ? size : strlen(json),
+                           &world->limits, &world->error);
+}
+
+/* --- definitions from C */
+
+static const wfs_json *wfsi_mock_json(wfs_mocks *world, wfs_arena *arena,
+                                      const char *json, wfs_status *status)
+{
+    const wfs_json *value = wfsi_mock_parse(world, arena, json, 0);
+
+    if (value == NULL && *status == WFS_OK)
+        *status = world->error.code;
+    return value;
+}
+
+static void wfsi_mock_set_member(wfs_mocks *world, wfs_arena *arena,
+                                 wfs_json *object, const char *key,
+                                 const char *json, wfs_status *status)
+{
+    if (json != NULL)
+        wfs_json_set(arena, object, key,
+                     wfsi_mock_json(world, arena, json, status));
+}
+
+static wfs_json *wfsi_mock_response_json(wfs_mocks *world, wfs_arena *arena,
+                                         const wfs_mock_response *response,
+                                         wfs_status *status)
+{
+    wfs_json *object = wfs_json_new_object(arena), *headers;
+    const wfs_http_header *header = response->headers;
+
+    wfs_json_set(arena, object, "status",
+                 wfs_json_new_integer(arena, response->status));
+    wfsi_mock_set_member(world, arena, object, "body", response->body, status);
+    if (header != NULL) {
+        headers = wfs_json_new_object(arena);
+        for (; header->name != NULL; header++)
+            wfs_json_set(arena, headers, header->name,
+                         wfs_json_new_string(arena, header->value));
+        wfs_json_set(arena, object, "headers", headers);
+    }
+    if (response->delay != 0)
+        wfs_json_set(arena, object, "delay",
+                     wfs_json_new_integer(arena, response->delay));
+    return object;
+}
+
+static wfs_json *wfsi_mock_sequence_json(wfs_mocks *world, wfs_arena *arena,
+                                         const wfs_mock *mock,
+                                         wfs_status *status)
+{
+    static const char *const repeats[] = {"last", "cycle", "none"};
+    wfs_json *sequence = wfs_json_new_object(arena);
+    wfs_json *responses = wfs_json_new_array(arena);
+    const wfs_mock_response *response;
+
+    for (response = mock->sequence; response->status != 0; response++)
+        responses = wfs_json_append(
+            arena, responses,
+            wfsi_mock_response_json(world, arena, response, status));
+    wfs_json_set(arena, sequence, "responses", responses);
+    wfs_json_set(arena, sequence, "repeat",
+                 (size_t)mock->repeat < WFSI_COUNT(repeats)
+                     ? wfs_json_new_string(arena, repeats[mock->repeat])
+                     : NULL);
+    return sequence;
+}
+
+static wfs_json *wfsi_mock_mock_json(wfs_mocks *world, wfs_arena *arena,
+                                     const wfs_mock *mock, wfs_status *status)
+{
+    wfs_json *object = wfs_json_new_object(arena);
+
+    if (mock->method != NULL)
+        wfs_json_set(arena, object, "method",
+                     wfs_json_new_string(arena, mock->method));
+    if (mock->url != NULL)
+        wfs_json_set(arena, object, "url",
+                     wfs_json_new_string(arena, mock->url));
+    if (mock->response.status != 0)
+        wfs_json_set(arena, object, "response",
+                     wfsi_mock_response_json(world, arena, &mock->response,
+                                             status));
+    if (mock->sequence != NULL)
+        wfs_json_set(arena, object, "sequence",
+                     wfsi_mock_sequence_json(world, arena, mock, status));
+    wfsi_mock_set_member(world, arena, object, "match", mock->match, status);
+    wfsi_mock_set_member(world, arena, object, "stateResponse",
+                         mock->state_response, status);
+    wfsi_mock_set_member(world, arena, object, "captureState",
+                         mock->capture_state, status);
+    wfsi_mock_set_member(world, arena, object, "afterResponse",
+                         mock->after_response, status);
+    return object;
+}
+
+/* A scenario of C structs as a definition; *status tells of JSON in it that is
+ * none. */
+static wfs_json *wfsi_mock_scenario_json(wfs_mocks *world, wfs_arena *arena,
+                                         const wfs_mock_scenario *scenario,
+                                         wfs_status *status)
+{
+    wfs_json *object = wfs_json_new_object(arena);
+    wfs_json *mocks = wfs_json_new_array(arena);
+    const wfs_mock *mock = scenario->mocks;
+
+    if (scenario->id != NULL)
+        wfs_json_set(arena, object, "id",
+                     wfs_json_new_string(arena, scenario->id));
+    wfs_json_set(arena, object, "name",
+                 wfs_json_new_string(arena, scenario->name != NULL
+                                                ? scenario->name
+                                                : scenario->id));
+    wfs_json_set(arena, object, "description",
+                 wfs_json_new_string(arena, scenario->description));
+    for (; mock != NULL && (mock->method != NULL || mock->url != NULL); mock++)
+        mocks = wfs_json_append(arena, mocks,
+                                wfsi_mock_mock_json(world, arena, mock, status));
+    return wfs_json_set(arena, object, "mocks", mocks);
+}
+
+static wfs_status wfsi_mock_add(wfs_mocks *world, wfs_arena *arena,
+                                const wfs_mock_scenario *scenario)
+{
+    wfs_status status = WFS_OK;
+    const wfs_json *definition =
+        wfsi_mock_scenario_json(world, arena, scenario, &status);
+
+    if (arena->failed)
+        return wfsi_no_memory(&world->error);
+    WFS_TRY(status);
+    return wfsi_mock_register(world, arena, definition, scenario);
+}
+
+/* --- making and freeing */
+
+static const char *wfsi_mock_option(wfs_mocks *world, const char *given,
+                                    const char *standard)
+{
+    if (given == NULL)
+        given = standard;
+    return wfsi_arena_text(&world->arena, given, strlen(given));
+}
+
+static wfs_mocks *wfsi_mocks_new(const wfs_allocator *given)
+{
+    wfs_allocator allocator = wfsi_allocator(given);
+    wfs_mocks *world =
+        (wfs_mocks *)wfsi_allocate_zeroed(&allocator, sizeof *world);
+
+    if (world == NULL)
+        return NULL;
+    world->allocator = allocator;
+    wfsi_arena_open(&world->arena, &allocator);
+    wfsi_arena_open(&world->notes, &allocator);
+    return world;
+}
+
+void wfs_mocks_free(wfs_mocks *mocks)
+{
+    wfs_allocator allocator;
+    size_t i;
+
+    if (mocks == NULL)
+        return;
+    allocator = mocks->allocator;
+    for (i = 0; i < wfsi_array_count(mocks->sets); i++)
+        wfsi_mock_set_free(&allocator, mocks->sets[i]);
+    wfsi_array_free(&allocator, mocks->sets);
+    wfsi_array_free(&allocator, mocks->given);
+    wfsi_array_free(&allocator, mocks->problems);
+    wfsi_arena_close(&mocks->arena);
+    wfsi_arena_close(&mocks->notes);
+    if (mocks->owns_store)
+        wfs_store_free(mocks->store);
+    wfsi_release(&allocator, mocks, sizeof *mocks);
+}
+
+/* Mocks over tables that were declared in a store, with copies of the options'
+ * texts; NULL without memory. */
+static wfs_mocks *wfsi_mocks_over(const wfs_mock_options *options,
+                                  const wfs_allocator *allocator,
+                                  wfs_store *store, uint32_t tables,
+                                  wfs_clock *clock)
+{
+    wfs_mocks *world = wfsi_mocks_new(allocator);
+    wfs_mock_options *kept;
+
+    if (world == NULL)
+        return NULL;
+    kept = &world->options;
+    *kept = *options;
+    kept->default_test_id =
+        wfsi_mock_option(world, options->default_test_id, "default-test");
+    kept->test_id_header =
+        wfsi_mock_option(world, options->test_id_header, "x-test-id");
+    kept->set_scenario_path =
+        wfsi_mock_option(world, options->set_scenario_path, "/__scenario__");
+    kept->get_scenario_path =
+        wfsi_mock_option(world, options->get_scenario_path, "/__scenario__");
+    kept->get_state_path = wfsi_mock_option(world, options->get_state_path,
+                                            "/__scenarist__/state");
+    kept->json = NULL;
+    kept->scenarios = NULL;
+    world->limits = store->limits;
+    world->store = store;
+    world->tables = tables;
+    world->clock = clock;
+    if (!world->arena.failed)
+        return world;
+    wfs_mocks_free(world);
+    return NULL;
+}
+
+/* What the options register. */
+static wfs_status wfsi_mocks_fill(wfs_mocks *world,
+                                  const wfs_mock_options *options)
+{
+    const wfs_mock_scenario *scenario = options->scenarios;
+
+    if (options->json != NULL)
+        WFS_TRY(wfs_mocks_load(world, options->json, options->json_size));
+    for (; scenario != NULL && (scenario->id != NULL || scenario->mocks != NULL);
+         scenario++)
+        WFS_TRY(wfs_mocks_add(world, scenario));
+    return options->scenarios == NULL || wfsi_mock_backup(world) != 0
+               ? WFS_OK
+               : wfsi_error(&world->error, WFS_ERR_VALIDATION,
+                            "there is no mock scenario \"default\"");
+}
+
+/* A copy over the copy of a store; NULL without memory. What is registered is
+ * compiled again when it is asked for. */
+static wfs_mocks *wfsi_mocks_fork(const wfs_mocks *world, wfs_store *store,
+                                  wfs_clock *clock)
+{
+    return wfsi_mocks_over(&world->options, &world->allocator, store,
+                           world->tables, clock);
+}
+
+/* --- tests: their rows */
+
+/* What is told of a test id: the given one, or the default one. */
+static const char *wfsi_test_id(const wfs_mocks *world, const char *test_id)
+{
+    return test_id != NULL ? test_id : world->options.default_test_id;
+}
+
+static wfs_row_id wfsi_mock_test_find(const wfs_mocks *world,
+                                      const char *test_id)
+{
+    test_id = wfsi_test_id(world, test_id);
+    return wfsi_mock_find(world, WFSI_MOCK_TESTS, test_id, strlen(test_id));
+}
+
+/* The row of a test id, made when it is new, in an open transaction. */
+static wfs_status wfsi_mock_test_of(wfs_mocks *world, const char *test_id,
+                                    wfs_row_id *id)
+{
+    wfs_store *store = world->store;
+    uint32_t number = world->tables + WFSI_MOCK_TESTS;
+    wfsi_table *table = &store->tables[number];
+    wfsi_mock_test_row *row;
+
+    test_id = wfsi_test_id(world, test_id);
+    *id = wfsi_mock_find(world, WFSI_MOCK_TESTS, test_id, strlen(test_id));
+    if (*id != 0)
+        return WFS_OK;
+    row = (wfsi_mock_test_row *)(void *)wfsi_row_new(store, table);
+    if (row == NULL)
+        return wfsi_no_memory(&world->error);
+    memset(row, 0, sizeof *row);
+    row->nulls = WFSI_NULL_BIT(mock_test, active);
+    row->test_id = wfsi_symbol(store, test_id, strlen(test_id));
+    row->state = wfsi_text_keep(store, "{}", 2);
+    if (row->test_id != 0 && row->state != 0)
+        return wfsi_row_insert(store, number, row, id);
+    wfsi_row_free_texts(store, table, (char *)row, NULL);
+    return wfsi_no_memory(&world->error);
+}
+
+static wfsi_mock_test_row *wfsi_mock_test_edit(wfs_mocks *world, wfs_row_id id)
+{
+    return (wfsi_mock_test_row *)(void *)wfsi_row_edit(
+        world->store, world->tables + WFSI_MOCK_TESTS, id);
+}
+
+static wfs_status wfsi_mock_test_changed(wfs_mocks *world, wfs_row_id id)
+{
+    return wfsi_row_changed(world->store, world->tables + WFSI_MOCK_TESTS, id);
+}
+
+static void wfsi_mock_set_active(wfsi_mock_test_row *row, wfs_row_id scenario)
+{
+    wfsi_null_bit(&row->nulls, wfsi_mock_test_active, scenario == 0);
+    row->active = scenario;
+}
+
+static wfs_status wfsi_mock_write_state(wfs_mocks *world, wfs_row_id test,
+                                        wfsi_mock_test_row *row, wfsi_span text)
+{
+    wfsi_table *table = &world->store->tables[world->tables + WFSI_MOCK_TESTS];
+
+    row->state = wfsi_text_keep(world->store, text.data, text.size);
+    if (row->state != 0)
+        return wfsi_mock_test_changed(world, test);
+    wfsi_row_reset(world->store, table, (char *)row);
+    return wfsi_no_memory(&world->error);
+}
+
+/* Sequences start over: the rows of a test go. */
+static wfs_status wfsi_mock_forget_places(wfs_mocks *world, wfs_row_id test)
+{
+    uint32_t number = world->tables + WFSI_MOCK_SEQUENCES;
+    const wfsi_table *table = &world->store->tables[number];
+    wfs_row_id id = wfsi_list_first(&table->indexes[WFSI_MOCK_OF_TEST], test);
+    wfs_row_id next;
+
+    for (; id != 0; id = next) {
+        next = ((wfsi_mock_sequence_row *)(void *)wfsi_row_at(table, id))
+                   ->of_test.next;
+        WFS_TRY(wfsi_row_delete(world->store, number, id));
+    }
+    return WFS_OK;
+}
+
+static wfs_status wfsi_mock_start_over(wfs_mocks *world, const char *test_id,
+                                       wfs_row_id scenario)
+{
+    static const wfsi_span no_state = {"{}", 2};
+    wfsi_mock_test_row *row;
+    wfs_row_id test;
+
+    WFS_TRY(wfsi_mock_test_of(world, test_id, &test));
+    WFS_TRY(wfsi_mock_forget_places(world, test));
+    row = wfsi_mock_test_edit(world, test);
+    if (row == NULL)
+        return wfsi_no_memory(&world->error);
+    wfsi_mock_set_active(row, scenario);
+    return wfsi_mock_write_state(world, test, row, no_state);
+}
+
+static wfs_status wfsi_mock_switch(wfs_mocks *world, const char *test_id,
+                                   const char *scenario)
+{
+    wfs_row_id id = wfsi_mock_scenario_find(world, scenario);
+
+    if (id == 0)
+        return wfsi_error(&world->error, WFS_ERR_SCENARIO_NOT_FOUND,
+                          "Scenario '%s' not found. Did you forget to register "
+                          "it?", scenario);
+    WFS_TRY(wfsi_mock_begin(world));
+    return wfsi_close(world->store,
+                      wfsi_mock_start_over(world, test_id, id));
+}
+
+/* The text of a test's state. */
+static wfsi_span wfsi_mock_state_text(const wfs_mocks *world, wfs_row_id test)
+{
+    wfsi_span text = {"{}", 2};
+
+    if (test != 0)
+        text.data = wfsi_text(world->store,
+                              wfsi_mock_test_row_at(world, test)->state,
+                              &text.size);
+    return text;
+}
+
+/* The same as a value in an arena, with a text of its own; NULL without
+ * memory. */
+static wfs_json *wfsi_mock_state(const wfs_mocks *world, wfs_row_id test,
+                                 wfs_arena *arena)
+{
+    wfsi_span text = wfsi_mock_state_text(world, test);
+    const char *copy = wfsi_arena_text(arena, text.data, text.size);
+    const wfs_json *raw = wfsi_json_raw(arena, copy, text.size);
+
+    return raw != NULL ? wfsi_json_read(arena, raw) : NULL;
+}
+
+/* --- a request on its way through the phases */
+
+typedef struct wfsi_mock_call {
+    wfs_mocks *world;
+    wfs_arena *arena;
+    const wfs_http_request *request;
+    const char *test_id;
+    wfsi_span method;           /* upper case */
+    wfsi_url url;
+    wfs_row_id test;            /* its row */
+    wfsi_mock_set *active, *backup;     /* NULL: none; backup NULL also when
+                                           it is the active one */
+    bool body_read;
+    const wfs_json *body;       /* NULL: none */
+    wfs_json *state;            /* NULL: not read yet */
+    bool state_changed;
+    bool no_memory;
+
+    /* what match finds */
+    bool exhausted;             /* a sequence that has ended was passed over */
+    const wfsi_mock_set *owner;
+    const wfsi_mock *mock;      /* NULL: none */
+    int64_t candidate;          /* its place among those that fit */
+    int64_t specificity;
+    wfs_json *params;
+
+    /* what select finds */
+    const wfsi_reply *reply;
+    int64_t entry;              /* place in the sequence; -1: none */
+    const wfs_json *after;      /* state to set afterwards; NULL: none */
+
+    /* what transform fills in */
+    wfsi_sources sources;
+} wfsi_mock_call;
+
+static size_t wfsi_request_body_size(const wfs_http_request *request)
+{
+    if (request->body == NULL)
+        return 0;
+    return request->body_size != 0 ? request->body_size
+                                   : strlen(request->body);
+}
+
+static bool wfsi_span_is(wfsi_span span, const char *text)
+{
+    size_t size = strlen(text);
+
+    return span.size == size && memcmp(span.data, text, size) == 0;
+}
+
+/* The body as JSON, whatever its content type; NULL: none. */
+static const wfs_json *wfsi_call_body(wfsi_mock_call *call)
+{
+    size_t size = wfsi_request_body_size(call->request);
+    const char *text = call->request->body;
+    wfs_error error;
+
+    if (call->body_read)
+        return call->body;
+    call->body_read = true;
+    if (size == 0 || wfsi_span_is(call->method, "GET") ||
+        wfsi_span_is(call->method, "HEAD"))
+        return NULL;
+    if (size >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0) {
+        text += 3;
+        size -= 3;
+    }
+    call->body = wfsi_json_build(call->arena, text, size, &call->world->limits,
+                                 &error);
+    if (call->body == NULL && error.code == WFS_ERR_NO_MEMORY)
+        call->no_memory = true;
+    return call->body;
+}
+
+/* The state, to look at and to change; NULL without memory. */
+static wfs_json *wfsi_call_state(wfsi_mock_call *call)
+{
+    if (call->state == NULL)
+        call->state = wfsi_mock_state(call->world, call->test, call->arena);
+    if (call->state == NULL)
+        call->no_memory = true;
+    return call->state;
+}
+
+static wfsi_span wfsi_call_header(wfsi_mock_call *call, wfsi_span name)
+{
+    return wfsi_header_find(call->arena, call->request->headers, name.data,
+                            name.size);
+}
+
+/* --- phase 1: match */
+
+/* What a criterion looks at; false when there is nothing to compare. */
+static bool wfsi_criterion_actual(wfsi_mock_call *call,
+                                  const wfsi_criterion *criterion,
+                                  wfsi_span *actual)
+{
+    const wfs_json *value;
+
+    switch (criterion->subject) {
+    case WFSI_SUBJECT_URL:
+        actual->data = call->url.text;
+        actual->size = call->url.size;
+        return true;
+    case WFSI_SUBJECT_HEADER:
+        *actual = wfsi_call_header(call, criterion->name);
+        return actual->size != 0;
+    case WFSI_SUBJECT_QUERY:
+        return wfsi_query_find(call->arena, call->url.query,
+                               criterion->name.data, criterion->name.size,
+                               actual) &&
+               actual->size != 0;
+    default:
+        value = wfs_json_get_n(wfsi_call_body(call), criterion->name.data,
+                               criterion->name.size);
+        actual->data = "";
+        actual->size = 0;
+        if (!wfsi_is(value, WFS_JSON_NULL))
+            *actual = wfsi_text_of(call->arena, value);
+        return actual->data != NULL;
+    }
+}
+
+static bool wfsi_criterion_holds(wfsi_mock_call *call,
+                                 const wfsi_criterion *criterion)
+{
+    const wfs_json *value;
+    wfsi_span actual;
+
+    if (criterion->subject == WFSI_SUBJECT_NO_OBJECT)
+        return wfsi_is(wfsi_call_body(call), WFS_JSON_OBJECT);
+    if (criterion->subject == WFSI_SUBJECT_STATE) {
+        value = wfs_json_get_n(wfsi_call_state(call), criterion->name.data,
+                               criterion->name.size);
+        return value != NULL && wfs_json_equal(value, criterion->value);
+    }
+    return wfsi_criterion_actual(call, criterion, &actual) &&
+           wfsi_comparison_holds(&criterion->comparison, actual, call->arena);
+}
+
+/* The first criterion that fails, or NULL. */
+static const wfsi_criterion *wfsi_mock_fails(wfsi_mock_call *call,
+                                             const wfsi_mock *mock)
+{
+    size_t i;
+
+    for (i = 0; i < mock->criterion_count; i++)
+        if (!wfsi_criterion_holds(call, &mock->criteria[i]))
+            return &mock->criteria[i];
+    return NULL;
+}
+
+/* The row with a mock's place in its sequence, or 0: at the start. */
+static wfs_row_id wfsi_mock_place(const wfsi_mock_call *call,
+                                  const wfsi_mock_set *owner,
+                                  const wfsi_mock *mock)
+{
+    const wfs_mocks *world = call->world;
+    const wfsi_table *table =
+        &world->store->tables[world->tables + WFSI_MOCK_SEQUENCES];
+    const wfsi_mock_set *active =
+        call->active != NULL ? call->active : call->backup;
+    uint64_t words[4];
+
+    words[0] = call->test;
+    words[1] = active->id;
+    words[2] = owner->id;
+    words[3] = mock->place;
+    return wfsi_key_find(world->store, table,
+                         &table->indexes[WFSI_MOCK_BY_PLACE], words, NULL);
+}
+
+static wfsi_mock_sequence_row *wfsi_mock_place_at(const wfs_mocks *world,
+                                                  wfs_row_id id)
+{
+    return (wfsi_mock_sequence_row *)(void *)wfsi_mock_row(
+        world, WFSI_MOCK_SEQUENCES, id);
+}
+
+static bool wfsi_mock_is_exhausted(const wfsi_mock_call *call,
+                                   const wfsi_mock_set *owner,
+                                   const wfsi_mock *mock)
+{
+    wfs_row_id id;
+
+    if (mock->answers != WFSI_ANSWERS_SEQUENCE ||
+        mock->repeat != WFS_MOCK_NONE)
+        return false;
+    id = wfsi_mock_place(call, owner, mock);
+    return id != 0 && wfsi_mock_place_at(call->world, id)->exhausted != 0;
+}
+
+static int64_t wfsi_mock_specificity(const wfsi_mock_call *call,
+                                     const wfsi_mock *mock)
+{
+    if (mock->has_match)
+        return mock->specificity;
+    return call->world->options.fallback == WFS_MOCK_LAST_FALLBACK &&
+                   (mock->answers == WFSI_ANSWERS_SEQUENCE ||
+                    mock->answers == WFSI_ANSWERS_BY_STATE)
+               ? 1
+               : 0;
+}
+
+/* A mock that fits, and is not exhausted, takes the place of the best so far
+ * when it is more specific; a fallback, by the later rule, when it is as
+ * specific too. */
+static void wfsi_mock_consider(wfsi_mock_call *call, const wfsi_mock_set *owner,
+                               const wfsi_mock *mock, int64_t candidate)
+{
+    int64_t specificity = wfsi_mock_specificity(call, mock);
+    bool ties = !mock->has_match &&
+                call->world->options.fallback == WFS_MOCK_LAST_FALLBACK;
+
+    if (wfsi_mock_is_exhausted(call, owner, mock)) {
+        call->exhausted = true;
+        return;
+    }
+    if (call->mock != NULL && (ties ? specificity < call->specificity
+                                    : specificity <= call->specificity))
+        return;
+    if (wfsi_mock_fails(call, mock) != NULL)
+        return;
+    call->owner = owner;
+    call->mock = mock;
+    call->candidate = candidate;
+    call->specificity = specificity;
+}
+
+static wfs_status wfsi_handler_error(wfsi_mock_call *call, const char *what,
+                                     const char *text, size_t size)
+{
+    return wfsi_error(&call->world->error, WFS_ERR_HANDLER, what, text, size);
+}
+
+/* A parameter that cannot be decoded is an error in every mock that fits. */
+static wfs_status wfsi_mock_check_params(wfsi_mock_call *call,
+                                         const wfsi_mock *mock)
+{
+    wfs_json *params;
+    wfs_error error;
+
+    if (memchr(call->url.path.data, '%', call->url.path.size) == NULL ||
+        wfsi_pattern_params(mock->pattern, &call->url, call->arena, &params,
+                            &error) != WFS_ERR_VALIDATION)
+        return WFS_OK;
+    return wfsi_handler_error(call, "a parameter of mock %n cannot be decoded",
+                              mock->url.data, mock->url.size);
+}
+
+/* Consider the mocks of a scenario that fit; *plain is set when one of them
+ * has no criteria. */
+static wfs_status wfsi_mock_consider_set(wfsi_mock_call *call,
+                                         const wfsi_mock_set *set,
+                                         int64_t *candidate, bool *plain)
+{
+    const wfsi_method *method = wfsi_method_find(set, call->method);
+    const wfsi_mock *mock;
+    uint32_t *numbers;
+    size_t i, count;
+
+    if (method == NULL)
+        return WFS_OK;
+    if (method->broken != NULL)
+        return wfsi_error(&call->world->error, WFS_ERR_HANDLER,
+                          "mock scenario %n: mocks[%i].url: %s",
+                          set->name.data, set->name.size,
+                          (int64_t)method->broken->place, method->problem);
+    if (wfsi_routes_find(&method->routes, &call->url, call->arena, &numbers,
+                         &count) != WFS_OK)
+        return wfsi_no_memory(&call->world->error);
+    for (i = 0; i < count; i++) {
+        mock = &set->mocks[numbers[i]];
+        WFS_TRY(wfsi_mock_check_params(call, mock));
+        if (!mock->has_match)
+            *plain = true;
+        wfsi_mock_consider(call, set, mock, (*candidate)++);
+    }
+    return WFS_OK;
+}
+
+/* The mocks of the active scenario, and those of the default one unless one of
+ * the former has no criteria. */
+static wfs_status wfsi_mock_match(wfsi_mock_call *call)
+{
+    int64_t candidate = 0;
+    bool plain = false;
+    wfs_error error;
+
+    if (call->active != NULL)
+        WFS_TRY(wfsi_mock_consider_set(call, call->active, &candidate, &plain));
+    if (!plain && call->backup != NULL)
+        WFS_TRY(wfsi_mock_consider_set(call, call->backup, &candidate, &plain));
+    if (call->mock == NULL)
+        return call->exhausted
+                   ? wfsi_error(&call->world->error, WFS_ERR_SEQUENCE_EXHAUSTED,
+                                "Sequence exhausted for %n %n. All responses "
+                                "have been consumed and repeat mode is 'none'.",
+                                call->method.data, call->method.size,
+                                call->url.text, call->url.size)
+                   : wfsi_error(&call->world->error, WFS_ERR_NO_MOCK_FOUND,
+                                "No mock matched for %n %n", call->method.data,
+                                call->method.size, call->url.text,
+                                call->url.size);
+    if (wfsi_pattern_params(call->mock->pattern, &call->url, call->arena,
+                            &call->params, &error) == WFS_ERR_NO_MEMORY)
+        return wfsi_no_memory(&call->world->error);
+    return WFS_OK;
+}
+
+/* --- phase 2: select */
+
+/* How many keys a condition asks for, when all of them hold; else 0. */
+static size_t wfsi_condition_holds(const wfs_json *when, const wfs_json *state)
+{
+    const wfs_json *value;
+    const char *key;
+    size_t i, size, count = wfs_json_count(when);
+
+    for (i = 0; i < count; i++) {
+        key = wfs_json_key_at(when, i, &size);
+        value = wfs_json_get_n(state, key, size);
+        if (value == NULL || !wfs_json_equal(value, wfs_json_at(when, i)))
+            return 0;
+    }
+    return count;
+}
+
+static void wfsi_select_by_state(wfsi_mock_call *call)
+{
+    const wfsi_mock *mock = call->mock;
+    const wfs_json *state = wfsi_call_state(call);
+    size_t i, keys, most = 0;
+
+    call->reply = mock->replies;
+    for (i = 0; i < mock->condition_count; i++) {
+        keys = wfsi_condition_holds(mock->conditions[i].when, state);
+        if (keys <= most)
+            continue;
+        most = keys;
+        call->reply = &mock->conditions[i].reply;
+        call->after = mock->conditions[i].has_after ? mock->conditions[i].after
+                                                    : mock->after;
+    }
+}
+
+/* Write down a mock's place for the first time. */
+static wfs_status wfsi_mock_place_insert(wfsi_mock_call *call, int64_t position,
+                                         bool exhausted)
+{
+    wfs_mocks *world = call->world;
+    wfs_store *store = world->store;
+    uint32_t number = world->tables + WFSI_MOCK_SEQUENCES;
+    wfsi_mock_sequence_row *row =
+        (wfsi_mock_sequence_row *)(void *)wfsi_row_new(store,
+                                                       &store->tables[number]);
+
+    if (row == NULL)
+        return wfsi_no_memory(&world->error);
+    memset(row, 0, sizeof *row);
+    row->test_ref = call->test;
+    row->active = (call->active != NULL ? call->active : call->backup)->id;
+    row->scenario = call->owner->id;
+    row->mock = call->mock->place;
+    row->position = position;
+    row->exhausted = exhausted;
+    return wfsi_row_insert(store, number, row, NULL);
+}
+
+/* The response at the current place; then the place moves on. */
+static wfs_status wfsi_select_in_sequence(wfsi_mock_call *call)
+{
+    wfs_mocks *world = call->world;
+    const wfsi_mock *mock = call->mock;
+    wfs_row_id id = wfsi_mock_place(call, call->owner, mock);
+    int64_t last = (int64_t)mock->reply_count - 1, next;
+    wfsi_mock_sequence_row *row;
+    bool exhausted;
+
+    call->entry = id != 0 ? wfsi_mock_place_at(world, id)->position : 0;
+    call->reply = &mock->replies[call->entry];
+    exhausted = call->entry == last && mock->repeat == WFS_MOCK_NONE;
+    next = call->entry < last                ? call->entry + 1
+           : mock->repeat == WFS_MOCK_CYCLE ? 0
+                                             : last;
+    if (next == call->entry && !exhausted)
+        return WFS_OK;
+    if (id == 0)
+        return wfsi_mock_place_insert(call, next, exhausted);
+    row = (wfsi_mock_sequence_row *)(void *)wfsi_row_edit(
+        world->store, world->tables + WFSI_MOCK_SEQUENCES, id);
+    if (row == NULL)
+        return wfsi_no_memory(&world->error);
+    row->position = next;
+    row->exhausted = exhausted;
+    return wfsi_row_changed(world->store, world->tables + WFSI_MOCK_SEQUENCES,
+                            id);
+}
+
+static wfs_status wfsi_mock_select(wfsi_mock_call *call)
+{
+    call->after = call->mock->after;
+    switch (call->mock->answers) {
+    case WFSI_ANSWERS_SEQUENCE:
+        return wfsi_select_in_sequence(call);
+    case WFSI_ANSWERS_BY_STATE:
+        wfsi_select_by_state(call);
+        return WFS_OK;
+    case WFSI_ANSWERS_ALWAYS:
+        call->reply = call->mock->replies;
+        return WFS_OK;
+    default:
+        return wfsi_error(&call->world->error, WFS_ERR_VALIDATION,
+                          "Mock has neither response nor sequence field");
+    }
+}
+
+/* --- phase 3: transform */
+
+/* What a capture's path leads to in the request; NULL: nothing. */
+static const wfs_json *wfsi_capture_value(wfsi_mock_call *call, wfsi_span path)
+{
+    const wfs_json *value;
+    wfsi_span root, name, text;
+
+    wfsi_path_next(&path, &root);
+    if (path.data == NULL)
+        return NULL;
+    if (wfsi_span_is(root, "body")) {
+        value = wfsi_call_body(call);
+        return wfsi_path_get(value, path);
+    }
+    wfsi_path_next(&path, &name);
+    if (path.data != NULL || wfsi_key_is_inherited(name))
+        return NULL;
+    text.data = NULL;
+    if (wfsi_span_is(root, "headers") && !wfsi_has_upper(name))
+        text = wfsi_call_header(call, name);
+    else if (wfsi_span_is(root, "query") &&
+             !wfsi_query_find(call->arena, call->url.query, name.data,
+                              name.size, &text))
+        text.data = NULL;
+    return text.data != NULL
+               ? wfs_json_new_string_n(call->arena, text.data, text.size)
+               : NULL;
+}
+
+static void wfsi_capture_all(wfsi_mock_call *call)
+{
+    const wfsi_capture *capture = call->mock->captures;
+    const wfsi_capture *end = capture + call->mock->capture_count;
+    const wfs_json *value;
+
+    for (; capture < end; capture++) {
+        value = wfsi_capture_value(call, capture->source);
+        if (value == NULL)
+            continue;
+        if (!wfsi_path_set(call->arena, wfsi_call_state(call), capture->target,
+                           capture->append, value))
+            call->no_memory = true;
+        call->state_changed = true;
+    }
+}
+
+/* Merged at the top level, in a copy; keys are literal. */
+static void wfsi_set_state(wfsi_mock_call *call)
+{
+    wfsi_span key;
+    size_t i;
+
+    if (wfs_json_count(call->after) != 0)
+        call->state = wfsi_json_shallow(call->arena, wfsi_call_state(call));
+    for (i = 0; i < wfs_json_count(call->after); i++) {
+        key.data = wfs_json_key_at(call->after, i, &key.size);
+        if (wfsi_key_is_inherited(key))
+            continue;
+        if (wfs_json_set_n(call->arena, call->state, key.data, key.size,
+                           wfs_json_at(call->after, i)) == NULL)
+            call->no_memory = true;
+        call->state_changed = true;
+    }
+}
+
+static wfs_status wfsi_call_keep_state(wfsi_mock_call *call)
+{
+    wfsi_mock_test_row *row;
+    wfsi_span text;
+
+    if (!call->state_changed || call->no_memory)
+        return WFS_OK;
+    text.data = wfs_json_write(call->arena, call->state, 0, &text.size);
+    row = text.data != NULL ? wfsi_mock_test_edit(call->world, call->test)
+                            : NULL;
+    if (row == NULL)
+        return wfsi_no_memory(&call->world->error);
+    return wfsi_mock_write_state(call->world, call->test, row, text);
+}
+
+/* What was filled in is kept as it was, for wfs_mock_selected. */
+static wfs_status wfsi_mock_transform(wfsi_mock_call *call,
+                                      wfs_http_response *response)
+{
+    const wfsi_reply *reply = call->reply;
+    wfs_status status = WFS_OK;
+
+    wfsi_capture_all(call);
+    if (reply->is_ready) {
+        *response = reply->ready;
+    } else {
+        call->sources.arena = call->arena;
+        call->sources.state = wfsi_call_state(call);
+        call->sources.params = call->params;
+        status = wfsi_reply_render(reply, &call->sources, &call->world->error,
+                                   response);
+    }
+    wfsi_set_state(call);
+    WFS_TRY(wfsi_call_keep_state(call));
+    return status;
+}
+
+/* The value of a header with its type. */
+static const wfs_json *wfsi_header_json(const wfsi_sources *sources,
+                                        const wfsi_template *templ)
+{
+    wfsi_span text;
+
+    if (templ->count == 1 && templ->slices[0].kind == WFSI_SLICE_VALUE)
+        return wfsi_slice_value(sources, &templ->slices[0]);
+    text = wfsi_template_fill(sources, templ, false);
+    return wfs_json_new_string_n(sources->arena, text.data, text.size);
+}
+
+static wfs_json *wfsi_reply_selected(const wfsi_mock_call *call,
+                                     wfs_arena *arena)
+{
+    const wfs_json *given = call->reply->given;
+    wfs_json *selected = wfs_json_new_object(arena), *headers;
+    wfsi_sources sources = call->sources;
+    const wfsi_reply_header *header = call->reply->headers;
+    wfsi_span text;
+    size_t i;
+
+    sources.arena = arena;
+    wfs_json_set(arena, selected, "status", wfs_json_get(given, "status"));
+    if (wfs_json_get(given, "delay") != NULL)
+        wfs_json_set(arena, selected, "delay", wfs_json_get(given, "delay"));
+    if (call->reply->has_body) {
+        text = wfsi_template_fill(&sources, &call->reply->body, true);
+        wfs_json_set(arena, selected, "body",
+                     wfsi_json_raw(arena, text.data, text.size));
+    }
+    if (wfs_json_get(given, "headers") == NULL)
+        return arena->failed ? NULL : selected;
+    headers = wfs_json_new_object(arena);
+    for (i = 0; i < call->reply->header_count; i++, header++)
+        wfs_json_set_n(arena, headers, header->given.data, header->given.size,
+                       wfsi_header_json(&sources, &header->value));
+    wfs_json_set(arena, selected, "headers", headers);
+    return arena->failed ? NULL : selected;
+}
+
+/* --- why no mock answered */
+
+#define WFSI_NEAREST 3
+
+typedef struct wfsi_near {
+    const wfsi_mock_set *set;
+    const wfsi_mock *mock;
+    size_t score;               /* 0: none */
+} wfsi_near;
+
+/* How many leading segments of the path are the pattern's. */
+static size_t wfsi_segments_shared(wfsi_span url, wfsi_span path)
+{
+    size_t i = 0, shared = 0;
+
+    if (url.size >= 4 && memcmp(url.data, "http", 4) == 0)
+        for (; url.size > 8 && (url.data[0] != '/' || url.data[1] == '/' ||
+                                url.data[-1] == '/'); url.size--)
+            url.data++;
+    for (; i < url.size && i < path.size && url.data[i] == path.data[i]; i++)
+        shared += url.data[i] == '/' ? 1 : 0;
+    return shared;
+}
+
+/* How near a mock comes: the same URL counts most, then the method, then each
+ * criterion that holds, each segment of the path. */
+static size_t wfsi_mock_nearness(wfsi_mock_call *call, const wfsi_mock *mock)
+{
+    bool same_method = wfsi_span_equal(mock->method, call->method);
+    bool fits = false;
+    size_t score = 1, i;
+
+    if (mock->pattern == NULL ||
+        wfsi_pattern_fits(mock->pattern, &call->url, call->arena, &fits) !=
+            WFS_OK)
+        return 0;
+    if (!fits)
+        return score + 2 * wfsi_segments_shared(mock->url, call->url.path) +
+               (same_method ? 1 : 0);
+    score = same_method ? 200000 : 100000;
+    for (i = 0; i < mock->criterion_count; i++)
+        score += wfsi_criterion_holds(call, &mock->criteria[i]) ? 2 : 0;
+    return score;
+}
+
+static void wfsi_nearest_add(wfsi_near *nearest, wfsi_near found)
+{
+    size_t at = WFSI_NEAREST;
+
+    while (at > 0 && nearest[at - 1].score < found.score)
+        at--;
+    if (at == WFSI_NEAREST)
+        return;
+    memmove(&nearest[at + 1], &nearest[at],
+            (WFSI_NEAREST - 1 - at) * sizeof *nearest);
+    nearest[at] = found;
+}
+
+static void wfsi_nearest_in(wfsi_mock_call *call, const wfsi_mock_set *set,
+                            wfsi_near *nearest)
+{
+    wfsi_near found;
+    size_t i;
+
+    found.set = set;
+    for (i = 0; set != NULL && i < set->count; i++) {
+        found.mock = &set->mocks[i];
+        found.score = wfsi_mock_nearness(call, found.mock);
+        wfsi_nearest_add(nearest, found);
+    }
+}
+
+static void wfsi_put_quoted(wfsi_buffer *buffer, wfsi_span text)
+{
+    bool cut = text.size > WFSI_CULPRIT_SIZE;
+
+    if (cut)
+        text.size = wfsi_whole_size(text.data, WFSI_CULPRIT_SIZE);
+    wfsi_json_put_string(buffer, text.data, text.size);
+    if (cut)
+        wfsi_buffer_literal(buffer, "...");
+}
+
+/* body.sku: expected contains "7", actual "8" */
+static void wfsi_put_failed(wfsi_buffer *buffer, wfsi_mock_call *call,
+                            const wfsi_criterion *criterion)
+{
+    wfsi_span actual;
+
+    if (criterion->subject == WFSI_SUBJECT_NO_OBJECT) {
+        wfsi_buffer_literal(buffer, "body: expected a JSON object");
+        return;
+    }
+    wfsi_buffer_text(buffer, wfsi_subject_names[criterion->subject]);
+    if (criterion->subject != WFSI_SUBJECT_URL) {
+        wfsi_buffer_char(buffer, '.');
+        wfsi_buffer_put(buffer, criterion->name.data, criterion->name.size);
+    }
+    wfsi_buffer_literal(buffer, ": expected ");
+    if (criterion->subject == WFSI_SUBJECT_STATE) {
+        wfsi_json_put(buffer, criterion->value, 0);
+        wfsi_buffer_literal(buffer, ", actual ");
+        if (wfs_json_get_n(wfsi_call_state(call), criterion->name.data,
+                           criterion->name.size) == NULL)
+            wfsi_buffer_literal(buffer, "nothing");
+        else
+            wfsi_json_put(buffer,
+                          wfs_json_get_n(call->state, criterion->name.data,
+                                         criterion->name.size), 0);
+        return;
+    }
+    wfsi_buffer_text(buffer, wfsi_strategy_names[criterion->comparison.strategy]);
+    wfsi_buffer_char(buffer, ' ');
+    wfsi_put_quoted(buffer, criterion->comparison.operand);
+    wfsi_buffer_literal(buffer, ", actual ");
+    if (wfsi_criterion_actual(call, criterion, &actual))
+        wfsi_put_quoted(buffer, actual);
+    else
+        wfsi_buffer_literal(buffer, "nothing");
+}
+
+/* declined[0] POST /pay */
+static void wfsi_put_mock(wfsi_buffer *buffer, const wfsi_mock_set *set,
+                          const wfsi_mock *mock)
+{
+    wfsi_buffer_put(buffer, set->name.data, set->name.size);
+    wfsi_buffer_char(buffer, '[');
+    wfsi_buffer_integer(buffer, mock->place);
+    wfsi_buffer_literal(buffer, "] ");
+    wfsi_buffer_put(buffer, mock->method.data, mock->method.size);
+    wfsi_buffer_char(buffer, ' ');
+    wfsi_buffer_put(buffer, mock->url.data, mock->url.size);
+}
+
+static void wfsi_put_near(wfsi_buffer *buffer, wfsi_mock_call *call,
+                          const wfsi_near *near)
+{
+    const wfsi_mock *mock = near->mock;
+    const wfsi_criterion *failed;
+    bool fits = near->score >= 100000;
+
+    wfsi_buffer_literal(buffer, "\n  ");
+    wfsi_put_mock(buffer, near->set, mock);
+    wfsi_buffer_literal(buffer, ": ");
+    if (!fits) {
+        wfsi_buffer_literal(buffer, "url: expected ");
+        wfsi_put_quoted(buffer, mock->url);
+        wfsi_buffer_literal(buffer, ", actual ");
+        wfsi_put_quoted(buffer, call->url.path);
+        return;
+    }
+    if (!wfsi_span_equal(mock->method, call->method)) {
+        wfsi_buffer_literal(buffer, "method: expected ");
+        wfsi_put_quoted(buffer, mock->method);
+        wfsi_buffer_literal(buffer, ", actual ");
+        wfsi_put_quoted(buffer, call->method);
+        return;
+    }
+    failed = wfsi_mock_fails(call, mock);
+    if (failed != NULL)
+        wfsi_put_failed(buffer, call, failed);
+    else
+        wfsi_buffer_text(buffer, wfsi_mock_is_exhausted(call, near->set, mock)
+                                     ? "its sequence is exhausted"
+                                     : "it is passed over");
+}
+
+/* The error's message and, where no mock was chosen, the nearest ones; NULL
+ * without memory. */
+static const char *wfsi_mock_explain(wfsi_mock_call *call, wfs_status status)
+{
+    wfsi_near nearest[WFSI_NEAREST];
+    wfsi_buffer buffer;
+    size_t i;
+
+    memset(nearest, 0, sizeof nearest);
+    if (status == WFS_ERR_NO_MOCK_FOUND ||
+        status == WFS_ERR_SEQUENCE_EXHAUSTED) {
+        wfsi_nearest_in(call, call->active, nearest);
+        wfsi_nearest_in(call, call->backup, nearest);
+    }
+    wfsi_buffer_open(&buffer, call->arena);
+    wfsi_buffer_text(&buffer, call->world->error.message);
+    for (i = 0; i < WFSI_NEAREST && nearest[i].score != 0; i++)
+        wfsi_put_near(&buffer, call, &nearest[i]);
+    return wfsi_buffer_finish(&buffer);
+}
+
+/* --- the log */
+
+static wfsi_handle wfsi_headers_keep(wfsi_mock_call *call)
+{
+    const wfs_http_header *header = call->request->headers;
+    wfsi_buffer buffer;
+
+    wfsi_buffer_open(&buffer, call->arena);
+    wfsi_buffer_char(&buffer, '[');
+    for (; header != NULL && header->name != NULL; header++) {
+        if (header != call->request->headers)
+            wfsi_buffer_char(&buffer, ',');
+        wfsi_buffer_literal(&buffer, "[");
+        wfsi_json_put_string(&buffer, header->name, strlen(header->name));
+        wfsi_buffer_char(&buffer, ',');
+        wfsi_json_put_string(&buffer, header->value, strlen(header->value));
+        wfsi_buffer_char(&buffer, ']');
+    }
+    wfsi_buffer_char(&buffer, ']');
+    if (wfsi_buffer_finish(&buffer) == NULL)
+        return 0;
+    return wfsi_text_keep(call->world->store, buffer.data, buffer.size);
+}
+
+/* The columns of a request that are texts; false without memory. */
+static bool wfsi_log_texts(wfsi_mock_call *call, wfsi_mock_request_row *row,
+                           const wfs_error *error)
+{
+    wfs_store *store = call->world->store;
+    size_t size = wfsi_request_body_size(call->request);
+
+    row->test_id = wfsi_mock_test_row_at(call->world, call->test)->test_id;
+    row->method = wfsi_symbol(store, call->method.data, call->method.size);
+    row->url = wfsi_text_keep(store, call->url.text, call->url.size);
+    if (row->method == 0 || row->url == 0)
+        return false;
+    if (call->request->headers != NULL)
+        row->headers = wfsi_headers_keep(call);
+    if (call->request->body != NULL)
+        row->body = wfsi_text_keep(store, call->request->body, size);
+    WFSI_SET_HANDLE(mock_request, row, headers, row->headers);
+    WFSI_SET_HANDLE(mock_request, row, body, row->body);
+    if ((call->request->headers != NULL && row->headers == 0) ||
+        (call->request->body != NULL && row->body == 0))
+        return false;
+    if (error == NULL)
+        return true;
+    row->error = wfsi_symbol(store, wfs_status_name(error->code),
+                             strlen(wfs_status_name(error->code)));
+    row->message = wfsi_text_keep(store, error->message,
+                                  strlen(error->message));
+    WFSI_SET_HANDLE(mock_request, row, error, row->error);
+    WFSI_SET_HANDLE(mock_request, row, message, row->message);
+    return row->error != 0 && row->message != 0;
+}
+
+/* error: NULL when a mock answered. status: of the response, 0 for none. */
+static wfs_status wfsi_mock_log(wfsi_mock_call *call, int status,
+                                const wfs_error *error)
+{
+    wfs_mocks *world = call->world;
+    wfs_store *store = world->store;
+    uint32_t number = world->tables + WFSI_MOCK_REQUESTS;
+    wfsi_table *table = &store->tables[number];
+    wfsi_mock_request_row *row;
+
+    if (world->options.no_log)
+        return WFS_OK;
+    row = (wfsi_mock_request_row *)(void *)wfsi_row_new(store, table);
+    if (row == NULL)
+        return wfsi_no_memory(&world->error);
+    memset(row, 0, sizeof *row);
+    row->nulls =
+        WFSI_NULL_BIT(mock_request, error) | WFSI_NULL_BIT(mock_request, message);
+    row->test_ref = call->test;
+    row->created_at = world->clock->now;
+    if (call->mock == NULL)
+        row->nulls |= WFSI_NULL_BIT(mock_request, scenario) |
+                      WFSI_NULL_BIT(mock_request, mock);
+    else
+        row->scenario = call->owner->id;
+    row->mock = call->mock != NULL ? call->mock->place : 0;
+    WFSI_SET_TIME(mock_request, row, entry,
+                  call->entry >= 0 ? call->entry : WFS_NO_TIME);
+    WFSI_SET_TIME(mock_request, row, status,
+                  status != 0 ? status : WFS_NO_TIME);
+    if (wfsi_log_texts(call, row, error))
+        return wfsi_row_insert(store, number, row, NULL);
+    wfsi_row_free_texts(store, table, (char *)row, NULL);
+    return wfsi_no_memory(&world->error);
+}
+
+/* --- a request */
+
+static wfs_mock_reaction wfsi_mock_reaction_to(const wfs_mocks *world,
+                                               wfs_status status)
+{
+    switch (status) {
+    case WFS_ERR_HANDLER:
+        return WFS_MOCK_THROW;
+    case WFS_ERR_SEQUENCE_EXHAUSTED:
+        return world->options.on_exhausted;
+    case WFS_ERR_MISSING_TEST_ID:
+        return world->options.on_missing_test_id;
+    default:
+        return world->options.on_no_mock;
+    }
+}
+
+/* The response to a request that no mock answered, or none. */
+static wfs_status wfsi_mock_refuse(wfsi_mock_call *call, wfs_status status,
+                                   wfs_mock_answer *answer)
+{
+    const wfs_mocks *world = call->world;
+    wfs_mock_reaction reaction = wfsi_mock_reaction_to(world, status);
+    wfs_arena *arena = call->arena;
+    wfs_json *json;
+
+    if (reaction == WFS_MOCK_WARN && world->options.warn != NULL)
+        world->options.warn(&world->error, world->options.user);
+    if (reaction != WFS_MOCK_THROW) {
+        answer->passed_through = !world->options.strict;
+        return wfsi_plain_response(arena, world->options.strict ? 501 : 0, NULL,
+                                   &answer->response);
+    }
+    json = wfs_json_new_object(arena);
+    wfs_json_set(arena, json, "error",
+                 wfs_json_new_string(arena, "Internal mock server error"));
+    if (status != WFS_ERR_HANDLER)
+        wfs_json_set(arena, json, "message",
+                     wfs_json_new_string(arena, world->error.message));
+    json = wfs_json_set(arena, json, "code",
+                        wfs_json_new_string(arena, wfs_status_name(status)));
+    return wfsi_plain_response(arena, 500, json, &answer->response);
+}
+
+/* What the request asks of whom: its method, URL and test. */
+static wfs_status wfsi_call_open(wfsi_mock_call *call)
+{
+    wfs_mocks *world = call->world;
+    const char *method = call->request->method;
+    wfs_row_id active, backup = wfsi_mock_backup(world);
+    wfsi_mock_test_row *row;
+
+    WFS_TRY(wfsi_mock_test_of(world, call->test_id, &call->test));
+    row = wfsi_mock_test_row_at(world, call->test);
+    active = row->active;
+    if (active != 0)
+        call->active = wfsi_mock_set_of(world, active);
+    if (backup != 0 && backup != active)
+        call->backup = wfsi_mock_set_of(world, backup);
+    call->method.data = wfsi_text_empty(method) ? "GET" : method;
+    call->method.size = strlen(call->method.data);
+    if (wfsi_has_lower(call->method))
+        call->method = wfsi_upper_text(call->arena, call->method);
+    if ((active != 0 && call->active == NULL) ||
+        (backup != 0 && backup != active && call->backup == NULL) ||
+        call->method.data == NULL)
+        return wfsi_no_memory(&world->error);
+    return WFS_OK;
+}
+
+/* The three phases, in an open transaction. */
+static wfs_status wfsi_call_run(wfsi_mock_call *call,
+                                wfs_http_response *response)
+{
+    wfs_mocks *world = call->world;
+
+    if (call->test_id[0] == '\0' &&
+        world->options.on_missing_test_id == WFS_MOCK_THROW)
+        return wfsi_error(&world->error, WFS_ERR_MISSING_TEST_ID,
+                          "the request has no test id");
+    WFS_TRY(wfsi_mock_match(call));
+    WFS_TRY(wfsi_mock_select(call));
+    return wfsi_mock_transform(call, response);
+}
+
+/* What no mock answered: why, and what goes back instead. */
+static wfs_status wfsi_call_fail(wfsi_mock_call *call, wfs_status status,
+                                 wfs_mock_answer *answer)
+{
+    wfs_error *error = &call->world->error;
+
+    answer->mock = call->mock != NULL ? call->candidate : -1;
+    call->mock = NULL;
+    call->entry = -1;
+    if (wfsi_mock_refuse(call, status, answer) != WFS_OK)
+        return wfsi_no_memory(error);
+    if (!answer->passed_through || call->world->options.pass_through == NULL) {
+        answer->explanation = wfsi_mock_explain(call, status);
+        if (answer->explanation == NULL)
+            return wfsi_no_memory(error);
+        wfsi_error_text(error, answer->explanation);
+    }
+    return wfsi_mock_log(call, answer->response.status, error);
+}
+
+static void wfsi_call_tell(const wfsi_mock_call *call, wfs_mock_answer *answer)
+{
+    answer->scenario = call->owner->name.data;
+    answer->mock = call->mock->place;
+    answer->specificity = call->specificity;
+    answer->params = call->params;
+    answer->call = call;
+}
+
+/* One request in an open transaction. *told is what the caller is told; what
+ * was written stays unless there was no memory. */
+static wfs_status wfsi_call_answer(wfsi_mock_call *call,
+                                   wfs_mock_answer *answer, wfs_status *told)
+{
+    const wfsi_mock_set *set;
+
+    WFS_TRY(wfsi_call_open(call));
+    set = call->active != NULL ? call->active : call->backup;
+    answer->active = set != NULL ? set->name.data : "default";
+    *told = wfsi_url_parse(call->arena, call->request->url,
+                           call->request->url != NULL
+                               ? strlen(call->request->url)
+                               : 0,
+                           &call->url, &call->world->error);
+    if (*told != WFS_OK)
+        return *told;
+    answer->url = call->url.text;
+    *told = wfsi_call_run(call, &answer->response);
+    if (call->no_memory || call->arena->failed || *told == WFS_ERR_NO_MEMORY)
+        return wfsi_no_memory(&call->world->error);
+    if (*told != WFS_OK)
+        return wfsi_call_fail(call, *told, answer);
+    wfsi_call_tell(call, answer);
+    return wfsi_mock_log(call, answer->response.status, NULL);
+}
+
+static wfs_status wfsi_mock_request(wfs_mocks *world, const char *test_id,
+                                    const wfs_http_request *request,
+                                    wfs_arena *arena, wfs_mock_answer *answer)
+{
+    wfsi_mock_call *call =
+        (wfsi_mock_call *)wfsi_arena_zeroed(arena, sizeof *call);
+    wfs_status status, told = WFS_OK;
+
+    memset(answer, 0, sizeof *answer);
+    answer->mock = -1;
+    if (call == NULL)
+        return wfsi_no_memory(&world->error);
+    call->world = world;
+    call->arena = arena;
+    call->request = request;
+    call->entry = -1;
+    call->test_id = answer->test_id = wfsi_test_id(world, test_id);
+    wfsi_plain_response(arena, 0, NULL, &answer->response);
+    WFS_TRY(wfsi_mock_begin(world));
+    status = wfsi_close(world->store, wfsi_call_answer(call, answer, &told));
+    return status != WFS_OK ? status : told;
+}
+
+/* --- control endpoints */
+
+/* Without regard to case, and to one slash at the end. */
+static bool wfsi_path_is(wfsi_span path, const char *endpoint)
+{
+    size_t i, size = strlen(endpoint);
+
+    if (path.size == size + 1 && path.data[size] == '/')
+        path.size--;
+    if (path.size != size)
+        return false;
+    for (i = 0; i < size; i++)
+        if (wfsi_lower_char(path.data[i]) != wfsi_lower_char(endpoint[i]))
+            return false;
+    return true;
+}
+
+static wfs_json *wfsi_control_json(wfs_arena *arena, const char *test_id)
+{
+    return wfs_json_set(arena, wfs_json_new_object(arena), "testId",
+                        wfs_json_new_string(arena, test_id));
+}
+
+static wfs_json *wfsi_control_error(wfs_arena *arena, const char *message)
+{
+    return wfs_json_set(arena, wfs_json_new_object(arena), "error",
+                        wfs_json_new_string(arena, message));
+}
+
+/* 400 with what is wrong with the body. */
+static wfs_status wfsi_control_refuse(wfs_arena *arena, const wfs_json *body,
+                                      wfs_http_response *response)
+{
+    wfs_json *json = wfsi_control_error(arena, "Invalid request body");
+    wfs_json *detail = wfs_json_new_object(arena);
+    wfs_json *path = wfs_json_new_array(arena);
+    const wfs_json *scenario = wfs_json_get(body, "scenario");
+    bool empty = wfsi_is(scenario, WFS_JSON_STRING);
+
+    if (wfsi_is(body, WFS_JSON_OBJECT))
+        wfs_json_append(arena, path, wfs_json_new_string(arena, "scenario"));
+    wfs_json_set(arena, detail, "path", path);
+    wfs_json_set(arena, detail, "code",
+                 wfs_json_new_string(arena,
+                                     empty ? "too_small" : "invalid_type"));
+    json = wfs_json_set(arena, json, "details",
+                        wfs_json_append(arena, wfs_json_new_array(arena),
+                                        detail));
+    return wfsi_plain_response(arena, 400, json, response);
+}
+
+static bool wfsi_is_json_type(wfsi_span type)
+{
+    static const char json[] = "application/json";
+    size_t i, size = sizeof json - 1;
+
+    if (type.data == NULL || type.size < size)
+        return false;
+    for (i = 0; i < size; i++)
+        if (wfsi_lower_char(type.data[i]) != json[i])
+            return false;
+    return type.size == size || type.data[size] == ';' ||
+           type.data[size] == ' ';
+}
+
+static wfs_status wfsi_control_switch(wfs_mocks *world, const char *test_id,
+                                      const wfs_http_request *request,
+                                      wfs_arena *arena,
+                                      wfs_http_response *response)
+{
+    size_t size = wfsi_request_body_size(request), scenario_size;
+    const wfs_json *body = NULL;
+    const char *scenario;
+    wfs_status status;
+    wfs_json *json;
+
+    if (size != 0 && wfsi_is_json_type(wfsi_header_find(
+                         arena, request->headers, "content-type", 12))) {
+        body = wfsi_json_build(arena, request->body, size, &world->limits,
+                               NULL);
+        if (body == NULL)
+            return wfsi_plain_response(arena, 400, NULL, response);
+    }
+    scenario = wfs_json_string(wfs_json_get(body, "scenario"), &scenario_size);
+    if (scenario == NULL || scenario_size == 0)
+        return wfsi_control_refuse(arena, body, response);
+    status = wfsi_mock_switch(world, test_id, scenario);
+    if (status == WFS_ERR_SCENARIO_NOT_FOUND)
+        return wfsi_plain_response(
+            arena, 400, wfsi_control_error(arena, world->error.message),
+            response);
+    WFS_TRY(status);
+    json = wfsi_control_json(arena, test_id);
+    wfs_json_set(arena, json, "success", wfs_json_new_bool(arena, true));
+    json = wfs_json_set(arena, json, "scenarioId",
+                        wfs_json_new_string(arena, scenario));
+    return wfsi_plain_response(arena, 200, json, response);
+}
+
+static wfs_status wfsi_control_active(wfs_mocks *world, const char *test_id,
+                                      wfs_arena *arena,
+                                      wfs_http_response *response)
+{
+    const char *id = wfs_mocks_active(world, test_id);
+    wfs_json *json = wfsi_control_json(arena, test_id);
+    wfs_mock_scenario_info info;
+
+    if (id == NULL || !wfs_mocks_scenario(world, id, &info)) {
+        json = wfs_json_set(
+            arena, json, "error",
+            wfs_json_new_string(arena,
+                                "No active scenario for this test ID"));
+        return wfsi_plain_response(arena, 404, json, response);
+    }
+    wfs_json_set(arena, json, "scenarioId", wfs_json_new_string(arena, id));
+    json = wfs_json_set(arena, json, "scenarioName",
+                        wfs_json_new_string(arena, info.name));
+    return wfsi_plain_response(arena, 200, json, response);
+}
+
+static wfs_status wfsi_control_state(wfs_mocks *world, const char *test_id,
+                                     wfs_arena *arena,
+                                     wfs_http_response *response)
+{
+    wfs_json *json = wfsi_control_json(arena, test_id);
+
+    json = wfs_json_set(arena, json, "state",
+                        wfs_mocks_state(world, test_id, arena));
+    return wfsi_plain_response(arena, 200, json, response);
+}
+
+/* Without a header of its own a request has that test id. */
+static const char *wfsi_request_test_id(wfs_mocks *world, wfs_arena *arena,
+                                        const wfs_http_request *request,
+                                        const char *otherwise)
+{
+    const char *name = world->options.test_id_header;
+    wfsi_span id = wfsi_header_find(arena, request->headers, name,
+                                    strlen(name));
+
+    return id.data != NULL ? wfsi_arena_text(arena, id.data, id.size)
+                           : wfsi_test_id(world, otherwise);
+}
+
+static wfs_status wfsi_control(wfs_mocks *world, const char *test_id,
+                               const wfs_http_request *request,
+                               wfs_arena *arena, bool *answered,
+                               wfs_http_response *response)
+{
+    const wfs_mock_options *options = &world->options;
+    const char *method = wfsi_text_empty(request->method) ? "GET"
+                                                          : request->method;
+    bool sets, gets, reads;
+    wfsi_url url;
+
+    *answered = false;
+    if (request->url == NULL ||
+        wfsi_url_parse(arena, request->url, strlen(request->url), &url, NULL) !=
+            WFS_OK)
+        return arena->failed ? wfsi_no_memory(&world->error) : WFS_OK;
+    sets = wfsi_path_is(url.path, options->set_scenario_path);
+    gets = wfsi_path_is(url.path, options->get_scenario_path);
+    reads = wfsi_path_is(url.path, options->get_state_path);
+    if (!sets && !gets && !reads)
+        return WFS_OK;
+    *answered = true;
+    test_id = wfsi_request_test_id(world, arena, request, test_id);
+    if (test_id == NULL)
+        return wfsi_no_memory(&world->error);
+    if (sets && strcmp(method, "POST") == 0)
+        return wfsi_control_switch(world, test_id, request, arena, response);
+    if (gets && strcmp(method, "GET") == 0)
+        return wfsi_control_active(world, test_id, arena, response);
+    if (reads && strcmp(method, "GET") == 0)
+        return wfsi_control_state(world, test_id, arena, response);
+    return wfsi_plain_response(arena, 404, NULL, response);
+}
+
+/* --- the transport */
+
+static wfs_status wfsi_mock_pass(wfs_mocks *world,
+                                 const wfs_http_request *request,
+                                 wfs_arena *arena, wfs_http_response *response,
+                                 wfs_error *error)
+{
+    const wfs_http_transport *next = world->options.pass_through;
+
+    return next->send(request, arena, response, error, next->user);
+}
+
+static wfs_status wfsi_mock_send(const wfs_http_request *request,
+                                 wfs_arena *arena, wfs_http_response *response,
+                                 wfs_error *error, void *user)
+{
+    const wfs_mock_client *client = (const wfs_mock_client *)user;
+    wfs_mocks *world = client->mocks;
+    const char *test_id = client->test_id;
+    wfs_mock_answer answer;
+    wfs_status status;
+    bool answered;
+
+    status = wfsi_control(world, test_id, request, arena, &answered, response);
+    if (status == WFS_OK && answered)
+        return WFS_OK;
+    if (status == WFS_OK && test_id == NULL)
+        test_id = wfsi_request_test_id(world, arena, request, NULL);
+    if (status == WFS_OK)
+        status = test_id != NULL
+                     ? wfsi_mock_request(world, test_id, request, arena,
+                                         &answer)
+                     : wfsi_no_memory(&world->error);
+    if (status != WFS_OK && status != WFS_ERR_NO_MEMORY &&
+        answer.passed_through && world->options.pass_through != NULL)
+        return wfsi_mock_pass(world, request, arena, response, error);
+    if (status != WFS_OK && (status == WFS_ERR_NO_MEMORY ||
+                             answer.response.status == 0)) {
+        if (error != NULL)
+            *error = world->error;
+        return status;
+    }
+    *response = answer.response;
+    if (!client->keep_clock)
+        wfs_clock_advance(world->clock, response->delay);
+    return WFS_OK;
+}
+
+/* --- reading the log */
+
+static bool wfsi_log_row_fits(const wfs_mocks *world,
+                              const wfsi_mock_request_row *row,
+                              const wfs_mock_filter *filter,
+                              const wfsi_pattern *pattern, wfs_arena *arena)
+{
+    const wfs_store *store = world->store;
+    const char *scenario = NULL;
+    wfsi_span text;
+    wfsi_url url;
+    bool fits;
+
+    if (row->scenario != 0)
+        scenario = wfsi_text(store,
+                             wfsi_mock_scenario_row_at(world, row->scenario)
+                                 ->scenario_id, NULL);
+    if ((filter->unanswered && scenario != NULL) ||
+        (filter->scenario != NULL &&
+         !wfsi_text_equal(scenario, filter->scenario)) ||
+        (filter->method != NULL &&
+         !wfsi_text_equal(wfsi_text(store, row->method, NULL),
+                          filter->method)))
+        return false;
+    if (pattern == NULL)
+        return true;
+    text.data = wfsi_text(store, row->url, &text.size);
+    return wfsi_url_parse(arena, text.data, text.size, &url, NULL) == WFS_OK &&
+           wfsi_pattern_fits(pattern, &url, arena, &fits) == WFS_OK && fits;
+}
+
+/* The texts of a row go into the arena, so that the row may change. */
+static bool wfsi_log_row_read(const wfs_mocks *world, wfs_row_id id,
+                              const wfsi_mock_request_row *row,
+                              wfs_arena *arena, wfs_mock_request *request)
+{
+    const wfs_store *store = world->store;
+    wfsi_span url, headers, body, message;
+
+    memset(request, 0, sizeof *request);
+    request->id = id;
+    request->time = row->created_at;
+    request->test_id = wfsi_text(store, row->test_id, NULL);
+    request->method = wfsi_text(store, row->method, NULL);
+    request->error = wfsi_text(store, row->error, NULL);
+    request->mock = row->scenario != 0 ? row->mock : -1;
+    request->entry = WFSI_GET_TIME(mock_request, row, entry);
+    if (request->entry == WFS_NO_TIME)
+        request->entry = -1;
+    request->status = row->status;
+    if (row->scenario != 0)
+        request->scenario = wfsi_text(
+            store,
+            wfsi_mock_scenario_row_at(world, row->scenario)->scenario_id, NULL);
+    url.data = wfsi_text(store, row->url, &url.size);
+    headers.data = wfsi_text(store, row->headers, &headers.size);
+    body.data = wfsi_text(store, row->body, &body.size);
+    message.data = wfsi_text(store, row->message, &message.size);
+    request->url = wfsi_arena_text(arena, url.data, url.size);
+    if (headers.data != NULL)
+        request->headers = wfsi_json_raw(
+            arena, wfsi_arena_text(arena, headers.data, headers.size),
+            headers.size);
+    if (body.data != NULL)
+        request->body = wfsi_arena_text(arena, body.data, body.size);
+    request->body_size = body.size;
+    if (message.data != NULL)
+        request->message = wfsi_arena_text(arena, message.data, message.size);
+    return !arena->failed;
+}
+
+/* The request after one (0: the first), of a test or of all; 0 at the end. */
+static wfs_row_id wfsi_log_next(const wfs_mocks *world, wfs_row_id test,
+                                wfs_row_id id)
+{
+    const wfsi_table *table =
+        &world->store->tables[world->tables + WFSI_MOCK_REQUESTS];
+
+    if (test == 0)
+        return id + 1 < table->next_id ? id + 1 : 0;
+    if (id == 0)
+        return wfsi_list_first(&table->indexes[WFSI_MOCK_OF_TEST], test);
+    return ((wfsi_mock_request_row *)(void *)wfsi_row_at(table, id))
+        ->of_test.next;
+}
+
+static const wfsi_mock_request_row *wfsi_log_row(const wfs_mocks *world,
+                                                 wfs_row_id id)
+{
+    return (const wfsi_mock_request_row *)(void *)wfsi_mock_row(
+        world, WFSI_MOCK_REQUESTS, id);
+}
+
+/* Room for that many more requests, which grow by doubling. */
+static bool wfsi_log_reserve(wfs_arena *arena, wfs_mock_request **requests,
+                             size_t count)
+{
+    wfs_mock_request *larger;
+
+    if (count != 0 && (count < 16 || (count & (count - 1)) != 0))
+        return true;
+    larger = (wfs_mock_request *)wfsi_arena_allocate(
+        arena, (count != 0 ? count * 2 : 16) * sizeof *larger);
+    if (larger == NULL)
+        return false;
+    if (count != 0)
+        memcpy(larger, *requests, count * sizeof *larger);
+    *requests = larger;
+    return true;
+}
+
+static wfs_status wfsi_log_read(wfs_mocks *world, const wfs_mock_filter *filter,
+                                const wfsi_pattern *pattern, wfs_arena *arena,
+                                wfs_mock_request **requests, size_t *count)
+{
+    wfs_row_id test = 0, id = 0;
+
+    *requests = NULL;
+    *count = 0;
+    if (filter->test_id != NULL) {
+        test = wfsi_mock_test_find(world, filter->test_id);
+        if (test == 0)
+            return WFS_OK;
+    }
+    while ((id = wfsi_log_next(world, test, id)) != 0) {
+        if (!wfsi_log_row_fits(world, wfsi_log_row(world, id), filter, pattern,
+                               arena))
+            continue;
+        if (!wfsi_log_reserve(arena, requests, *count) ||
+            !wfsi_log_row_read(world, id, wfsi_log_row(world, id), arena,
+                               &(*requests)[*count]))
+            break;
+        ++*count;
+    }
+    return arena->failed ? wfsi_no_memory(&world->error) : WFS_OK;
+}
+
+static void wfsi_put_request(wfsi_buffer *buffer,
+                             const wfs_mock_request *request)
+{
+    wfsi_buffer_text(buffer, request->method);
+    wfsi_buffer_char(buffer, ' ');
+    wfsi_buffer_text(buffer, request->url);
+    wfsi_buffer_literal(buffer, " -> ");
+    if (request->scenario == NULL) {
+        wfsi_buffer_text(buffer, request->error);
+    } else {
+        wfsi_buffer_text(buffer, request->scenario);
+        wfsi_buffer_char(buffer, '[');
+        wfsi_buffer_integer(buffer, request->mock);
+        wfsi_buffer_char(buffer, ']');
+    }
+    if (request->entry >= 0) {
+        wfsi_buffer_literal(buffer, " #");
+        wfsi_buffer_integer(buffer, request->entry + 1);
+    }
+    wfsi_buffer_char(buffer, '\n');
+}
+
+/* --- what was not used */
+
+/* For each mock of a scenario how many of its replies were given. */
+typedef struct wfsi_mock_uses {
+    const wfsi_mock_set *set;
+    size_t *counts;
+} wfsi_mock_uses;
+
+static bool wfsi_uses_open(wfs_mocks *world, wfs_row_id scenario,
+                           wfs_arena *arena, wfsi_mock_uses *uses)
+{
+    uses->set = wfsi_mock_set_of(world, scenario);
+    if (uses->set == NULL)
+        return false;
+    uses->counts = (size_t *)wfsi_arena_zeroed(
+        arena, uses->set->count * sizeof *uses->counts);
+    return uses->counts != NULL;
+}
+
+static void wfsi_uses_add(wfsi_mock_uses *uses,
+                          const wfsi_mock_request_row *row)
+{
+    size_t used = (row->nulls >> wfsi_mock_request_entry & 1) != 0
+                      ? 1
+                      : (size_t)row->entry + 1;
+
+    if (uses->counts[row->mock] < used)
+        uses->counts[row->mock] = used;
+}
+
+static void wfsi_put_unused(wfsi_buffer *buffer, const wfsi_mock_uses *uses)
+{
+    const wfsi_mock *mock;
+    size_t i, all;
+
+    for (i = 0; i < uses->set->count; i++) {
+        mock = &uses->set->mocks[i];
+        all = mock->answers == WFSI_ANSWERS_SEQUENCE ? mock->reply_count : 1;
+        if (uses->counts[i] >= all)
+            continue;
+        wfsi_put_mock(buffer, uses->set, mock);
+        if (uses->counts[i] != 0) {
+            wfsi_buffer_literal(buffer, " #");
+            wfsi_buffer_integer(buffer, (int64_t)uses->counts[i] + 1);
+            if (uses->counts[i] + 1 < all) {
+                wfsi_buffer_literal(buffer, " to #");
+                wfsi_buffer_integer(buffer, (int64_t)all);
+            }
+        }
+        wfsi_buffer_char(buffer, '\n');
+    }
+}
+
+/* first, count: which scenarios; test: 0 for all. */
+static bool wfsi_mocks_unused(wfs_mocks *world, wfs_row_id first, size_t count,
+                              wfs_row_id test, wfsi_buffer *buffer)
+{
+    wfs_arena *arena = buffer->arena;
+    wfsi_mock_uses *uses =
+        (wfsi_mock_uses *)wfsi_arena_allocate(arena, count * sizeof *uses);
+    const wfsi_mock_request_row *row;
+    wfs_row_id id = 0;
+    size_t i;
+
+    for (i = 0; uses != NULL && i < count; i++)
+        if (!wfsi_uses_open(world, first + (wfs_row_id)i, arena, &uses[i]))
+            return false;
+    while (uses != NULL && (id = wfsi_log_next(world, test, id)) != 0) {
+        row = wfsi_log_row(world, id);
+        if (row->scenario >= first && row->scenario - first < count)
+            wfsi_uses_add(&uses[row->scenario - first], row);
+    }
+    for (i = 0; uses != NULL && i < count; i++)
+        wfsi_put_unused(buffer, &uses[i]);
+    return uses != NULL;
+}
+
+/* --- public */
+
+wfs_status wfs_mocks_create(const wfs_mock_options *options, wfs_mocks **mocks,
+                            wfs_error *error)
+{
+    static const wfs_mock_options none;
+    const wfs_mock_options *used = options != NULL ? options : &none;
+    wfs_store *store = wfsi_store_new(&used->allocator);
+    wfs_status status;
+
+    *mocks = NULL;
+    if (store == NULL)
+        return wfsi_no_memory(error);
+    store->limits = wfsi_limits(&used->limits);
+    store->reserved = WFSI_MOCK_TABLES;
+    status = wfsi_mock_declare(store);
+    if (status == WFS_OK)
+        *mocks = wfsi_mocks_over(used, &used->allocator, store, 0, NULL);
+    if (*mocks == NULL) {
+        wfs_store_free(store);
+        return wfsi_no_memory(error);
+    }
+    (*mocks)->owns_store = true;
+    (*mocks)->clock = &(*mocks)->own_clock;
+    (*mocks)->own_clock.now = used->clock_start;
+    status = wfsi_mocks_fill(*mocks, used);
+    if (status == WFS_OK)
+        return WFS_OK;
+    if (error != NULL)
+        *error = (*mocks)->error;
+    wfs_mocks_free(*mocks);
+    *mocks = NULL;
+    return status;
+}
+
+wfs_store *wfs_mocks_store(wfs_mocks *mocks)
+{
+    return mocks->store;
+}
+
+wfs_clock *wfs_mocks_clock(wfs_mocks *mocks)
+{
+    return mocks->clock;
+}
+
+const wfs_error *wfs_mocks_error(const wfs_mocks *mocks)
+{
+    return &mocks->error;
+}
+
+const wfs_mock_problem *wfs_mocks_problems(const wfs_mocks *mocks,
+                                           size_t *count)
+{
+    *count = wfsi_array_count(mocks->problems);
+    return mocks->problems;
+}
+
+wfs_status wfs_mocks_load(wfs_mocks *mocks, const char *json, size_t size)
+{
+    wfs_arena arena;
+    const wfs_json *all;
+    wfs_status status;
+
+    wfsi_arena_open(&arena, &mocks->allocator);
+    all = wfsi_mock_parse(mocks, &arena, json, size);
+    status = all != NULL ? wfsi_mock_check_all(mocks, all) : mocks->error.code;
+    if (status == WFS_OK)
+        status = wfsi_mock_begin(mocks);
+    if (status == WFS_OK)
+        status = wfsi_close(mocks->store,
+                            wfsi_mock_keep_all(mocks, &arena, all));
+    wfsi_arena_close(&arena);
+    return status;
+}
+
+wfs_status wfs_mocks_register_text(wfs_mocks *mocks, const char *json,
+                                   size_t size)
+{
+    wfs_arena arena;
+    const wfs_json *definition;
+    wfs_status status;
+
+    wfsi_arena_open(&arena, &mocks->allocator);
+    definition = wfsi_mock_parse(mocks, &arena, json, size);
+    status = definition != NULL
+                 ? wfsi_mock_register(mocks, &arena, definition, NULL)
+                 : mocks->error.code;
+    wfsi_arena_close(&arena);
+    return status;
+}
+
+wfs_status wfs_mocks_register(wfs_mocks *mocks, const wfs_json *scenario)
+{
+    wfs_arena arena;
+    wfs_status status;
+
+    wfsi_arena_open(&arena, &mocks->allocator);
+    status = wfsi_mock_register(mocks, &arena, scenario, scenario);
+    wfsi_arena_close(&arena);
+    return status;
+}
+
+wfs_status wfs_mocks_add(wfs_mocks *mocks, const wfs_mock_scenario *scenario)
+{
+    wfs_arena arena;
+    wfs_status status;
+
+    wfsi_arena_open(&arena, &mocks->allocator);
+    status = wfsi_mock_add(mocks, &arena, scenario);
+    wfsi_arena_close(&arena);
+    return status;
+}
+
+bool wfs_mocks_scenario_at(wfs_mocks *mocks, size_t place,
+                           wfs_mock_scenario_info *info)
+{
+    const wfsi_table *table =
+        &mocks->store->tables[mocks->tables + WFSI_MOCK_SCENARIOS];
+    const wfsi_mock_scenario_row *row;
+    wfsi_mock_set *set;
+
+    memset(info, 0, sizeof *info);
+    if (place >= table->count)
+        return false;
+    row = wfsi_mock_scenario_row_at(mocks, (wfs_row_id)place + 1);
+    set = wfsi_mock_set_of(mocks, (wfs_row_id)place + 1);
+    info->id = wfsi_text(mocks->store, row->scenario_id, NULL);
+    info->name = wfsi_text(mocks->store, row->name, NULL);
+    info->description = wfsi_text(mocks->store, row->description, NULL);
+    info->mock_count = set != NULL ? set->count : 0;
+    return true;
+}
+
+bool wfs_mocks_scenario(wfs_mocks *mocks, const char *id,
+                        wfs_mock_scenario_info *info)
+{
+    wfs_row_id row = wfsi_mock_scenario_find(mocks, id);
+
+    return wfs_mocks_scenario_at(mocks, row != 0 ? row - 1 : SIZE_MAX, info);
+}
+
+wfs_status wfs_mocks_switch(wfs_mocks *mocks, const char *test_id,
+                            const char *scenario)
+{
+    return wfsi_mock_switch(mocks, test_id, scenario);
+}
+
+wfs_status wfs_mocks_clear(wfs_mocks *mocks, const char *test_id)
+{
+    wfs_row_id test = wfsi_mock_test_find(mocks, test_id);
+    wfsi_mock_test_row *row;
+
+    if (test == 0 || wfsi_mock_test_row_at(mocks, test)->active == 0)
+        return WFS_OK;
+    WFS_TRY(wfsi_mock_begin(mocks));
+    row = wfsi_mock_test_edit(mocks, test);
+    if (row == NULL)
+        return wfsi_close(mocks->store, wfsi_no_memory(&mocks->error));
+    wfsi_mock_set_active(row, 0);
+    return wfsi_close(mocks->store, wfsi_mock_test_changed(mocks, test));
+}
+
+const char *wfs_mocks_active(const wfs_mocks *mocks, const char *test_id)
+{
+    wfs_row_id test = wfsi_mock_test_find(mocks, test_id), active;
+
+    active = test != 0 ? wfsi_mock_test_row_at(mocks, test)->active : 0;
+    return active != 0
+               ? wfsi_text(mocks->store,
+                           wfsi_mock_scenario_row_at(mocks, active)
+                               ->scenario_id, NULL)
+               : NULL;
+}
+
+wfs_json *wfs_mocks_state(const wfs_mocks *mocks, const char *test_id,
+                          wfs_arena *arena)
+{
+    return wfsi_mock_state(mocks, wfsi_mock_test_find(mocks, test_id), arena);
+}
+
+wfs_status wfs_mocks_request(wfs_mocks *mocks, const char *test_id,
+                             const wfs_http_request *request, wfs_arena *arena,
+                             wfs_mock_answer *answer)
+{
+    return wfsi_mock_request(mocks, test_id, request, arena, answer);
+}
+
+wfs_json *wfs_mock_selected(wfs_arena *arena, const wfs_mock_answer *answer)
+{
+    const wfsi_mock_call *call = (const wfsi_mock_call *)answer->call;
+
+    return call != NULL ? wfsi_reply_selected(call, arena)
+                        : wfs_json_new_null(arena);
+}
+
+wfs_http_transport wfs_mock_transport(const wfs_mock_client *client)
+{
+    wfs_http_transport transport;
+
+    transport.send = wfsi_mock_send;
+    transport.user = (void *)client;
+    return transport;
+}
+
+wfs_status wfs_mocks_control(wfs_mocks *mocks, const wfs_http_request *request,
+                             wfs_arena *arena, bool *answered,
+                             wfs_http_response *response)
+{
+    return wfsi_control(mocks, NULL, request, arena, answered, response);
+}
+
+wfs_status wfs_mocks_requests(wfs_mocks *mocks, const wfs_mock_filter *filter,
+                              wfs_arena *arena,
+                              const wfs_mock_request **requests, size_t *count)
+{
+    static const wfs_mock_filter all;
+    const wfs_mock_filter *used = filter != NULL ? filter : &all;
+    wfs_mock_request *found = NULL;
+    wfsi_pattern *pattern = NULL;
+    wfs_status status;
+
+    *requests = NULL;
+    *count = 0;
+    if (used->url != NULL)
+        WFS_TRY(wfsi_pattern_compile(arena, used->url, strlen(used->url),
+                                     &pattern, &mocks->error));
+    status = wfsi_log_read(mocks, used, pattern, arena, &found, count);
+    *requests = found;
+    return status;
+}
+
+wfs_status wfs_mocks_log(wfs_mocks *mocks, const wfs_mock_filter *filter,
+                         wfs_arena *arena, const char **text)
+{
+    const wfs_mock_request *requests;
+    wfsi_buffer buffer;
+    size_t i, count;
+
+    *text = NULL;
+    WFS_TRY(wfs_mocks_requests(mocks, filter, arena, &requests, &count));
+    wfsi_buffer_open(&buffer, arena);
+    for (i = 0; i < count; i++)
+        wfsi_put_request(&buffer, &requests[i]);
+    *text = wfsi_buffer_finish(&buffer);
+    return *text != NULL ? WFS_OK : wfsi_no_memory(&mocks->error);
+}
+
+wfs_status wfs_mocks_unused(wfs_mocks *mocks, const char *test_id,
+                            wfs_arena *arena, const char **text)
+{
+    size_t count = mocks->store->tables[mocks->tables].count;
+    wfs_row_id first = 1, test = 0;
+    wfsi_buffer buffer;
+    bool done = true;
+
+    *text = NULL;
+    if (mocks->options.no_log)
+        return wfsi_error(&mocks->error, WFS_ERR_MISUSE,
+                          "mocks that keep no log do not know what was used");
+    if (test_id != NULL) {
+        test = wfsi_mock_test_find(mocks, test_id);
+        first = test != 0 ? wfsi_mock_test_row_at(mocks, test)->active : 0;
+        if (first == 0)
+            first = wfsi_mock_backup(mocks);
+        count = first != 0 ? 1 : 0;
+    }
+    wfsi_buffer_open(&buffer, arena);
+    if (test_id == NULL || test != 0)
+        done = wfsi_mocks_unused(mocks, first, count, test, &buffer);
+    *text = done ? wfsi_buffer_finish(&buffer) : NULL;
+    return *text != NULL ? WFS_OK : wfsi_no_memory(&mocks->error);
+}
+
+/* ------------------------------------------------------------------------
  * >>schema  private: the workflow tables, declared as data
  *
  * Owns the engine's four tables. Calls >>store. Called by >>engine and
@@ -12799,6 +19900,7 @@ struct wfs_harness {
     const wfs_workflow *workflows;      /* the user's */
     wfsi_handle *workflow_names;        /* array: their interned names */
     const wfs_hook_handler *handlers;   /* the user's */
+    wfs_mocks *mocks;                   /* NULL: none */
     bool auto_tick;
     wfsi_names names;
     wfsi_step_names recent[128];        /* that were used, by their hash */
@@ -12816,11 +19918,6 @@ typedef struct wfsi_hook_frame {
     wfs_row_id id;
     const struct wfsi_hook_frame *outer;
 } wfsi_hook_frame;
-
-typedef struct wfsi_span {
-    const char *data;                   /* NULL: none */
-    size_t size;
-} wfsi_span;
 
 /* --- small maps of a tick: from a handle to a number, in its arena */
 
@@ -13228,15 +20325,6 @@ WFSI_COLD
 static wfs_status wfsi_run_no_memory(wfs_run *run)
 {
     return wfsi_run_abort(run, wfsi_harness_no_memory(run->harness));
-}
-
-static wfsi_span wfsi_span_of(const char *text, size_t size)
-{
-    wfsi_span span;
-
-    span.data = text != NULL ? text : "";
-    span.size = text != NULL && size == 0 ? strlen(text) : size;
-    return span;
 }
 
 /* The first rule that is broken is remembered: whether this is the first. */
@@ -14484,6 +21572,33 @@ wfs_harness *wfs_run_harness(wfs_run *run)
     return run->harness;
 }
 
+wfs_status wfs_fetch(wfs_run *run, const char *test_id,
+                     const wfs_http_request *request,
+                     wfs_http_response *response)
+{
+    wfs_mock_client client;
+    wfs_status status;
+    wfs_error error;
+
+    if (!wfsi_run_may(run, "wfs_fetch", request->url, 0))
+        return run->sticky;
+    if (run->scope == WFSI_NO_DRAFT || run->harness->mocks == NULL)
+        return wfsi_run_abort(
+            run, wfsi_error(wfsi_harness_error(run->harness), WFS_ERR_MISUSE,
+                            "workflow %s: wfs_fetch needs a harness with mocks, "
+                            "and the body of a do step",
+                            run->workflow->key));
+    client.mocks = run->harness->mocks;
+    client.test_id = test_id;
+    client.keep_clock = false;
+    status = wfsi_mock_send(request, run->arena, response, &error, &client);
+    if (status == WFS_ERR_NO_MEMORY)
+        return wfsi_run_no_memory(run);
+    return status == WFS_OK ? WFS_OK
+                            : wfsi_run_fail_text(run, wfs_status_name(status),
+                                                 error.message, false);
+}
+
 /* --- queued writes */
 
 /* A copy of fields in the tick's arena; NULL without memory. */
@@ -15315,6 +22430,25 @@ static wfs_harness *wfsi_harness_new(const wfs_allocator *given)
     return harness;
 }
 
+/* The tables of the mocks follow the engine's. */
+static wfs_status wfsi_harness_mocks(wfs_harness *harness,
+                                     const wfs_mock_options *options)
+{
+    wfs_store *store = harness->store;
+    wfs_status status;
+
+    WFS_TRY(wfsi_mock_declare(store));
+    store->reserved = WFSI_TABLES + WFSI_MOCK_TABLES;
+    harness->mocks = wfsi_mocks_over(options, &harness->allocator, store,
+                                     WFSI_TABLES, &harness->clock);
+    if (harness->mocks == NULL)
+        return wfsi_no_memory(&store->error);
+    status = wfsi_mocks_fill(harness->mocks, options);
+    if (status != WFS_OK)
+        store->error = harness->mocks->error;
+    return status;
+}
+
 static wfs_status wfsi_harness_open(wfs_harness *harness,
                                     const wfs_harness_options *options)
 {
@@ -15336,6 +22470,8 @@ static wfs_status wfsi_harness_open(wfs_harness *harness,
     WFS_TRY(wfsi_schema_declare(store));
     wfsi_schema_tune(store);
     store->reserved = WFSI_TABLES;
+    if (options->mocks != NULL)
+        WFS_TRY(wfsi_harness_mocks(harness, options->mocks));
     WFS_TRY(wfsi_declare(store, options->tables));
     return wfsi_register(harness);
 }
@@ -15380,6 +22516,7 @@ void wfs_harness_free(wfs_harness *harness)
     wfsi_arena_close(&harness->results);
     wfsi_array_free(&allocator, harness->workflow_names);
     wfsi_array_free(&allocator, harness->due);
+    wfs_mocks_free(harness->mocks);
     wfs_store_free(harness->store);
     wfsi_release(&allocator, harness, sizeof *harness);
 }
@@ -15409,6 +22546,12 @@ wfs_status wfs_harness_fork(wfs_harness *harness, wfs_harness **copy)
         !wfsi_array_copy(&fork->allocator, fork->workflow_names,
                          harness->workflow_names))
         status = wfsi_harness_no_memory(harness);
+    if (status == WFS_OK && harness->mocks != NULL) {
+        fork->mocks =
+            wfsi_mocks_fork(harness->mocks, fork->store, &fork->clock);
+        if (fork->mocks == NULL)
+            status = wfsi_harness_no_memory(harness);
+    }
     if (status != WFS_OK) {
         wfs_harness_free(fork);
         return status;
@@ -15435,6 +22578,11 @@ wfs_clock *wfs_harness_clock(wfs_harness *harness)
 wfs_random *wfs_harness_random(wfs_harness *harness)
 {
     return &harness->random;
+}
+
+wfs_mocks *wfs_harness_mocks(wfs_harness *harness)
+{
+    return harness->mocks;
 }
 
 wfs_arena *wfs_harness_arena(wfs_harness *harness)
@@ -17987,20 +25135,6 @@ static bool wfsi_runner_starved(const wfs_runner *runner)
 {
     return wfs_arena_failed(runner->result.arena) ||
            wfs_arena_failed(wfs_harness_arena(runner->harness));
-}
-
-/* A copy of an object that shares the values; NULL without memory. */
-static wfs_json *wfsi_json_shallow(wfs_arena *arena, const wfs_json *object)
-{
-    wfs_json *copy = wfs_json_new_object(arena);
-    const char *key;
-    size_t size, i;
-
-    for (i = 0; i < wfs_json_count(object); i++) {
-        key = wfs_json_key_at(object, i, &size);
-        copy = wfs_json_set_n(arena, copy, key, size, wfs_json_at(object, i));
-    }
-    return copy;
 }
 
 /* Set the step's variables, all or none: one is set in place, which either
