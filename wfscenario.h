@@ -1104,6 +1104,8 @@ WFSDEF const wfs_mock_problem *wfs_mocks_problems(const wfs_mocks *mocks,
  * VALIDATION_ERROR (see wfs_mocks_problems), DUPLICATE_SCENARIO, NO_MEMORY. */
 WFSDEF wfs_status wfs_mocks_load(wfs_mocks *mocks, const char *json,
                                  size_t size);
+WFSDEF wfs_status wfs_mocks_load_json(wfs_mocks *mocks,
+                                      const wfs_json *scenarios);
 WFSDEF wfs_status wfs_mocks_register_text(wfs_mocks *mocks, const char *json,
                                           size_t size);
 WFSDEF wfs_status wfs_mocks_register(wfs_mocks *mocks,
@@ -15326,18 +15328,18 @@ static bool wfsi_contains(wfsi_span text, wfsi_span word,
     return have == word.size;
 }
 
-static bool wfsi_comparison_holds(const wfsi_comparison *comparison, wfsi_span text,
-                               wfs_arena *scratch)
+static bool wfsi_comparison_holds(const wfsi_comparison *with, wfsi_span text,
+                                  wfs_arena *scratch)
 {
-    wfsi_span word = comparison->operand;
+    wfsi_span word = with->operand;
     bool found = false;
 
-    switch (comparison->strategy) {
+    switch (with->strategy) {
     case WFSI_EQUALS:
         return text.size == word.size &&
                wfsi_bytes_equal(text.data, word.data, word.size);
     case WFSI_CONTAINS:
-        return wfsi_contains(text, word, comparison->borders);
+        return wfsi_contains(text, word, with->borders);
     case WFSI_STARTS_WITH:
         return text.size >= word.size &&
                wfsi_bytes_equal(text.data, word.data, word.size);
@@ -15346,7 +15348,7 @@ static bool wfsi_comparison_holds(const wfsi_comparison *comparison, wfsi_span t
                wfsi_bytes_equal(text.data + text.size - word.size, word.data,
                                 word.size);
     case WFSI_REGEX:
-        return wfsi_regex_search(comparison->regex, scratch, text.data, text.size,
+        return wfsi_regex_search(with->regex, scratch, text.data, text.size,
                                  NULL, &found) == WFS_OK &&
                found;
     default:
@@ -15368,7 +15370,7 @@ static bool wfsi_regex_flags_clash(const char *flags, size_t size)
 
 /* An expression that cannot be built never matches. */
 static bool wfsi_comparison_regex(wfs_arena *arena, const wfs_json *given,
-                               wfsi_comparison *comparison)
+                               wfsi_comparison *with)
 {
     const wfs_json *source = wfs_json_get(given, "source");
     const wfs_json *flags = wfs_json_get(given, "flags");
@@ -15376,38 +15378,38 @@ static bool wfsi_comparison_regex(wfs_arena *arena, const wfs_json *given,
     wfs_status status;
     wfsi_span text;
 
-    comparison->strategy = WFSI_NEVER;
-    comparison->operand.data = wfs_json_string(source, &comparison->operand.size);
+    with->strategy = WFSI_NEVER;
+    with->operand.data = wfs_json_string(source, &with->operand.size);
     text.data = wfs_json_string(flags, &text.size);
-    if (comparison->operand.data == NULL)
+    if (with->operand.data == NULL)
         return true;
     if (text.data == NULL)
         text.size = 0;
-    status = wfsi_regex_compile(arena, comparison->operand.data,
-                                comparison->operand.size, text.data, text.size, 0,
+    status = wfsi_regex_compile(arena, with->operand.data,
+                                with->operand.size, text.data, text.size, 0,
                                 &regex, NULL);
     if (status != WFS_OK)
         return status != WFS_ERR_NO_MEMORY;
-    comparison->strategy = WFSI_REGEX;
-    comparison->regex = regex;
+    with->strategy = WFSI_REGEX;
+    with->regex = regex;
     return true;
 }
 
 /* Text, or a number or a boolean as text, or null as no text, has to be equal;
  * of an object the first strategy counts that it has. */
 static bool wfsi_comparison_compile(wfs_arena *arena, const wfs_json *given,
-                                 wfsi_comparison *comparison)
+                                 wfsi_comparison *with)
 {
     const wfs_json *operand = NULL;
     int strategy = WFSI_EQUALS;
 
-    memset(comparison, 0, sizeof *comparison);
+    memset(with, 0, sizeof *with);
     switch (wfs_json_type_of(given)) {
     case WFS_JSON_NULL:
-        comparison->operand.data = "";
+        with->operand.data = "";
         return true;
     case WFS_JSON_ARRAY:
-        comparison->strategy = WFSI_NEVER;
+        with->strategy = WFSI_NEVER;
         return true;
     case WFS_JSON_OBJECT:
         for (; strategy < WFSI_NEVER; strategy++) {
@@ -15420,17 +15422,17 @@ static bool wfsi_comparison_compile(wfs_arena *arena, const wfs_json *given,
         operand = given;
         break;
     }
-    comparison->strategy = (wfsi_strategy)strategy;
+    with->strategy = (wfsi_strategy)strategy;
     if (strategy == WFSI_NEVER)
         return true;
     if (strategy == WFSI_REGEX)
-        return wfsi_comparison_regex(arena, operand, comparison);
-    comparison->operand = wfsi_text_of(arena, operand);
-    if (strategy == WFSI_CONTAINS && comparison->operand.data != NULL) {
-        comparison->borders = wfsi_borders(arena, comparison->operand);
-        return comparison->borders != NULL;
+        return wfsi_comparison_regex(arena, operand, with);
+    with->operand = wfsi_text_of(arena, operand);
+    if (strategy == WFSI_CONTAINS && with->operand.data != NULL) {
+        with->borders = wfsi_borders(arena, with->operand);
+        return with->borders != NULL;
     }
-    return comparison->operand.data != NULL;
+    return with->operand.data != NULL;
 }
 
 /* --- paths into state, parameters and bodies: keys with dots between */
@@ -15654,7 +15656,8 @@ static const char *wfsi_json_string_end(const char *at)
 }
 
 /* What stands between the quotes of a text in JSON. */
-static void wfsi_put_unquoted(wfsi_buffer *buffer, const char *text, size_t size)
+static void wfsi_put_unquoted(wfsi_buffer *buffer, const char *text,
+                              size_t size)
 {
     size_t start = buffer->size;
 
@@ -16390,8 +16393,8 @@ static bool wfsi_answers_compile(wfs_arena *arena, const wfs_json *given,
 }
 
 static bool wfsi_criterion_compile(wfs_arena *arena, wfsi_mock *mock,
-                                   wfsi_subject subject, const wfs_json *members,
-                                   size_t place)
+                                   wfsi_subject subject,
+                                   const wfs_json *members, size_t place)
 {
     wfsi_criterion *criterion = &mock->criteria[mock->criterion_count++];
     const wfs_json *value = wfs_json_at(members, place);
@@ -16528,8 +16531,8 @@ static wfsi_method *wfsi_method_of(wfsi_mock_set *set, wfsi_span name)
     if (method != NULL)
         return method;
     if (set->method_count == set->method_capacity) {
-        methods = (wfsi_method *)wfsi_arena_allocate(&set->arena,
-                                                     capacity * sizeof *methods);
+        methods = (wfsi_method *)wfsi_arena_allocate(
+            &set->arena, capacity * sizeof *methods);
         if (methods == NULL)
             return NULL;
         if (set->method_count != 0)
@@ -16636,8 +16639,8 @@ static wfsi_mock_set *wfsi_mock_set_compile(const wfs_allocator *allocator,
     mocks = wfs_json_get(given, "mocks");
     set->name = wfsi_json_span_of(given, "id");
     set->count = wfs_json_count(mocks);
-    set->mocks = (wfsi_mock *)wfsi_arena_zeroed(&set->arena,
-                                                set->count * sizeof *set->mocks);
+    set->mocks = (wfsi_mock *)wfsi_arena_zeroed(
+        &set->arena, set->count * sizeof *set->mocks);
     for (i = 0; set->mocks != NULL && i < set->count; i++) {
         set->mocks[i].place = (uint32_t)i;
         if (!wfsi_mock_compile(set, wfs_json_at(mocks, i), &set->mocks[i]))
@@ -17455,14 +17458,37 @@ static wfs_status wfsi_mock_check_all(wfs_mocks *world, const wfs_json *all)
     return wfsi_checker_close(&checker, "");
 }
 
+/* Which key it is whose id clashes stands in the problems. */
 static wfs_status wfsi_mock_keep_all(wfs_mocks *world, wfs_arena *arena,
-                                     const wfs_json *all)
+                                     const wfs_json *all, bool given)
 {
-    size_t i;
+    wfsi_checker checker;
+    wfs_status status = WFS_OK;
+    const char *key;
+    size_t i, size;
 
-    for (i = 0; i < wfs_json_count(all); i++)
-        WFS_TRY(wfsi_mock_keep(world, arena, wfs_json_at(all, i), NULL));
-    return WFS_OK;
+    for (i = 0; status == WFS_OK && i < wfs_json_count(all); i++)
+        status = wfsi_mock_keep(world, arena, wfs_json_at(all, i),
+                                given ? wfs_json_at(all, i) : NULL);
+    if (status != WFS_ERR_DUPLICATE_SCENARIO)
+        return status;
+    wfsi_checker_open(&checker, world);
+    key = wfs_json_key_at(all, i - 1, &size);
+    wfsi_go_to_key(&checker, key, size);
+    wfsi_problem_at(&checker, "id", "is registered already");
+    return checker.no_memory || world->notes.failed
+               ? wfsi_no_memory(&world->error)
+               : status;
+}
+
+/* given: the values outlive the call and are known again. */
+static wfs_status wfsi_mock_load(wfs_mocks *world, wfs_arena *arena,
+                                 const wfs_json *all, bool given)
+{
+    WFS_TRY(wfsi_mock_check_all(world, all));
+    WFS_TRY(wfsi_mock_begin(world));
+    return wfsi_close(world->store,
+                      wfsi_mock_keep_all(world, arena, all, given));
 }
 
 static wfs_json *wfsi_mock_parse(wfs_mocks *world, wfs_arena *arena,
@@ -17587,8 +17613,8 @@ static wfs_json *wfsi_mock_scenario_json(wfs_mocks *world, wfs_arena *arena,
     wfs_json_set(arena, object, "description",
                  wfs_json_new_string(arena, scenario->description));
     for (; mock != NULL && (mock->method != NULL || mock->url != NULL); mock++)
-        mocks = wfs_json_append(arena, mocks,
-                                wfsi_mock_mock_json(world, arena, mock, status));
+        mocks = wfs_json_append(
+            arena, mocks, wfsi_mock_mock_json(world, arena, mock, status));
     return wfs_json_set(arena, object, "mocks", mocks);
 }
 
@@ -17693,7 +17719,8 @@ static wfs_status wfsi_mocks_fill(wfs_mocks *world,
 
     if (options->json != NULL)
         WFS_TRY(wfs_mocks_load(world, options->json, options->json_size));
-    for (; scenario != NULL && (scenario->id != NULL || scenario->mocks != NULL);
+    for (; scenario != NULL &&
+           (scenario->id != NULL || scenario->mocks != NULL);
          scenario++)
         WFS_TRY(wfs_mocks_add(world, scenario));
     return options->scenarios == NULL || wfsi_mock_backup(world) != 0
@@ -18523,7 +18550,8 @@ static void wfsi_put_failed(wfsi_buffer *buffer, wfsi_mock_call *call,
                                          criterion->name.size), 0);
         return;
     }
-    wfsi_buffer_text(buffer, wfsi_strategy_names[criterion->comparison.strategy]);
+    wfsi_buffer_text(buffer,
+                     wfsi_strategy_names[criterion->comparison.strategy]);
     wfsi_buffer_char(buffer, ' ');
     wfsi_put_quoted(buffer, criterion->comparison.operand);
     wfsi_buffer_literal(buffer, ", actual ");
@@ -18672,8 +18700,8 @@ static wfs_status wfsi_mock_log(wfsi_mock_call *call, int status,
     if (row == NULL)
         return wfsi_no_memory(&world->error);
     memset(row, 0, sizeof *row);
-    row->nulls =
-        WFSI_NULL_BIT(mock_request, error) | WFSI_NULL_BIT(mock_request, message);
+    row->nulls = WFSI_NULL_BIT(mock_request, error) |
+                 WFSI_NULL_BIT(mock_request, message);
     row->test_ref = call->test;
     row->created_at = world->clock->now;
     if (call->mock == NULL)
@@ -19057,6 +19085,7 @@ static wfs_status wfsi_mock_send(const wfs_http_request *request,
     wfs_status status;
     bool answered;
 
+    memset(&answer, 0, sizeof answer);
     status = wfsi_control(world, test_id, request, arena, &answered, response);
     if (status == WFS_OK && answered)
         return WFS_OK;
@@ -19067,11 +19096,10 @@ static wfs_status wfsi_mock_send(const wfs_http_request *request,
                      ? wfsi_mock_request(world, test_id, request, arena,
                                          &answer)
                      : wfsi_no_memory(&world->error);
-    if (status != WFS_OK && status != WFS_ERR_NO_MEMORY &&
-        answer.passed_through && world->options.pass_through != NULL)
+    if (answer.passed_through && status != WFS_ERR_NO_MEMORY &&
+        world->options.pass_through != NULL)
         return wfsi_mock_pass(world, request, arena, response, error);
-    if (status != WFS_OK && (status == WFS_ERR_NO_MEMORY ||
-                             answer.response.status == 0)) {
+    if (status == WFS_ERR_NO_MEMORY || answer.response.status == 0) {
         if (error != NULL)
             *error = world->error;
         return status;
@@ -19383,12 +19411,19 @@ wfs_status wfs_mocks_load(wfs_mocks *mocks, const char *json, size_t size)
 
     wfsi_arena_open(&arena, &mocks->allocator);
     all = wfsi_mock_parse(mocks, &arena, json, size);
-    status = all != NULL ? wfsi_mock_check_all(mocks, all) : mocks->error.code;
-    if (status == WFS_OK)
-        status = wfsi_mock_begin(mocks);
-    if (status == WFS_OK)
-        status = wfsi_close(mocks->store,
-                            wfsi_mock_keep_all(mocks, &arena, all));
+    status = all != NULL ? wfsi_mock_load(mocks, &arena, all, false)
+                         : mocks->error.code;
+    wfsi_arena_close(&arena);
+    return status;
+}
+
+wfs_status wfs_mocks_load_json(wfs_mocks *mocks, const wfs_json *scenarios)
+{
+    wfs_arena arena;
+    wfs_status status;
+
+    wfsi_arena_open(&arena, &mocks->allocator);
+    status = wfsi_mock_load(mocks, &arena, scenarios, true);
     wfsi_arena_close(&arena);
     return status;
 }
@@ -21585,8 +21620,8 @@ wfs_status wfs_fetch(wfs_run *run, const char *test_id,
     if (run->scope == WFSI_NO_DRAFT || run->harness->mocks == NULL)
         return wfsi_run_abort(
             run, wfsi_error(wfsi_harness_error(run->harness), WFS_ERR_MISUSE,
-                            "workflow %s: wfs_fetch needs a harness with mocks, "
-                            "and the body of a do step",
+                            "workflow %s: wfs_fetch needs a harness with "
+                            "mocks, and the body of a do step",
                             run->workflow->key));
     client.mocks = run->harness->mocks;
     client.test_id = test_id;
