@@ -11715,31 +11715,6 @@ static wfs_status wfsi_regex_add_atom(wfsi_regex_parser *parser, int32_t code)
     return code >= 0 ? wfsi_regex_add(parser, code, code) : WFS_OK;
 }
 
-/* An atom, or two with a hyphen between them. */
-static wfs_status wfsi_regex_class_range(wfsi_regex_parser *parser, size_t open)
-{
-    size_t start = parser->in.at;
-    int32_t low, high;
-
-    WFS_TRY(wfsi_regex_class_atom(parser, open, &low));
-    if (!wfsi_regex_accept(parser, '-'))
-        return wfsi_regex_add_atom(parser, low);
-    if (parser->in.here == ']') {
-        WFS_TRY(wfsi_regex_add(parser, '-', '-'));
-        return wfsi_regex_add_atom(parser, low);
-    }
-    WFS_TRY(wfsi_regex_class_atom(parser, open, &high));
-    if (low >= 0 && high >= 0 && low <= high)
-        return wfsi_regex_add(parser, low, high);
-    if (low >= 0 && high >= 0)
-        return wfsi_regex_invalid(parser, start, "range out of order");
-    if (wfsi_regex_has(parser, WFSI_REGEX_UNICODE))
-        return wfsi_regex_invalid(parser, start, "a set cannot end a range");
-    WFS_TRY(wfsi_regex_add(parser, '-', '-'));
-    WFS_TRY(wfsi_regex_add_atom(parser, low));
-    return wfsi_regex_add_atom(parser, high);
-}
-
 /* With v, classes in classes and what is reserved for them are refused. */
 static wfs_status wfsi_regex_no_sets(const wfsi_regex_parser *parser)
 {
@@ -11755,6 +11730,32 @@ static wfs_status wfsi_regex_no_sets(const wfsi_regex_parser *parser)
         return WFS_OK;
     return wfsi_regex_unsupported(parser, parser->in.at,
                                   "sets in classes are not supported");
+}
+
+/* An atom, or two with a hyphen between them. */
+static wfs_status wfsi_regex_class_range(wfsi_regex_parser *parser, size_t open)
+{
+    size_t start = parser->in.at;
+    int32_t low, high;
+
+    WFS_TRY(wfsi_regex_class_atom(parser, open, &low));
+    if (!wfsi_regex_accept(parser, '-'))
+        return wfsi_regex_add_atom(parser, low);
+    if (parser->in.here == ']') {
+        WFS_TRY(wfsi_regex_add(parser, '-', '-'));
+        return wfsi_regex_add_atom(parser, low);
+    }
+    WFS_TRY(wfsi_regex_no_sets(parser));
+    WFS_TRY(wfsi_regex_class_atom(parser, open, &high));
+    if (low >= 0 && high >= 0 && low <= high)
+        return wfsi_regex_add(parser, low, high);
+    if (low >= 0 && high >= 0)
+        return wfsi_regex_invalid(parser, start, "range out of order");
+    if (wfsi_regex_has(parser, WFSI_REGEX_UNICODE))
+        return wfsi_regex_invalid(parser, start, "a set cannot end a range");
+    WFS_TRY(wfsi_regex_add(parser, '-', '-'));
+    WFS_TRY(wfsi_regex_add_atom(parser, low));
+    return wfsi_regex_add_atom(parser, high);
 }
 
 static wfs_status wfsi_regex_class(wfsi_regex_parser *parser,
