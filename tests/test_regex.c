@@ -786,7 +786,7 @@ static const refused_case refused[] = {
      "the property is unknown or not supported: \"\\p{Emoji}\" at 0"},
     {"a", "x", 0, "the flag is not supported: \"x\""},
     {"a", "ii", 0, "the flag stands twice: \"i\""},
-    {"[a--b]", "v", 2, "sets in classes are not supported: \"-\" at 2"},
+    {"[a--b]", "v", 3, "sets in classes are not supported: \"-\" at 3"},
     {"[[a]b]", "v", 1, "sets in classes are not supported: \"[\" at 1"},
     {"a", "d", 0, "the flag is not supported: \"d\""},
     {"a", "gg", 0, "the flag stands twice: \"g\""},
