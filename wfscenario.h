@@ -913,8 +913,8 @@ typedef struct wfs_regex wfs_regex;
  * arena, is never changed, and is NULL on failure. Errors: VALIDATION (no
  * expression of this dialect: the error, which may be NULL, has the piece and
  * its offset), LIMIT (more than 10,000 instructions once repetitions are
- * written out, 1,000 groups that capture, or groups nested deeper than 250),
- * NO_MEMORY. Source of the semantics: ECMA-262, with annex B. */
+ * written out, more than 1,000 groups that capture, groups nested deeper than
+ * 250), NO_MEMORY. Source of the semantics: ECMA-262, with annex B. */
 WFSDEF wfs_status wfs_regex_compile(wfs_arena *arena, const char *source,
                                     const char *flags, wfs_regex **regex,
                                     wfs_error *error);
@@ -977,7 +977,8 @@ WFSDEF wfs_status wfs_url_normalize(wfs_arena *arena, const char *url,
  * "https://api.example.com/files/:path*"; *params (may be NULL) is an object
  * of texts and lists of texts, NULL when the pattern has none. Errors:
  * VALIDATION_ERROR (pattern or URL, with the offset; or a parameter that
- * cannot be decoded), NO_MEMORY. Source: Scenarist, path-to-regexp. */
+ * cannot be decoded), LIMIT_EXCEEDED (an expression too large), NO_MEMORY.
+ * Source: Scenarist, path-to-regexp. */
 WFSDEF wfs_status wfs_url_match(wfs_arena *arena, const char *pattern,
                                 const char *url, bool *fits,
                                 const wfs_json **params, wfs_error *error);
@@ -1104,6 +1105,8 @@ WFSDEF const wfs_mock_problem *wfs_mocks_problems(const wfs_mocks *mocks,
  * VALIDATION_ERROR (see wfs_mocks_problems), DUPLICATE_SCENARIO, NO_MEMORY. */
 WFSDEF wfs_status wfs_mocks_load(wfs_mocks *mocks, const char *json,
                                  size_t size);
+WFSDEF wfs_status wfs_mocks_load_json(wfs_mocks *mocks,
+                                      const wfs_json *scenarios);
 WFSDEF wfs_status wfs_mocks_register_text(wfs_mocks *mocks, const char *json,
                                           size_t size);
 WFSDEF wfs_status wfs_mocks_register(wfs_mocks *mocks,
@@ -11311,8 +11314,8 @@ static wfs_status wfsi_regex_add_property(wfsi_regex_parser *parser,
                                     negated);
     if (equals != NULL && !wfsi_bytes_are(name, prefix, "General_Category") &&
         !wfsi_bytes_are(name, prefix, "gc"))
-        return wfsi_regex_invalid(parser, start, "of the properties with a "
-                                  "value only General_Category is supported");
+        return wfsi_regex_invalid(parser, start, "of what has values only "
+                                  "General_Category is supported");
     if (equals != NULL) {
         name += prefix + 1;
         size -= prefix + 1;
@@ -11374,12 +11377,13 @@ static size_t wfsi_merge_ranges(wfsi_range *ranges, size_t count)
 static void wfsi_set_answer_ascii(wfsi_regex_set *set, unsigned flags)
 {
     int32_t same[WFSI_CASE_SAME];
-    size_t count = 1;
+    size_t count;
     int32_t code;
 
     for (code = 0; code < 128; code++) {
         same[0] = code;
-        if ((flags & WFSI_REGEX_IGNORE_CASE) != 0)
+        count = 1;
+        if ((flags & WFSI_REGEX_IGNORE_CASE) != 0 && wfsi_is_word(code, 0))
             count = wfsi_same_case(code, flags, same);
         set->ascii[code] = wfsi_set_holds(set, same, count);
     }
@@ -11392,6 +11396,9 @@ static wfs_status wfsi_regex_set_leaf(wfsi_regex_parser *parser, bool negated,
     wfsi_regex_set set;
     wfsi_range *ranges;
 
+    if (wfsi_array_count(parser->sets) >= WFSI_REGEX_STATES)
+        return wfsi_regex_refuse(parser, WFS_ERR_LIMIT, parser->in.at,
+                                 "the expression is too large");
     memset(&set, 0, sizeof set);
     set.classes = parser->classes;
     set.negated = negated;
@@ -12220,14 +12227,13 @@ static wfs_status wfsi_regex_emit_optional(wfsi_regex_parser *parser,
     return WFS_OK;
 }
 
-static wfs_status wfsi_regex_emit_repeat(wfsi_regex_parser *parser,
+static wfs_status wfsi_regex_emit_rounds(wfsi_regex_parser *parser,
                                          const wfsi_regex_node *node)
 {
     bool is_plus = node->max == WFSI_REGEX_UNBOUNDED && node->min > 0 &&
                    !node->child->nullable;
     uint32_t i, copies = is_plus ? node->min - 1 : node->min;
 
-    parser->repeat = node;
     for (i = 0; i < copies; i++)
         WFS_TRY(wfsi_regex_emit_body(parser, node));
     if (is_plus)
@@ -12235,6 +12241,17 @@ static wfs_status wfsi_regex_emit_repeat(wfsi_regex_parser *parser,
     if (node->max == WFSI_REGEX_UNBOUNDED)
         return wfsi_regex_emit_star(parser, node);
     return wfsi_regex_emit_optional(parser, node, node->max - node->min);
+}
+
+static wfs_status wfsi_regex_emit_repeat(wfsi_regex_parser *parser,
+                                         const wfsi_regex_node *node)
+{
+    const wfsi_regex_node *outer = parser->repeat;
+
+    parser->repeat = node;
+    WFS_TRY(wfsi_regex_emit_rounds(parser, node));
+    parser->repeat = outer;
+    return WFS_OK;
 }
 
 static wfs_status wfsi_regex_emit_group(wfsi_regex_parser *parser,
@@ -12276,7 +12293,6 @@ static wfs_status wfsi_regex_emit_all(wfsi_regex_parser *parser,
     WFS_TRY(wfsi_regex_emit(parser, WFSI_OP_SAVE, 0, 0));
     if (node != NULL)
         WFS_TRY(wfsi_regex_emit_node(parser, node));
-    parser->repeat = NULL;
     WFS_TRY(wfsi_regex_emit(parser, WFSI_OP_SAVE, 1, 0));
     return wfsi_regex_emit(parser, WFSI_OP_MATCH, 0, 0);
 }
@@ -12883,37 +12899,44 @@ wfs_status wfs_regex_search(const wfs_regex *regex, wfs_arena *scratch,
  *
  * Owns what is seen of a request: its URL as the WHATWG standard normalises
  * it, its query and its headers. Calls >>base, >>json and >>store's hex.
- * Called by >>match.
+ * Called by >>match and >>mock.
  * --------------------------------------------------------------------- */
 
 /* --- characters of URLs */
 
 /* Written as %XX in a path, in a query, before the @; not allowed in a host;
- * letters that a host has in lower case. A backslash counts for a path,
- * though it never gets there: it is a slash. As Node 20, and other than the
- * standard since 2024, ^ stays in a path. */
+ * letters that a host has in lower case; the slash itself. A backslash counts
+ * for a path, though it never gets there: it is a slash too. As in Node 20,
+ * and other than in the standard since 2024, ^ stays in a path. */
 #define WFSI_URL_PATH 1
 #define WFSI_URL_QUERY 2
 #define WFSI_URL_USER 4
 #define WFSI_URL_HOST 8
 #define WFSI_URL_UPPER 16
+#define WFSI_URL_SLASH 32
 
-static const unsigned char wfsi_url_classes[128] = {
+static const unsigned char wfsi_url_classes[256] = {
     15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15,
     15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15,
-    15, 0, 7, 15, 0, 8, 0, 2, 0, 0, 0, 0, 0, 0, 0, 12,
+    15, 0, 7, 15, 0, 8, 0, 2, 0, 0, 0, 0, 0, 0, 0, 44,
     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 12, 4, 15, 4, 15, 13,
     12, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16,
     16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 12, 13, 12, 12, 0,
     5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 5, 12, 5, 0, 15,
+    31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31,
+    31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31,
+    31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31,
+    31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31,
+    31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31,
+    31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31,
+    31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31,
+    31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31,
 };
 
 static inline bool wfsi_url_is(char c, unsigned classes)
 {
-    unsigned char byte = (unsigned char)c;
-
-    return byte >= 128 || (wfsi_url_classes[byte] & classes) != 0;
+    return (wfsi_url_classes[(unsigned char)c] & classes) != 0;
 }
 
 static inline char wfsi_lower_char(char c)
@@ -13001,22 +13024,26 @@ static const char *wfsi_normal_port(const char *at, const char *end,
  * look: a last label that starts with a digit may be an address. */
 static const char *wfsi_normal_host(const char *at, const char *end)
 {
-    const char *start = at, *label = at;
+    const char *start = at, *label;
 
-    for (; at < end && !wfsi_url_is(*at, WFSI_URL_HOST | WFSI_URL_UPPER);
-         at++)
-        if (*at == '.')
-            label = at + 1;
-    return at == start || label == at || wfsi_is_digit(*label) ? NULL : at;
+    while (at < end && !wfsi_url_is(*at, WFSI_URL_HOST | WFSI_URL_UPPER))
+        at++;
+    for (label = at; label > start && label[-1] != '.';)
+        label--;
+    return label == at || wfsi_is_digit(*label) ? NULL : at;
 }
 
 /* The end of a path that may stay as it is, or NULL; %2 may be a dot. */
 static const char *wfsi_normal_path(const char *at, const char *end)
 {
-    for (; at < end && !wfsi_url_is(*at, WFSI_URL_PATH); at++)
-        if (*at == '/' && end - at > 1 &&
-            (at[1] == '.' || (at[1] == '%' && end - at > 2 && at[2] == '2')))
+    while (at < end && *at == '/') {
+        at++;
+        if (at < end && (*at == '.' || (*at == '%' && end - at > 1 &&
+                                        at[1] == '2')))
             return NULL;
+        while (at < end && !wfsi_url_is(*at, WFSI_URL_PATH | WFSI_URL_SLASH))
+            at++;
+    }
     return at;
 }
 
@@ -13909,8 +13936,10 @@ wfs_status wfs_url_normalize(wfs_arena *arena, const char *url,
  * >>match  private: URL patterns, routes, value matchers, templates
  *
  * Owns the grammar of URL patterns, how they are compared with a URL, and the
- * tree in which those that fit a URL are found. Calls >>http, >>regex, >>json
- * and >>base. Source of the grammar: path-to-regexp 6.3 as Scenarist uses it.
+ * tree in which those that fit a URL are found; how criteria compare values;
+ * paths, and templates with them. Calls >>http, >>regex, >>json and >>base.
+ * Called by >>mock. Source of the grammar: path-to-regexp 6.3 as Scenarist uses
+ * it.
  * --------------------------------------------------------------------- */
 
 /* --- the grammar of patterns */
@@ -14467,6 +14496,8 @@ static wfs_status wfsi_pattern_translate(wfsi_pattern_parser *parser,
                                          wfsi_pattern *pattern)
 {
     wfsi_buffer out;
+    wfs_status status;
+    wfs_error why;
     size_t i;
 
     WFS_TRY(wfsi_check_expressions(parser));
@@ -14479,9 +14510,13 @@ static wfs_status wfsi_pattern_translate(wfsi_pattern_parser *parser,
     wfsi_buffer_literal(&out, "\\/?$");
     if (wfsi_buffer_finish(&out) == NULL)
         return WFS_ERR_NO_MEMORY;
-    return wfsi_regex_compile(parser->arena, out.data, out.size, "i", 1,
-                              WFSI_REGEX_LITERAL_LOOKAHEAD, &pattern->regex,
-                              parser->error);
+    status = wfsi_regex_compile(parser->arena, out.data, out.size, "i", 1,
+                                WFSI_REGEX_LITERAL_LOOKAHEAD, &pattern->regex,
+                                &why);
+    return status == WFS_OK || status == WFS_ERR_NO_MEMORY
+               ? status
+               : wfsi_error(parser->error, status, "URL pattern %n: %s",
+                            parser->text, parser->size, why.message);
 }
 
 /* --- a compiled pattern */
@@ -14797,6 +14832,7 @@ typedef struct wfsi_route_node {
     uint32_t parent;
     uint32_t any;               /* its child for any segment; 0: none */
     wfsi_route_list ends, checks;
+    bool branches;              /* whether it has other children */
 } wfsi_route_node;
 
 typedef struct wfsi_routes {
@@ -14804,6 +14840,7 @@ typedef struct wfsi_routes {
     size_t node_count, node_capacity;
     wfsi_route *routes;
     size_t count, capacity;
+    bool hosts;                 /* whether a pattern has a host */
     uint32_t *slots;            /* nodes + 1, 0: free; a power of two */
     size_t slot_count;
 } wfsi_routes;
@@ -14891,6 +14928,8 @@ static uint32_t wfsi_route_enter(wfsi_routes *routes, wfs_arena *arena,
     routes->nodes[child].text = text;
     routes->nodes[child].parent = parent;
     wfsi_route_place(routes, child);
+    if (parent != WFSI_ROUTE_HOSTS)
+        routes->nodes[parent].branches = true;
     return child;
 }
 
@@ -14947,6 +14986,7 @@ static bool wfsi_routes_add(wfsi_routes *routes, wfs_arena *arena,
             return false;
     }
     if (pattern->host.data != NULL) {
+        routes->hosts = true;
         node = wfsi_route_enter(routes, arena, WFSI_ROUTE_HOSTS,
                                 pattern->host);
         if (node == 0)
@@ -15006,29 +15046,26 @@ static wfs_status wfsi_walk_list(wfsi_walk *walk, wfsi_route_list list)
     return WFS_OK;
 }
 
-static wfs_status wfsi_walk_ends(wfsi_walk *walk)
+/* Take up what hangs on the nodes; ends: the path may end here. */
+static wfs_status wfsi_walk_take(wfsi_walk *walk, bool ends)
 {
-    size_t i;
+    const wfsi_route_node *nodes = walk->routes->nodes, *node;
+    const uint32_t *at = walk->nodes, *last = at + walk->count;
 
-    for (i = 0; i < walk->count; i++)
-        WFS_TRY(wfsi_walk_list(walk,
-                               walk->routes->nodes[walk->nodes[i]].ends));
-    return WFS_OK;
-}
-
-static wfs_status wfsi_walk_checks(wfsi_walk *walk)
-{
-    size_t i;
-
-    for (i = 0; i < walk->count; i++)
-        WFS_TRY(wfsi_walk_list(walk,
-                               walk->routes->nodes[walk->nodes[i]].checks));
+    for (; at < last; at++) {
+        node = &nodes[*at];
+        if (node->checks.first != 0)
+            WFS_TRY(wfsi_walk_list(walk, node->checks));
+        if (ends && node->ends.first != 0)
+            WFS_TRY(wfsi_walk_list(walk, node->ends));
+    }
     return WFS_OK;
 }
 
 /* On to the children for a segment, given in lower case. */
 static wfs_status wfsi_walk_step(wfsi_walk *walk, wfsi_span segment)
 {
+    const wfsi_route_node *node;
     uint64_t hash = wfsi_route_hash(segment);
     uint32_t *nodes = walk->spare, child;
     size_t i, count = 0, capacity = walk->spare_capacity;
@@ -15041,12 +15078,15 @@ static wfs_status wfsi_walk_step(wfsi_walk *walk, wfsi_span segment)
             return WFS_ERR_NO_MEMORY;
     }
     for (i = 0; i < walk->count; i++) {
-        child = wfsi_route_child(walk->routes, walk->nodes[i], segment, hash);
+        node = &walk->routes->nodes[walk->nodes[i]];
+        child = node->branches
+                    ? wfsi_route_child(walk->routes, walk->nodes[i], segment,
+                                       hash)
+                    : 0;
         if (child != 0)
             nodes[count++] = child;
-        child = walk->routes->nodes[walk->nodes[i]].any;
-        if (child != 0 && segment.size != 0)
-            nodes[count++] = child;
+        if (node->any != 0 && segment.size != 0)
+            nodes[count++] = node->any;
     }
     walk->spare = walk->nodes;
     walk->spare_capacity = walk->capacity;
@@ -15063,20 +15103,17 @@ static wfs_status wfsi_walk_path(wfsi_walk *walk, const char *at, size_t size)
     const char *end = at + size, *start;
 
     while (at < end && walk->count != 0) {
-        WFS_TRY(wfsi_walk_checks(walk));
-        if (end - at == 1)
-            WFS_TRY(wfsi_walk_ends(walk));
+        WFS_TRY(wfsi_walk_take(walk, end - at == 1));
         start = at + 1;
         at = wfsi_segment_end(start, end);
         WFS_TRY(wfsi_walk_step(walk, wfsi_span_between(start, at)));
     }
-    WFS_TRY(wfsi_walk_checks(walk));
-    return wfsi_walk_ends(walk);
+    return wfsi_walk_take(walk, true);
 }
 
 static void wfsi_walk_open(wfsi_walk *walk)
 {
-    uint32_t host;
+    uint32_t host = 0;
 
     walk->nodes = walk->room[0];
     walk->spare = walk->room[1];
@@ -15085,8 +15122,10 @@ static void wfsi_walk_open(wfsi_walk *walk)
     walk->found = walk->found_capacity = 0;
     walk->nodes[0] = 0;
     walk->count = 1;
-    host = wfsi_route_child(walk->routes, WFSI_ROUTE_HOSTS, walk->url->host,
-                            wfsi_route_hash(walk->url->host));
+    if (walk->routes->hosts)
+        host = wfsi_route_child(walk->routes, WFSI_ROUTE_HOSTS,
+                                walk->url->host,
+                                wfsi_route_hash(walk->url->host));
     if (host != 0)
         walk->nodes[walk->count++] = host;
 }
@@ -15112,6 +15151,33 @@ static void wfsi_walk_sort(wfsi_walk *walk)
               wfsi_number_compare);
 }
 
+/* Eight bytes, their ASCII letters in lower case. */
+static inline void wfsi_lower_word(char *copy, const char *text)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t word, low, upper;
+
+    memcpy(&word, text, sizeof word);
+    low = word & ones * 0x7F;
+    upper = (low + ones * (0x80 - 'A')) ^ (low + ones * (0x7F - 'Z'));
+    word |= (upper & ~word & ones * 0x80) >> 2;
+    memcpy(copy, &word, sizeof word);
+}
+
+/* ASCII letters in lower case; the last eight bytes may be done twice. */
+static void wfsi_lower_copy(char *copy, const char *text, size_t size)
+{
+    size_t i;
+
+    for (i = 0; i + 8 <= size; i += 8)
+        wfsi_lower_word(copy + i, text + i);
+    if (i < size && size >= 8)
+        wfsi_lower_word(copy + size - 8, text + size - 8);
+    else
+        for (; i < size; i++)
+            copy[i] = wfsi_lower_char(text[i]);
+}
+
 #define WFSI_PATH_ROOM 256
 
 /* The numbers of all patterns that fit, ascending; they live in scratch. */
@@ -15121,7 +15187,6 @@ static wfs_status wfsi_routes_find(const wfsi_routes *routes,
 {
     char room[WFSI_PATH_ROOM], *path = room;
     wfsi_walk walk;
-    size_t i;
 
     *numbers = NULL;
     *count = 0;
@@ -15131,8 +15196,7 @@ static wfs_status wfsi_routes_find(const wfsi_routes *routes,
         path = (char *)wfsi_arena_allocate(scratch, url->path.size);
     if (path == NULL)
         return WFS_ERR_NO_MEMORY;
-    for (i = 0; i < url->path.size; i++)
-        path[i] = wfsi_lower_char(url->path.data[i]);
+    wfsi_lower_copy(path, url->path.data, url->path.size);
     walk.routes = routes;
     walk.url = url;
     walk.scratch = scratch;
@@ -15326,18 +15390,18 @@ static bool wfsi_contains(wfsi_span text, wfsi_span word,
     return have == word.size;
 }
 
-static bool wfsi_comparison_holds(const wfsi_comparison *comparison, wfsi_span text,
-                               wfs_arena *scratch)
+static bool wfsi_comparison_holds(const wfsi_comparison *with, wfsi_span text,
+                                  wfs_arena *scratch)
 {
-    wfsi_span word = comparison->operand;
+    wfsi_span word = with->operand;
     bool found = false;
 
-    switch (comparison->strategy) {
+    switch (with->strategy) {
     case WFSI_EQUALS:
         return text.size == word.size &&
                wfsi_bytes_equal(text.data, word.data, word.size);
     case WFSI_CONTAINS:
-        return wfsi_contains(text, word, comparison->borders);
+        return wfsi_contains(text, word, with->borders);
     case WFSI_STARTS_WITH:
         return text.size >= word.size &&
                wfsi_bytes_equal(text.data, word.data, word.size);
@@ -15346,7 +15410,7 @@ static bool wfsi_comparison_holds(const wfsi_comparison *comparison, wfsi_span t
                wfsi_bytes_equal(text.data + text.size - word.size, word.data,
                                 word.size);
     case WFSI_REGEX:
-        return wfsi_regex_search(comparison->regex, scratch, text.data, text.size,
+        return wfsi_regex_search(with->regex, scratch, text.data, text.size,
                                  NULL, &found) == WFS_OK &&
                found;
     default:
@@ -15368,7 +15432,7 @@ static bool wfsi_regex_flags_clash(const char *flags, size_t size)
 
 /* An expression that cannot be built never matches. */
 static bool wfsi_comparison_regex(wfs_arena *arena, const wfs_json *given,
-                               wfsi_comparison *comparison)
+                               wfsi_comparison *with)
 {
     const wfs_json *source = wfs_json_get(given, "source");
     const wfs_json *flags = wfs_json_get(given, "flags");
@@ -15376,38 +15440,38 @@ static bool wfsi_comparison_regex(wfs_arena *arena, const wfs_json *given,
     wfs_status status;
     wfsi_span text;
 
-    comparison->strategy = WFSI_NEVER;
-    comparison->operand.data = wfs_json_string(source, &comparison->operand.size);
+    with->strategy = WFSI_NEVER;
+    with->operand.data = wfs_json_string(source, &with->operand.size);
     text.data = wfs_json_string(flags, &text.size);
-    if (comparison->operand.data == NULL)
+    if (with->operand.data == NULL)
         return true;
     if (text.data == NULL)
         text.size = 0;
-    status = wfsi_regex_compile(arena, comparison->operand.data,
-                                comparison->operand.size, text.data, text.size, 0,
+    status = wfsi_regex_compile(arena, with->operand.data,
+                                with->operand.size, text.data, text.size, 0,
                                 &regex, NULL);
     if (status != WFS_OK)
         return status != WFS_ERR_NO_MEMORY;
-    comparison->strategy = WFSI_REGEX;
-    comparison->regex = regex;
+    with->strategy = WFSI_REGEX;
+    with->regex = regex;
     return true;
 }
 
 /* Text, or a number or a boolean as text, or null as no text, has to be equal;
  * of an object the first strategy counts that it has. */
 static bool wfsi_comparison_compile(wfs_arena *arena, const wfs_json *given,
-                                 wfsi_comparison *comparison)
+                                 wfsi_comparison *with)
 {
     const wfs_json *operand = NULL;
     int strategy = WFSI_EQUALS;
 
-    memset(comparison, 0, sizeof *comparison);
+    memset(with, 0, sizeof *with);
     switch (wfs_json_type_of(given)) {
     case WFS_JSON_NULL:
-        comparison->operand.data = "";
+        with->operand.data = "";
         return true;
     case WFS_JSON_ARRAY:
-        comparison->strategy = WFSI_NEVER;
+        with->strategy = WFSI_NEVER;
         return true;
     case WFS_JSON_OBJECT:
         for (; strategy < WFSI_NEVER; strategy++) {
@@ -15420,17 +15484,17 @@ static bool wfsi_comparison_compile(wfs_arena *arena, const wfs_json *given,
         operand = given;
         break;
     }
-    comparison->strategy = (wfsi_strategy)strategy;
+    with->strategy = (wfsi_strategy)strategy;
     if (strategy == WFSI_NEVER)
         return true;
     if (strategy == WFSI_REGEX)
-        return wfsi_comparison_regex(arena, operand, comparison);
-    comparison->operand = wfsi_text_of(arena, operand);
-    if (strategy == WFSI_CONTAINS && comparison->operand.data != NULL) {
-        comparison->borders = wfsi_borders(arena, comparison->operand);
-        return comparison->borders != NULL;
+        return wfsi_comparison_regex(arena, operand, with);
+    with->operand = wfsi_text_of(arena, operand);
+    if (strategy == WFSI_CONTAINS && with->operand.data != NULL) {
+        with->borders = wfsi_borders(arena, with->operand);
+        return with->borders != NULL;
     }
-    return comparison->operand.data != NULL;
+    return with->operand.data != NULL;
 }
 
 /* --- paths into state, parameters and bodies: keys with dots between */
@@ -15654,7 +15718,8 @@ static const char *wfsi_json_string_end(const char *at)
 }
 
 /* What stands between the quotes of a text in JSON. */
-static void wfsi_put_unquoted(wfsi_buffer *buffer, const char *text, size_t size)
+static void wfsi_put_unquoted(wfsi_buffer *buffer, const char *text,
+                              size_t size)
 {
     size_t start = buffer->size;
 
@@ -16390,8 +16455,8 @@ static bool wfsi_answers_compile(wfs_arena *arena, const wfs_json *given,
 }
 
 static bool wfsi_criterion_compile(wfs_arena *arena, wfsi_mock *mock,
-                                   wfsi_subject subject, const wfs_json *members,
-                                   size_t place)
+                                   wfsi_subject subject,
+                                   const wfs_json *members, size_t place)
 {
     wfsi_criterion *criterion = &mock->criteria[mock->criterion_count++];
     const wfs_json *value = wfs_json_at(members, place);
@@ -16528,8 +16593,8 @@ static wfsi_method *wfsi_method_of(wfsi_mock_set *set, wfsi_span name)
     if (method != NULL)
         return method;
     if (set->method_count == set->method_capacity) {
-        methods = (wfsi_method *)wfsi_arena_allocate(&set->arena,
-                                                     capacity * sizeof *methods);
+        methods = (wfsi_method *)wfsi_arena_allocate(
+            &set->arena, capacity * sizeof *methods);
         if (methods == NULL)
             return NULL;
         if (set->method_count != 0)
@@ -16636,8 +16701,8 @@ static wfsi_mock_set *wfsi_mock_set_compile(const wfs_allocator *allocator,
     mocks = wfs_json_get(given, "mocks");
     set->name = wfsi_json_span_of(given, "id");
     set->count = wfs_json_count(mocks);
-    set->mocks = (wfsi_mock *)wfsi_arena_zeroed(&set->arena,
-                                                set->count * sizeof *set->mocks);
+    set->mocks = (wfsi_mock *)wfsi_arena_zeroed(
+        &set->arena, set->count * sizeof *set->mocks);
     for (i = 0; set->mocks != NULL && i < set->count; i++) {
         set->mocks[i].place = (uint32_t)i;
         if (!wfsi_mock_compile(set, wfs_json_at(mocks, i), &set->mocks[i]))
@@ -17455,14 +17520,37 @@ static wfs_status wfsi_mock_check_all(wfs_mocks *world, const wfs_json *all)
     return wfsi_checker_close(&checker, "");
 }
 
+/* Which key it is whose id clashes stands in the problems. */
 static wfs_status wfsi_mock_keep_all(wfs_mocks *world, wfs_arena *arena,
-                                     const wfs_json *all)
+                                     const wfs_json *all, bool given)
 {
-    size_t i;
+    wfsi_checker checker;
+    wfs_status status = WFS_OK;
+    const char *key;
+    size_t i, size;
 
-    for (i = 0; i < wfs_json_count(all); i++)
-        WFS_TRY(wfsi_mock_keep(world, arena, wfs_json_at(all, i), NULL));
-    return WFS_OK;
+    for (i = 0; status == WFS_OK && i < wfs_json_count(all); i++)
+        status = wfsi_mock_keep(world, arena, wfs_json_at(all, i),
+                                given ? wfs_json_at(all, i) : NULL);
+    if (status != WFS_ERR_DUPLICATE_SCENARIO)
+        return status;
+    wfsi_checker_open(&checker, world);
+    key = wfs_json_key_at(all, i - 1, &size);
+    wfsi_go_to_key(&checker, key, size);
+    wfsi_problem_at(&checker, "id", "is registered already");
+    return checker.no_memory || world->notes.failed
+               ? wfsi_no_memory(&world->error)
+               : status;
+}
+
+/* given: the values outlive the call and are known again. */
+static wfs_status wfsi_mock_load(wfs_mocks *world, wfs_arena *arena,
+                                 const wfs_json *all, bool given)
+{
+    WFS_TRY(wfsi_mock_check_all(world, all));
+    WFS_TRY(wfsi_mock_begin(world));
+    return wfsi_close(world->store,
+                      wfsi_mock_keep_all(world, arena, all, given));
 }
 
 static wfs_json *wfsi_mock_parse(wfs_mocks *world, wfs_arena *arena,
@@ -17587,8 +17675,8 @@ static wfs_json *wfsi_mock_scenario_json(wfs_mocks *world, wfs_arena *arena,
     wfs_json_set(arena, object, "description",
                  wfs_json_new_string(arena, scenario->description));
     for (; mock != NULL && (mock->method != NULL || mock->url != NULL); mock++)
-        mocks = wfs_json_append(arena, mocks,
-                                wfsi_mock_mock_json(world, arena, mock, status));
+        mocks = wfs_json_append(
+            arena, mocks, wfsi_mock_mock_json(world, arena, mock, status));
     return wfs_json_set(arena, object, "mocks", mocks);
 }
 
@@ -17693,7 +17781,8 @@ static wfs_status wfsi_mocks_fill(wfs_mocks *world,
 
     if (options->json != NULL)
         WFS_TRY(wfs_mocks_load(world, options->json, options->json_size));
-    for (; scenario != NULL && (scenario->id != NULL || scenario->mocks != NULL);
+    for (; scenario != NULL &&
+           (scenario->id != NULL || scenario->mocks != NULL);
          scenario++)
         WFS_TRY(wfs_mocks_add(world, scenario));
     return options->scenarios == NULL || wfsi_mock_backup(world) != 0
@@ -18523,7 +18612,8 @@ static void wfsi_put_failed(wfsi_buffer *buffer, wfsi_mock_call *call,
                                          criterion->name.size), 0);
         return;
     }
-    wfsi_buffer_text(buffer, wfsi_strategy_names[criterion->comparison.strategy]);
+    wfsi_buffer_text(buffer,
+                     wfsi_strategy_names[criterion->comparison.strategy]);
     wfsi_buffer_char(buffer, ' ');
     wfsi_put_quoted(buffer, criterion->comparison.operand);
     wfsi_buffer_literal(buffer, ", actual ");
@@ -18672,8 +18762,8 @@ static wfs_status wfsi_mock_log(wfsi_mock_call *call, int status,
     if (row == NULL)
         return wfsi_no_memory(&world->error);
     memset(row, 0, sizeof *row);
-    row->nulls =
-        WFSI_NULL_BIT(mock_request, error) | WFSI_NULL_BIT(mock_request, message);
+    row->nulls = WFSI_NULL_BIT(mock_request, error) |
+                 WFSI_NULL_BIT(mock_request, message);
     row->test_ref = call->test;
     row->created_at = world->clock->now;
     if (call->mock == NULL)
@@ -18823,7 +18913,7 @@ static wfs_status wfsi_call_answer(wfsi_mock_call *call,
                            &call->url, &call->world->error);
     if (*told != WFS_OK)
         return *told;
-    answer->url = call->url.text;
+    answer->url = wfsi_arena_text(call->arena, call->url.text, call->url.size);
     *told = wfsi_call_run(call, &answer->response);
     if (call->no_memory || call->arena->failed || *told == WFS_ERR_NO_MEMORY)
         return wfsi_no_memory(&call->world->error);
@@ -19057,6 +19147,7 @@ static wfs_status wfsi_mock_send(const wfs_http_request *request,
     wfs_status status;
     bool answered;
 
+    memset(&answer, 0, sizeof answer);
     status = wfsi_control(world, test_id, request, arena, &answered, response);
     if (status == WFS_OK && answered)
         return WFS_OK;
@@ -19067,11 +19158,10 @@ static wfs_status wfsi_mock_send(const wfs_http_request *request,
                      ? wfsi_mock_request(world, test_id, request, arena,
                                          &answer)
                      : wfsi_no_memory(&world->error);
-    if (status != WFS_OK && status != WFS_ERR_NO_MEMORY &&
-        answer.passed_through && world->options.pass_through != NULL)
+    if (answer.passed_through && status != WFS_ERR_NO_MEMORY &&
+        world->options.pass_through != NULL)
         return wfsi_mock_pass(world, request, arena, response, error);
-    if (status != WFS_OK && (status == WFS_ERR_NO_MEMORY ||
-                             answer.response.status == 0)) {
+    if (status == WFS_ERR_NO_MEMORY || answer.response.status == 0) {
         if (error != NULL)
             *error = world->error;
         return status;
@@ -19383,12 +19473,19 @@ wfs_status wfs_mocks_load(wfs_mocks *mocks, const char *json, size_t size)
 
     wfsi_arena_open(&arena, &mocks->allocator);
     all = wfsi_mock_parse(mocks, &arena, json, size);
-    status = all != NULL ? wfsi_mock_check_all(mocks, all) : mocks->error.code;
-    if (status == WFS_OK)
-        status = wfsi_mock_begin(mocks);
-    if (status == WFS_OK)
-        status = wfsi_close(mocks->store,
-                            wfsi_mock_keep_all(mocks, &arena, all));
+    status = all != NULL ? wfsi_mock_load(mocks, &arena, all, false)
+                         : mocks->error.code;
+    wfsi_arena_close(&arena);
+    return status;
+}
+
+wfs_status wfs_mocks_load_json(wfs_mocks *mocks, const wfs_json *scenarios)
+{
+    wfs_arena arena;
+    wfs_status status;
+
+    wfsi_arena_open(&arena, &mocks->allocator);
+    status = wfsi_mock_load(mocks, &arena, scenarios, true);
     wfsi_arena_close(&arena);
     return status;
 }
@@ -21585,8 +21682,8 @@ wfs_status wfs_fetch(wfs_run *run, const char *test_id,
     if (run->scope == WFSI_NO_DRAFT || run->harness->mocks == NULL)
         return wfsi_run_abort(
             run, wfsi_error(wfsi_harness_error(run->harness), WFS_ERR_MISUSE,
-                            "workflow %s: wfs_fetch needs a harness with mocks, "
-                            "and the body of a do step",
+                            "workflow %s: wfs_fetch needs a harness with "
+                            "mocks, and the body of a do step",
                             run->workflow->key));
     client.mocks = run->harness->mocks;
     client.test_id = test_id;
