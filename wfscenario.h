@@ -1830,7 +1830,11 @@ WFSDEF wfs_json *wfs_hook_to_json(wfs_arena *arena, const wfs_hook *hook);
     X(WFS_SCENARIO_RUN_CREATE, "runCreateUntilIdle")                          \
     X(WFS_SCENARIO_RUN_RESUME, "runResumeUntilIdle")                          \
     X(WFS_SCENARIO_RETRY_AND_RUN, "retryAndRunUntilIdle")                     \
-    X(WFS_SCENARIO_ADVANCE_AND_RUN, "advanceTimeAndRunUntilIdle")
+    X(WFS_SCENARIO_ADVANCE_AND_RUN, "advanceTimeAndRunUntilIdle")             \
+    X(WFS_SCENARIO_SWITCH_MOCKS, "switchMocks")                               \
+    X(WFS_SCENARIO_EXPECT_REQUESTS, "expectRequests")                         \
+    X(WFS_SCENARIO_EXPECT_MOCK_STATE, "expectMockState")                      \
+    X(WFS_SCENARIO_EXPECT_MOCKS_USED, "expectMocksUsed")
 
 #define WFSI_ENUMERATOR(code, name) code,
 typedef enum wfs_scenario_kind {
@@ -1903,6 +1907,14 @@ struct wfs_scenario_step {
     void *user;                     /* for the callbacks */
     const char *store_as;           /* variable for the step's value */
     const char *run_store_as;       /* combined steps: for {processed, ticks} */
+    const char *test_id;            /* of the mocks; NULL: the default one */
+    wfs_text_from test_id_from;
+    const char *mock_scenario;      /* to switch to: its id */
+    wfs_text_from mock_scenario_from;
+    const wfs_mock_filter *requests;    /* which of the log; NULL: all */
+    const char *log;                /* as wfs_mocks_log gives it; or NULL: */
+    size_t count;                   /* how many requests */
+    const char *state;              /* expected of the mocks: JSON text */
 };
 
 #define WFSI_STEP(step_kind, ...)                                             \
@@ -1931,6 +1943,11 @@ struct wfs_scenario_step {
  * RESUME_AND_RUN       as RESUME, timestamp, max_ticks, run_store_as
  * RUN_CREATE, RUN_RESUME, RETRY_AND_RUN   workflow, id, timestamp, max_ticks
  * ADVANCE_AND_RUN      workflow, id, duration or timestamp, max_ticks
+ *
+ * SWITCH_MOCKS         test_id, mock_scenario          {testId, scenarioId}
+ * EXPECT_REQUESTS      requests, log or count          the count
+ * EXPECT_MOCK_STATE    test_id, state                  the state
+ * EXPECT_MOCKS_USED    test_id (NULL: any)             null
  *
  * The value of the first three combined steps is {value, run}; store_as gets
  * the value, run_store_as the run. TICK and RUN_UNTIL_IDLE take timestamp. */
@@ -1964,6 +1981,14 @@ struct wfs_scenario_step {
     WFSI_STEP(WFS_SCENARIO_RETRY_AND_RUN, __VA_ARGS__)
 #define WFS_ADVANCE_AND_RUN(...)                                              \
     WFSI_STEP(WFS_SCENARIO_ADVANCE_AND_RUN, __VA_ARGS__)
+#define WFS_SWITCH_MOCKS(...)                                                 \
+    WFSI_STEP(WFS_SCENARIO_SWITCH_MOCKS, __VA_ARGS__)
+#define WFS_EXPECT_REQUESTS(...)                                              \
+    WFSI_STEP(WFS_SCENARIO_EXPECT_REQUESTS, __VA_ARGS__)
+#define WFS_EXPECT_MOCK_STATE(...)                                            \
+    WFSI_STEP(WFS_SCENARIO_EXPECT_MOCK_STATE, __VA_ARGS__)
+#define WFS_EXPECT_MOCKS_USED(...)                                            \
+    WFSI_STEP(WFS_SCENARIO_EXPECT_MOCKS_USED, __VA_ARGS__)
 
 struct wfs_scenario {
     const char *name;
@@ -1971,6 +1996,7 @@ struct wfs_scenario {
     const wfs_scenario_step *steps;     /* ended by a zero entry */
     const wfs_table *tables;            /* the user's own; NULL: none */
     const wfs_hook_handler *hooks;      /* NULL: none */
+    const wfs_mock_options *mocks;      /* HTTP mocks; NULL: none */
     int64_t clock_start;                /* ms */
     uint64_t seed;
     bool auto_tick;
@@ -17673,7 +17699,9 @@ static wfs_json *wfsi_mock_scenario_json(wfs_mocks *world, wfs_arena *arena,
                                                 ? scenario->name
                                                 : scenario->id));
     wfs_json_set(arena, object, "description",
-                 wfs_json_new_string(arena, scenario->description));
+                 wfs_json_new_string(arena, scenario->description != NULL
+                                                ? scenario->description
+                                                : ""));
     for (; mock != NULL && (mock->method != NULL || mock->url != NULL); mock++)
         mocks = wfs_json_append(
             arena, mocks, wfsi_mock_mock_json(world, arena, mock, status));
@@ -18511,17 +18539,18 @@ typedef struct wfsi_near {
     size_t score;               /* 0: none */
 } wfsi_near;
 
-/* How many leading segments of the path are the pattern's. */
+/* How many leading segments of the path are those of a mock's URL. */
 static size_t wfsi_segments_shared(wfsi_span url, wfsi_span path)
 {
-    size_t i = 0, shared = 0;
+    const char *at = url.data, *end = url.data + url.size;
+    size_t i, shared = 0;
 
-    if (url.size >= 4 && memcmp(url.data, "http", 4) == 0)
-        for (; url.size > 8 && (url.data[0] != '/' || url.data[1] == '/' ||
-                                url.data[-1] == '/'); url.size--)
-            url.data++;
-    for (; i < url.size && i < path.size && url.data[i] == path.data[i]; i++)
-        shared += url.data[i] == '/' ? 1 : 0;
+    if (at < end && *at != '/')         /* the host goes first */
+        for (i = 0; i < 3 && at != NULL; i++)
+            at = (const char *)memchr(at + 1, '/', (size_t)(end - at - 1));
+    for (i = 0; at != NULL && at < end && i < path.size && *at == path.data[i];
+         at++, i++)
+        shared += *at == '/' ? 1 : 0;
     return shared;
 }
 
@@ -18852,16 +18881,27 @@ static wfs_status wfsi_call_open(wfsi_mock_call *call)
     return WFS_OK;
 }
 
+/* Whether a missing test id is an error; else it is "". */
+static bool wfsi_call_lacks_test_id(wfsi_mock_call *call)
+{
+    wfs_mocks *world = call->world;
+    wfs_mock_reaction reaction = world->options.on_missing_test_id;
+
+    if (reaction == WFS_MOCK_IGNORE)
+        return false;
+    wfsi_error(&world->error, WFS_ERR_MISSING_TEST_ID,
+               "the request has no test id");
+    if (reaction == WFS_MOCK_WARN && world->options.warn != NULL)
+        world->options.warn(&world->error, world->options.user);
+    return reaction == WFS_MOCK_THROW;
+}
+
 /* The three phases, in an open transaction. */
 static wfs_status wfsi_call_run(wfsi_mock_call *call,
                                 wfs_http_response *response)
 {
-    wfs_mocks *world = call->world;
-
-    if (call->test_id[0] == '\0' &&
-        world->options.on_missing_test_id == WFS_MOCK_THROW)
-        return wfsi_error(&world->error, WFS_ERR_MISSING_TEST_ID,
-                          "the request has no test id");
+    if (call->test_id[0] == '\0' && wfsi_call_lacks_test_id(call))
+        return WFS_ERR_MISSING_TEST_ID;
     WFS_TRY(wfsi_mock_match(call));
     WFS_TRY(wfsi_mock_select(call));
     return wfsi_mock_transform(call, response);
@@ -19243,6 +19283,9 @@ static bool wfsi_log_row_read(const wfs_mocks *world, wfs_row_id id,
     return !arena->failed;
 }
 
+/* A test id that has no row yet. */
+#define WFSI_NO_TEST UINT32_MAX
+
 /* The request after one (0: the first), of a test or of all; 0 at the end. */
 static wfs_row_id wfsi_log_next(const wfs_mocks *world, wfs_row_id test,
                                 wfs_row_id id)
@@ -19413,7 +19456,7 @@ static bool wfsi_mocks_unused(wfs_mocks *world, wfs_row_id first, size_t count,
 wfs_status wfs_mocks_create(const wfs_mock_options *options, wfs_mocks **mocks,
                             wfs_error *error)
 {
-    static const wfs_mock_options none;
+    static wfs_mock_options none;
     const wfs_mock_options *used = options != NULL ? options : &none;
     wfs_store *store = wfsi_store_new(&used->allocator);
     wfs_status status;
@@ -19630,7 +19673,7 @@ wfs_status wfs_mocks_requests(wfs_mocks *mocks, const wfs_mock_filter *filter,
                               wfs_arena *arena,
                               const wfs_mock_request **requests, size_t *count)
 {
-    static const wfs_mock_filter all;
+    static wfs_mock_filter all;
     const wfs_mock_filter *used = filter != NULL ? filter : &all;
     wfs_mock_request *found = NULL;
     wfsi_pattern *pattern = NULL;
@@ -19668,7 +19711,7 @@ wfs_status wfs_mocks_unused(wfs_mocks *mocks, const char *test_id,
     size_t count = mocks->store->tables[mocks->tables].count;
     wfs_row_id first = 1, test = 0;
     wfsi_buffer buffer;
-    bool done = true;
+    bool done;
 
     *text = NULL;
     if (mocks->options.no_log)
@@ -19680,10 +19723,11 @@ wfs_status wfs_mocks_unused(wfs_mocks *mocks, const char *test_id,
         if (first == 0)
             first = wfsi_mock_backup(mocks);
         count = first != 0 ? 1 : 0;
+        if (test == 0)
+            test = WFSI_NO_TEST;
     }
     wfsi_buffer_open(&buffer, arena);
-    if (test_id == NULL || test != 0)
-        done = wfsi_mocks_unused(mocks, first, count, test, &buffer);
+    done = wfsi_mocks_unused(mocks, first, count, test, &buffer);
     *text = done ? wfsi_buffer_finish(&buffer) : NULL;
     return *text != NULL ? WFS_OK : wfsi_no_memory(&mocks->error);
 }
@@ -24217,6 +24261,7 @@ wfs_json *wfs_hook_to_json(wfs_arena *arena, const wfs_hook *hook)
 typedef struct wfsi_inputs {
     const char *workflow, *id, *type, *duration;
     const char *params, *payload;       /* JSON text */
+    const char *test_id, *mock_scenario;
     const wfs_batch_item *instances;
     const wfs_payload *tick_payload;
     const wfs_read_options *options;
@@ -24238,6 +24283,9 @@ typedef struct wfsi_inputs {
 #define WFSI_IN_OPTIONS     (1u << 10)
 #define WFSI_IN_READ        (1u << 11)
 #define WFSI_IN_CHECK       (1u << 12)
+#define WFSI_IN_TEST_ID     (1u << 13)
+#define WFSI_IN_MOCKS       (1u << 14)  /* mock_scenario */
+#define WFSI_IN_STATE       (1u << 15)
 
 #define WFSI_IN_TARGET      (WFSI_IN_WORKFLOW | WFSI_IN_ID)
 #define WFSI_IN_RUN         (WFSI_IN_TIMESTAMP | WFSI_IN_MAX_TICKS)
@@ -24249,7 +24297,7 @@ typedef struct wfsi_turn wfsi_turn;
 /* A kind of step: its action, and for those that then run the instance until
  * it is idle, the reason. In a label %w stands for workflow and id, %t for the
  * event's type, %r for the reason, %d for the duration or the time, %n for
- * the number of instances. */
+ * the number of instances, %i for the test id, %m for the mock scenario. */
 typedef struct wfsi_kind {
     unsigned needs, takes;              /* inputs, WFSI_IN_... */
     wfs_status (*action)(wfsi_turn *turn);
@@ -24451,6 +24499,13 @@ static wfs_status wfsi_input_texts(wfsi_turn *turn, unsigned takes)
     if (takes & WFSI_IN_DURATION)
         WFS_TRY(wfsi_input_text(turn, "duration_from", step->duration,
                                 step->duration_from, &in->duration));
+    if (takes & WFSI_IN_TEST_ID)
+        WFS_TRY(wfsi_input_text(turn, "test_id_from", step->test_id,
+                                step->test_id_from, &in->test_id));
+    if (takes & WFSI_IN_MOCKS)
+        WFS_TRY(wfsi_input_text(turn, "mock_scenario_from",
+                                step->mock_scenario, step->mock_scenario_from,
+                                &in->mock_scenario));
     if (takes & WFSI_IN_PARAMS)
         WFS_TRY(wfsi_input_json(turn, "params_from", step->params,
                                 step->params_from, &in->params));
@@ -24480,6 +24535,10 @@ static const char *wfsi_input_missing(const wfsi_turn *turn)
         return "read";
     if ((needs & WFSI_IN_CHECK) && turn->step->check == NULL)
         return "check";
+    if ((needs & WFSI_IN_MOCKS) && wfsi_text_empty(in->mock_scenario))
+        return "mock_scenario";
+    if ((needs & WFSI_IN_STATE) && wfsi_text_empty(turn->step->state))
+        return "state";
     return NULL;
 }
 
@@ -24859,6 +24918,89 @@ static wfs_status wfsi_act_assert(wfsi_turn *turn)
     return wfsi_as_error(status, WFS_ERR_ASSERTION);
 }
 
+/* --- actions on mocks */
+
+static wfs_status wfsi_turn_mocks(wfsi_turn *turn, wfs_mocks **mocks)
+{
+    *mocks = wfs_harness_mocks(turn->context.harness);
+    return *mocks != NULL
+               ? WFS_OK
+               : wfsi_error(&turn->error, WFS_ERR_MISUSE,
+                            "%s step needs a scenario with mocks",
+                            wfsi_turn_name(turn));
+}
+
+/* What the mocks said of a call. */
+static wfs_status wfsi_turn_asked(wfsi_turn *turn, wfs_mocks *mocks,
+                                  wfs_status status)
+{
+    if (status != WFS_OK)
+        turn->error = *wfs_mocks_error(mocks);
+    return status;
+}
+
+static wfs_status wfsi_act_switch_mocks(wfsi_turn *turn)
+{
+    const char *test_id = turn->in.test_id, *scenario = turn->in.mock_scenario;
+    wfs_mocks *mocks;
+
+    WFS_TRY(wfsi_turn_mocks(turn, &mocks));
+    WFS_TRY(wfsi_turn_asked(turn, mocks,
+                            wfs_mocks_switch(mocks, test_id, scenario)));
+    turn->value = wfsi_two_members(
+        turn->arena, "testId",
+        wfsi_json_text_or_null(turn->arena, wfsi_test_id(mocks, test_id)),
+        "scenarioId", wfsi_json_text_or_null(turn->arena, scenario));
+    return WFS_OK;
+}
+
+static wfs_status wfsi_act_expect_requests(wfsi_turn *turn)
+{
+    const wfs_scenario_step *step = turn->step;
+    const wfs_mock_request *requests;
+    wfs_mocks *mocks;
+    const char *log;
+    size_t count;
+
+    WFS_TRY(wfsi_turn_mocks(turn, &mocks));
+    WFS_TRY(wfsi_turn_asked(turn, mocks,
+                            wfs_mocks_requests(mocks, step->requests,
+                                               turn->arena, &requests,
+                                               &count)));
+    turn->value = wfs_json_new_integer(turn->arena, (int64_t)count);
+    if (step->log == NULL)
+        return wfs_expect_integer(&turn->context, "requests",
+                                  (int64_t)step->count, (int64_t)count);
+    WFS_TRY(wfsi_turn_asked(turn, mocks, wfs_mocks_log(mocks, step->requests,
+                                                       turn->arena, &log)));
+    return wfs_expect_text(&turn->context, "requests", step->log, log);
+}
+
+static wfs_status wfsi_act_expect_mock_state(wfsi_turn *turn)
+{
+    wfs_mocks *mocks;
+
+    WFS_TRY(wfsi_turn_mocks(turn, &mocks));
+    turn->value = wfs_mocks_state(mocks, turn->in.test_id, turn->arena);
+    if (turn->value == NULL)
+        return wfsi_no_memory(&turn->error);
+    return wfs_expect_json(&turn->context, "state", turn->step->state,
+                           turn->value);
+}
+
+static wfs_status wfsi_act_expect_mocks_used(wfsi_turn *turn)
+{
+    const char *unused;
+    wfs_mocks *mocks;
+
+    WFS_TRY(wfsi_turn_mocks(turn, &mocks));
+    WFS_TRY(wfsi_turn_asked(turn, mocks,
+                            wfs_mocks_unused(mocks, turn->in.test_id,
+                                             turn->arena, &unused)));
+    turn->value = wfs_json_new_null(turn->arena);
+    return wfs_expect_text(&turn->context, "unused mocks", "", unused);
+}
+
 /* --- kinds, in the order of the enumeration */
 
 static const wfsi_kind wfsi_kinds[WFS_SCENARIO_KIND_COUNT] = {
@@ -24906,6 +25048,14 @@ static const wfsi_kind wfsi_kinds[WFS_SCENARIO_KIND_COUNT] = {
      "run %w until idle (retry)"},
     {WFSI_IN_TARGET, WFSI_IN_DURATION | WFSI_IN_RUN, wfsi_act_move_clock,
      NULL, WFS_REASON_WAKE, "%d and run %w until idle"},
+    {WFSI_IN_MOCKS, WFSI_IN_TEST_ID, wfsi_act_switch_mocks, NULL,
+     WFS_REASON_NONE, "switch mocks of %i to %m"},
+    {0, 0, wfsi_act_expect_requests, NULL, WFS_REASON_NONE,
+     "expect requests"},
+    {WFSI_IN_STATE, WFSI_IN_TEST_ID, wfsi_act_expect_mock_state, NULL,
+     WFS_REASON_NONE, "expect state of %i"},
+    {0, WFSI_IN_TEST_ID, wfsi_act_expect_mocks_used, NULL, WFS_REASON_NONE,
+     "expect mocks used"},
 };
 
 /* --- labels */
@@ -24959,6 +25109,14 @@ static void wfsi_label_part(const wfsi_turn *turn, char part,
                                     : "no reason");
     else if (part == 'd')
         wfsi_label_clock(turn, label);
+    else if (part == 'i')
+        wfsi_buffer_text(label, turn->in.test_id != NULL
+                                    ? turn->in.test_id
+                                    : "the default test");
+    else if (part == 'm')
+        wfsi_buffer_text(label, wfsi_text_empty(turn->in.mock_scenario)
+                                    ? "?"
+                                    : turn->in.mock_scenario);
     else if (part == 'n')
         wfsi_buffer_integer(label,
                             (int64_t)wfsi_batch_count(turn->in.instances));
@@ -25330,6 +25488,7 @@ static wfs_status wfsi_runner_equip(wfs_runner *runner, wfs_error *error)
     options.workflows = scenario->workflows;
     options.tables = scenario->tables;
     options.hooks = scenario->hooks;
+    options.mocks = scenario->mocks;
     options.clock_start = scenario->clock_start;
     options.seed = scenario->seed;
     options.auto_tick = scenario->auto_tick;
