@@ -1211,7 +1211,7 @@ typedef struct wfs_mock_request {
     int64_t time;                   /* ms */
     const char *method;
     const char *url;
-    const wfs_json *headers;        /* NULL: none */
+    const wfs_http_header *headers; /* ended by a zero entry */
     const char *body;               /* NULL: none */
     size_t body_size;
     const char *scenario;           /* NULL: no mock answered */
@@ -15941,7 +15941,7 @@ static wfsi_span wfsi_template_fill(const wfsi_sources *sources,
     WFSI_TIME(X, created_at, "createdAt")                                     \
     WFSI_SYMBOL(X, method, "method")                                          \
     WFSI_TEXT_OR_NULL(X, url, "url")                                          \
-    WFSI_JSON_OR_NULL(X, headers, "headers")                                  \
+    WFSI_TEXT_OR_NULL(X, headers, "headers")                                  \
     WFSI_TEXT_OR_NULL(X, body, "body")                                        \
     WFSI_REFERS(X, scenario, "scenario", true, "mock_scenario")               \
     WFSI_NUMBER_OR_NULL(X, mock, "mock")                                      \
@@ -16137,7 +16137,9 @@ struct wfs_mocks {
     wfsi_mock_set **sets;       /* array: by row of mock_scenario, from 0 on;
                                    NULL: not compiled yet */
     const void **given;         /* array: what was registered, likewise */
-    wfs_row_id backup;          /* the scenario "default", or 0 */
+    wfsi_handle default_id;     /* "default" */
+    wfs_row_id recent_backup;   /* the scenario of that id and the test that */
+    wfs_row_id recent_test;     /* were last asked for, to be looked at first */
     wfs_arena notes;            /* of the problems */
     wfs_mock_problem *problems; /* array */
     wfs_error error;
@@ -17383,9 +17385,18 @@ static wfs_row_id wfsi_mock_scenario_find(const wfs_mocks *world,
                       : 0;
 }
 
-static wfs_row_id wfsi_mock_backup(const wfs_mocks *world)
+/* The scenario that answers where the active one does not, or 0. */
+static wfs_row_id wfsi_mock_backup(wfs_mocks *world)
 {
-    return wfsi_mock_find(world, WFSI_MOCK_SCENARIOS, "default", 7);
+    const wfsi_table *table =
+        &world->store->tables[world->tables + WFSI_MOCK_SCENARIOS];
+    wfs_row_id id = world->recent_backup;
+
+    if (id == 0 || wfsi_row_find(table, id) == NULL ||
+        wfsi_mock_scenario_row_at(world, id)->scenario_id != world->default_id)
+        world->recent_backup =
+            wfsi_mock_find(world, WFSI_MOCK_SCENARIOS, "default", 7);
+    return world->recent_backup;
 }
 
 /* Room for what is kept of each row beside it; false without memory. */
@@ -17795,7 +17806,8 @@ static wfs_mocks *wfsi_mocks_over(const wfs_mock_options *options,
     world->store = store;
     world->tables = tables;
     world->clock = clock;
-    if (!world->arena.failed)
+    world->default_id = wfsi_symbol(store, "default", 7);
+    if (!world->arena.failed && world->default_id != 0)
         return world;
     wfs_mocks_free(world);
     return NULL;
@@ -17836,11 +17848,26 @@ static const char *wfsi_test_id(const wfs_mocks *world, const char *test_id)
     return test_id != NULL ? test_id : world->options.default_test_id;
 }
 
+/* The row of a test id, or 0. */
 static wfs_row_id wfsi_mock_test_find(const wfs_mocks *world,
                                       const char *test_id)
 {
+    const wfsi_table *table =
+        &world->store->tables[world->tables + WFSI_MOCK_TESTS];
+    wfs_row_id id = world->recent_test;
+    wfsi_span there;
+    size_t size;
+
     test_id = wfsi_test_id(world, test_id);
-    return wfsi_mock_find(world, WFSI_MOCK_TESTS, test_id, strlen(test_id));
+    size = strlen(test_id);
+    if (id != 0 && wfsi_row_find(table, id) != NULL) {
+        there.data = wfsi_text(world->store,
+                               wfsi_mock_test_row_at(world, id)->test_id,
+                               &there.size);
+        if (there.size == size && memcmp(there.data, test_id, size) == 0)
+            return id;
+    }
+    return wfsi_mock_find(world, WFSI_MOCK_TESTS, test_id, size);
 }
 
 /* The row of a test id, made when it is new, in an open transaction. */
@@ -17852,10 +17879,10 @@ static wfs_status wfsi_mock_test_of(wfs_mocks *world, const char *test_id,
     wfsi_table *table = &store->tables[number];
     wfsi_mock_test_row *row;
 
-    test_id = wfsi_test_id(world, test_id);
-    *id = wfsi_mock_find(world, WFSI_MOCK_TESTS, test_id, strlen(test_id));
+    *id = world->recent_test = wfsi_mock_test_find(world, test_id);
     if (*id != 0)
         return WFS_OK;
+    test_id = wfsi_test_id(world, test_id);
     row = (wfsi_mock_test_row *)(void *)wfsi_row_new(store, table);
     if (row == NULL)
         return wfsi_no_memory(&world->error);
@@ -18721,26 +18748,32 @@ static const char *wfsi_mock_explain(wfsi_mock_call *call, wfs_status status)
 
 /* --- the log */
 
+/* As they stand in a request: "name: value", a line each. Line breaks, which
+ * HTTP forbids, become blanks. */
 static wfsi_handle wfsi_headers_keep(wfsi_mock_call *call)
 {
     const wfs_http_header *header = call->request->headers;
     wfsi_buffer buffer;
+    size_t start;
+    char *at, *end;
 
     wfsi_buffer_open(&buffer, call->arena);
-    wfsi_buffer_char(&buffer, '[');
-    for (; header != NULL && header->name != NULL; header++) {
-        if (header != call->request->headers)
-            wfsi_buffer_char(&buffer, ',');
-        wfsi_buffer_literal(&buffer, "[");
-        wfsi_json_put_string(&buffer, header->name, strlen(header->name));
-        wfsi_buffer_char(&buffer, ',');
-        wfsi_json_put_string(&buffer, header->value, strlen(header->value));
-        wfsi_buffer_char(&buffer, ']');
+    for (; header->name != NULL; header++) {
+        start = buffer.size;
+        wfsi_buffer_text(&buffer, header->name);
+        wfsi_buffer_literal(&buffer, ": ");
+        if (header->value != NULL)
+            wfsi_buffer_text(&buffer, header->value);
+        wfsi_buffer_char(&buffer, '\n');
+        if (buffer.failed)
+            return 0;
+        at = buffer.data + start;
+        end = buffer.data + buffer.size;
+        while ((at = (char *)memchr(at, '\n', (size_t)(end - at))) < end - 1)
+            *at = ' ';
     }
-    wfsi_buffer_char(&buffer, ']');
-    if (wfsi_buffer_finish(&buffer) == NULL)
-        return 0;
-    return wfsi_text_keep(call->world->store, buffer.data, buffer.size);
+    return wfsi_text_keep(call->world->store,
+                          buffer.size != 0 ? buffer.data : "", buffer.size);
 }
 
 /* The columns of a request that are texts; false without memory. */
@@ -19243,6 +19276,29 @@ static bool wfsi_log_row_fits(const wfs_mocks *world,
            wfsi_pattern_fits(pattern, &url, arena, &fits) == WFS_OK && fits;
 }
 
+/* Headers from their lines; NULL without memory. */
+static const wfs_http_header *wfsi_headers_read(wfs_arena *arena,
+                                                wfsi_span lines)
+{
+    char *at = wfsi_arena_text(arena, lines.data, lines.size), *colon;
+    wfs_http_header *headers;
+    size_t i, count = 0;
+
+    for (i = 0; i < lines.size; i++)
+        count += lines.data[i] == '\n' ? 1 : 0;
+    headers = (wfs_http_header *)wfsi_arena_zeroed(
+        arena, (count + 1) * sizeof *headers);
+    for (i = 0; at != NULL && headers != NULL && i < count; i++) {
+        headers[i].name = at;
+        colon = strstr(at, ": ");
+        *colon = '\0';
+        headers[i].value = colon + 2;
+        at = strchr(colon + 2, '\n');
+        *at++ = '\0';
+    }
+    return headers;
+}
+
 /* The texts of a row go into the arena, so that the row may change. */
 static bool wfsi_log_row_read(const wfs_mocks *world, wfs_row_id id,
                               const wfsi_mock_request_row *row,
@@ -19271,10 +19327,7 @@ static bool wfsi_log_row_read(const wfs_mocks *world, wfs_row_id id,
     body.data = wfsi_text(store, row->body, &body.size);
     message.data = wfsi_text(store, row->message, &message.size);
     request->url = wfsi_arena_text(arena, url.data, url.size);
-    if (headers.data != NULL)
-        request->headers = wfsi_json_raw(
-            arena, wfsi_arena_text(arena, headers.data, headers.size),
-            headers.size);
+    request->headers = wfsi_headers_read(arena, headers);
     if (body.data != NULL)
         request->body = wfsi_arena_text(arena, body.data, body.size);
     request->body_size = body.size;
