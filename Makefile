@@ -41,7 +41,8 @@ CONFORMANCE := $(patsubst tests/conformance/%.c,conformance-%, \
 EXAMPLES := $(patsubst examples/%.c,%,$(wildcard examples/*.c))
 PROGRAMS = $(TESTS) $(CONFORMANCE) $(EXAMPLES)
 ONCE = mutations determinism
-SUITE = examples readme $(ONCE) $(CONFORMANCE) $(TESTS)
+SUITE = examples readme $(ONCE) $(CONFORMANCE) conformance-scenarist-last \
+    $(TESTS)
 COUNTS = $(SUITE:%=$(OUT)/%.count)
 
 # As many jobs as there are processors, unless told otherwise.
@@ -193,8 +194,8 @@ $(BENCH_OUT)/bench: $(BENCH_OBJECTS)
 $(BENCH_OUT)/conformance-%: tests/conformance/%.c $(BENCH_OUT)/flags stb_ds.h
 	$(COMPILE) -o $@ $<
 
-bench-conformance: $(BENCH_OUT)/conformance-fragno
-	@$<
+bench-conformance: $(CONFORMANCE:%=$(BENCH_OUT)/%)
+	@for program in $^; do $$program || exit; done
 
 bench: bench-conformance $(BENCH_OUT)/bench
 	@$(BENCH_OUT)/bench --json build/bench.json --svg build/bench.svg \
@@ -222,8 +223,12 @@ count = rm -f $(1); $(MAKE) --no-print-directory -k $(1); \
 %.count: % FORCE
 	@tests/run.sh $* $(RUNNER) $*
 
-$(OUT)/mutations.count: $(OUT)/conformance-fragno FORCE
-	@tests/run.sh $(@:.count=) tests/conformance/test_mutations.sh $<
+# The same cases under the later rule for mocks without criteria.
+$(OUT)/conformance-scenarist-last.count: $(OUT)/conformance-scenarist FORCE
+	@tests/run.sh $(@:.count=) $(RUNNER) $< --fallback last
+
+$(OUT)/mutations.count: $(CONFORMANCE:%=$(OUT)/%) FORCE
+	@tests/run.sh $(@:.count=) tests/conformance/test_mutations.sh $(OUT)
 
 # Builds with every compiler that is there, whatever CC is.
 $(OUT)/determinism.count: tests/determinism.sh stb_ds.h $(OUT)/flags FORCE

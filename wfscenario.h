@@ -913,8 +913,8 @@ typedef struct wfs_regex wfs_regex;
  * arena, is never changed, and is NULL on failure. Errors: VALIDATION (no
  * expression of this dialect: the error, which may be NULL, has the piece and
  * its offset), LIMIT (more than 10,000 instructions once repetitions are
- * written out, 1,000 groups that capture, or groups nested deeper than 250),
- * NO_MEMORY. Source of the semantics: ECMA-262, with annex B. */
+ * written out, more than 1,000 groups that capture, groups nested deeper than
+ * 250), NO_MEMORY. Source of the semantics: ECMA-262, with annex B. */
 WFSDEF wfs_status wfs_regex_compile(wfs_arena *arena, const char *source,
                                     const char *flags, wfs_regex **regex,
                                     wfs_error *error);
@@ -977,7 +977,8 @@ WFSDEF wfs_status wfs_url_normalize(wfs_arena *arena, const char *url,
  * "https://api.example.com/files/:path*"; *params (may be NULL) is an object
  * of texts and lists of texts, NULL when the pattern has none. Errors:
  * VALIDATION_ERROR (pattern or URL, with the offset; or a parameter that
- * cannot be decoded), NO_MEMORY. Source: Scenarist, path-to-regexp. */
+ * cannot be decoded), LIMIT_EXCEEDED (an expression too large), NO_MEMORY.
+ * Source: Scenarist, path-to-regexp. */
 WFSDEF wfs_status wfs_url_match(wfs_arena *arena, const char *pattern,
                                 const char *url, bool *fits,
                                 const wfs_json **params, wfs_error *error);
@@ -1104,6 +1105,8 @@ WFSDEF const wfs_mock_problem *wfs_mocks_problems(const wfs_mocks *mocks,
  * VALIDATION_ERROR (see wfs_mocks_problems), DUPLICATE_SCENARIO, NO_MEMORY. */
 WFSDEF wfs_status wfs_mocks_load(wfs_mocks *mocks, const char *json,
                                  size_t size);
+WFSDEF wfs_status wfs_mocks_load_json(wfs_mocks *mocks,
+                                      const wfs_json *scenarios);
 WFSDEF wfs_status wfs_mocks_register_text(wfs_mocks *mocks, const char *json,
                                           size_t size);
 WFSDEF wfs_status wfs_mocks_register(wfs_mocks *mocks,
@@ -1827,7 +1830,11 @@ WFSDEF wfs_json *wfs_hook_to_json(wfs_arena *arena, const wfs_hook *hook);
     X(WFS_SCENARIO_RUN_CREATE, "runCreateUntilIdle")                          \
     X(WFS_SCENARIO_RUN_RESUME, "runResumeUntilIdle")                          \
     X(WFS_SCENARIO_RETRY_AND_RUN, "retryAndRunUntilIdle")                     \
-    X(WFS_SCENARIO_ADVANCE_AND_RUN, "advanceTimeAndRunUntilIdle")
+    X(WFS_SCENARIO_ADVANCE_AND_RUN, "advanceTimeAndRunUntilIdle")             \
+    X(WFS_SCENARIO_SWITCH_MOCKS, "switchMocks")                               \
+    X(WFS_SCENARIO_EXPECT_REQUESTS, "expectRequests")                         \
+    X(WFS_SCENARIO_EXPECT_MOCK_STATE, "expectMockState")                      \
+    X(WFS_SCENARIO_EXPECT_MOCKS_USED, "expectMocksUsed")
 
 #define WFSI_ENUMERATOR(code, name) code,
 typedef enum wfs_scenario_kind {
@@ -1900,6 +1907,14 @@ struct wfs_scenario_step {
     void *user;                     /* for the callbacks */
     const char *store_as;           /* variable for the step's value */
     const char *run_store_as;       /* combined steps: for {processed, ticks} */
+    const char *test_id;            /* of the mocks; NULL: the default one */
+    wfs_text_from test_id_from;
+    const char *mock_scenario;      /* to switch to: its id */
+    wfs_text_from mock_scenario_from;
+    const wfs_mock_filter *requests;    /* which of the log; NULL: all */
+    const char *log;                /* as wfs_mocks_log gives it; or NULL: */
+    size_t count;                   /* how many requests */
+    const char *state;              /* expected of the mocks: JSON text */
 };
 
 #define WFSI_STEP(step_kind, ...)                                             \
@@ -1928,6 +1943,11 @@ struct wfs_scenario_step {
  * RESUME_AND_RUN       as RESUME, timestamp, max_ticks, run_store_as
  * RUN_CREATE, RUN_RESUME, RETRY_AND_RUN   workflow, id, timestamp, max_ticks
  * ADVANCE_AND_RUN      workflow, id, duration or timestamp, max_ticks
+ *
+ * SWITCH_MOCKS         test_id, mock_scenario          {testId, scenarioId}
+ * EXPECT_REQUESTS      requests, log or count          the count
+ * EXPECT_MOCK_STATE    test_id, state                  the state
+ * EXPECT_MOCKS_USED    test_id (NULL: any)             null
  *
  * The value of the first three combined steps is {value, run}; store_as gets
  * the value, run_store_as the run. TICK and RUN_UNTIL_IDLE take timestamp. */
@@ -1961,6 +1981,14 @@ struct wfs_scenario_step {
     WFSI_STEP(WFS_SCENARIO_RETRY_AND_RUN, __VA_ARGS__)
 #define WFS_ADVANCE_AND_RUN(...)                                              \
     WFSI_STEP(WFS_SCENARIO_ADVANCE_AND_RUN, __VA_ARGS__)
+#define WFS_SWITCH_MOCKS(...)                                                 \
+    WFSI_STEP(WFS_SCENARIO_SWITCH_MOCKS, __VA_ARGS__)
+#define WFS_EXPECT_REQUESTS(...)                                              \
+    WFSI_STEP(WFS_SCENARIO_EXPECT_REQUESTS, __VA_ARGS__)
+#define WFS_EXPECT_MOCK_STATE(...)                                            \
+    WFSI_STEP(WFS_SCENARIO_EXPECT_MOCK_STATE, __VA_ARGS__)
+#define WFS_EXPECT_MOCKS_USED(...)                                            \
+    WFSI_STEP(WFS_SCENARIO_EXPECT_MOCKS_USED, __VA_ARGS__)
 
 struct wfs_scenario {
     const char *name;
@@ -1968,6 +1996,7 @@ struct wfs_scenario {
     const wfs_scenario_step *steps;     /* ended by a zero entry */
     const wfs_table *tables;            /* the user's own; NULL: none */
     const wfs_hook_handler *hooks;      /* NULL: none */
+    const wfs_mock_options *mocks;      /* HTTP mocks; NULL: none */
     int64_t clock_start;                /* ms */
     uint64_t seed;
     bool auto_tick;
@@ -11311,8 +11340,8 @@ static wfs_status wfsi_regex_add_property(wfsi_regex_parser *parser,
                                     negated);
     if (equals != NULL && !wfsi_bytes_are(name, prefix, "General_Category") &&
         !wfsi_bytes_are(name, prefix, "gc"))
-        return wfsi_regex_invalid(parser, start, "of the properties with a "
-                                  "value only General_Category is supported");
+        return wfsi_regex_invalid(parser, start, "of what has values only "
+                                  "General_Category is supported");
     if (equals != NULL) {
         name += prefix + 1;
         size -= prefix + 1;
@@ -11374,12 +11403,13 @@ static size_t wfsi_merge_ranges(wfsi_range *ranges, size_t count)
 static void wfsi_set_answer_ascii(wfsi_regex_set *set, unsigned flags)
 {
     int32_t same[WFSI_CASE_SAME];
-    size_t count = 1;
+    size_t count;
     int32_t code;
 
     for (code = 0; code < 128; code++) {
         same[0] = code;
-        if ((flags & WFSI_REGEX_IGNORE_CASE) != 0)
+        count = 1;
+        if ((flags & WFSI_REGEX_IGNORE_CASE) != 0 && wfsi_is_word(code, 0))
             count = wfsi_same_case(code, flags, same);
         set->ascii[code] = wfsi_set_holds(set, same, count);
     }
@@ -11392,6 +11422,9 @@ static wfs_status wfsi_regex_set_leaf(wfsi_regex_parser *parser, bool negated,
     wfsi_regex_set set;
     wfsi_range *ranges;
 
+    if (wfsi_array_count(parser->sets) >= WFSI_REGEX_STATES)
+        return wfsi_regex_refuse(parser, WFS_ERR_LIMIT, parser->in.at,
+                                 "the expression is too large");
     memset(&set, 0, sizeof set);
     set.classes = parser->classes;
     set.negated = negated;
@@ -12220,14 +12253,13 @@ static wfs_status wfsi_regex_emit_optional(wfsi_regex_parser *parser,
     return WFS_OK;
 }
 
-static wfs_status wfsi_regex_emit_repeat(wfsi_regex_parser *parser,
+static wfs_status wfsi_regex_emit_rounds(wfsi_regex_parser *parser,
                                          const wfsi_regex_node *node)
 {
     bool is_plus = node->max == WFSI_REGEX_UNBOUNDED && node->min > 0 &&
                    !node->child->nullable;
     uint32_t i, copies = is_plus ? node->min - 1 : node->min;
 
-    parser->repeat = node;
     for (i = 0; i < copies; i++)
         WFS_TRY(wfsi_regex_emit_body(parser, node));
     if (is_plus)
@@ -12235,6 +12267,17 @@ static wfs_status wfsi_regex_emit_repeat(wfsi_regex_parser *parser,
     if (node->max == WFSI_REGEX_UNBOUNDED)
         return wfsi_regex_emit_star(parser, node);
     return wfsi_regex_emit_optional(parser, node, node->max - node->min);
+}
+
+static wfs_status wfsi_regex_emit_repeat(wfsi_regex_parser *parser,
+                                         const wfsi_regex_node *node)
+{
+    const wfsi_regex_node *outer = parser->repeat;
+
+    parser->repeat = node;
+    WFS_TRY(wfsi_regex_emit_rounds(parser, node));
+    parser->repeat = outer;
+    return WFS_OK;
 }
 
 static wfs_status wfsi_regex_emit_group(wfsi_regex_parser *parser,
@@ -12276,7 +12319,6 @@ static wfs_status wfsi_regex_emit_all(wfsi_regex_parser *parser,
     WFS_TRY(wfsi_regex_emit(parser, WFSI_OP_SAVE, 0, 0));
     if (node != NULL)
         WFS_TRY(wfsi_regex_emit_node(parser, node));
-    parser->repeat = NULL;
     WFS_TRY(wfsi_regex_emit(parser, WFSI_OP_SAVE, 1, 0));
     return wfsi_regex_emit(parser, WFSI_OP_MATCH, 0, 0);
 }
@@ -12883,37 +12925,44 @@ wfs_status wfs_regex_search(const wfs_regex *regex, wfs_arena *scratch,
  *
  * Owns what is seen of a request: its URL as the WHATWG standard normalises
  * it, its query and its headers. Calls >>base, >>json and >>store's hex.
- * Called by >>match.
+ * Called by >>match and >>mock.
  * --------------------------------------------------------------------- */
 
 /* --- characters of URLs */
 
 /* Written as %XX in a path, in a query, before the @; not allowed in a host;
- * letters that a host has in lower case. A backslash counts for a path,
- * though it never gets there: it is a slash. As Node 20, and other than the
- * standard since 2024, ^ stays in a path. */
+ * letters that a host has in lower case; the slash itself. A backslash counts
+ * for a path, though it never gets there: it is a slash too. As in Node 20,
+ * and other than in the standard since 2024, ^ stays in a path. */
 #define WFSI_URL_PATH 1
 #define WFSI_URL_QUERY 2
 #define WFSI_URL_USER 4
 #define WFSI_URL_HOST 8
 #define WFSI_URL_UPPER 16
+#define WFSI_URL_SLASH 32
 
-static const unsigned char wfsi_url_classes[128] = {
+static const unsigned char wfsi_url_classes[256] = {
     15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15,
     15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15,
-    15, 0, 7, 15, 0, 8, 0, 2, 0, 0, 0, 0, 0, 0, 0, 12,
+    15, 0, 7, 15, 0, 8, 0, 2, 0, 0, 0, 0, 0, 0, 0, 44,
     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 12, 4, 15, 4, 15, 13,
     12, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16,
     16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 12, 13, 12, 12, 0,
     5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 5, 12, 5, 0, 15,
+    31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31,
+    31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31,
+    31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31,
+    31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31,
+    31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31,
+    31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31,
+    31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31,
+    31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31,
 };
 
 static inline bool wfsi_url_is(char c, unsigned classes)
 {
-    unsigned char byte = (unsigned char)c;
-
-    return byte >= 128 || (wfsi_url_classes[byte] & classes) != 0;
+    return (wfsi_url_classes[(unsigned char)c] & classes) != 0;
 }
 
 static inline char wfsi_lower_char(char c)
@@ -13001,22 +13050,26 @@ static const char *wfsi_normal_port(const char *at, const char *end,
  * look: a last label that starts with a digit may be an address. */
 static const char *wfsi_normal_host(const char *at, const char *end)
 {
-    const char *start = at, *label = at;
+    const char *start = at, *label;
 
-    for (; at < end && !wfsi_url_is(*at, WFSI_URL_HOST | WFSI_URL_UPPER);
-         at++)
-        if (*at == '.')
-            label = at + 1;
-    return at == start || label == at || wfsi_is_digit(*label) ? NULL : at;
+    while (at < end && !wfsi_url_is(*at, WFSI_URL_HOST | WFSI_URL_UPPER))
+        at++;
+    for (label = at; label > start && label[-1] != '.';)
+        label--;
+    return label == at || wfsi_is_digit(*label) ? NULL : at;
 }
 
 /* The end of a path that may stay as it is, or NULL; %2 may be a dot. */
 static const char *wfsi_normal_path(const char *at, const char *end)
 {
-    for (; at < end && !wfsi_url_is(*at, WFSI_URL_PATH); at++)
-        if (*at == '/' && end - at > 1 &&
-            (at[1] == '.' || (at[1] == '%' && end - at > 2 && at[2] == '2')))
+    while (at < end && *at == '/') {
+        at++;
+        if (at < end && (*at == '.' || (*at == '%' && end - at > 1 &&
+                                        at[1] == '2')))
             return NULL;
+        while (at < end && !wfsi_url_is(*at, WFSI_URL_PATH | WFSI_URL_SLASH))
+            at++;
+    }
     return at;
 }
 
@@ -13909,8 +13962,10 @@ wfs_status wfs_url_normalize(wfs_arena *arena, const char *url,
  * >>match  private: URL patterns, routes, value matchers, templates
  *
  * Owns the grammar of URL patterns, how they are compared with a URL, and the
- * tree in which those that fit a URL are found. Calls >>http, >>regex, >>json
- * and >>base. Source of the grammar: path-to-regexp 6.3 as Scenarist uses it.
+ * tree in which those that fit a URL are found; how criteria compare values;
+ * paths, and templates with them. Calls >>http, >>regex, >>json and >>base.
+ * Called by >>mock. Source of the grammar: path-to-regexp 6.3 as Scenarist uses
+ * it.
  * --------------------------------------------------------------------- */
 
 /* --- the grammar of patterns */
@@ -14467,6 +14522,8 @@ static wfs_status wfsi_pattern_translate(wfsi_pattern_parser *parser,
                                          wfsi_pattern *pattern)
 {
     wfsi_buffer out;
+    wfs_status status;
+    wfs_error why;
     size_t i;
 
     WFS_TRY(wfsi_check_expressions(parser));
@@ -14479,9 +14536,13 @@ static wfs_status wfsi_pattern_translate(wfsi_pattern_parser *parser,
     wfsi_buffer_literal(&out, "\\/?$");
     if (wfsi_buffer_finish(&out) == NULL)
         return WFS_ERR_NO_MEMORY;
-    return wfsi_regex_compile(parser->arena, out.data, out.size, "i", 1,
-                              WFSI_REGEX_LITERAL_LOOKAHEAD, &pattern->regex,
-                              parser->error);
+    status = wfsi_regex_compile(parser->arena, out.data, out.size, "i", 1,
+                                WFSI_REGEX_LITERAL_LOOKAHEAD, &pattern->regex,
+                                &why);
+    return status == WFS_OK || status == WFS_ERR_NO_MEMORY
+               ? status
+               : wfsi_error(parser->error, status, "URL pattern %n: %s",
+                            parser->text, parser->size, why.message);
 }
 
 /* --- a compiled pattern */
@@ -14797,6 +14858,7 @@ typedef struct wfsi_route_node {
     uint32_t parent;
     uint32_t any;               /* its child for any segment; 0: none */
     wfsi_route_list ends, checks;
+    bool branches;              /* whether it has other children */
 } wfsi_route_node;
 
 typedef struct wfsi_routes {
@@ -14804,6 +14866,7 @@ typedef struct wfsi_routes {
     size_t node_count, node_capacity;
     wfsi_route *routes;
     size_t count, capacity;
+    bool hosts;                 /* whether a pattern has a host */
     uint32_t *slots;            /* nodes + 1, 0: free; a power of two */
     size_t slot_count;
 } wfsi_routes;
@@ -14891,6 +14954,8 @@ static uint32_t wfsi_route_enter(wfsi_routes *routes, wfs_arena *arena,
     routes->nodes[child].text = text;
     routes->nodes[child].parent = parent;
     wfsi_route_place(routes, child);
+    if (parent != WFSI_ROUTE_HOSTS)
+        routes->nodes[parent].branches = true;
     return child;
 }
 
@@ -14947,6 +15012,7 @@ static bool wfsi_routes_add(wfsi_routes *routes, wfs_arena *arena,
             return false;
     }
     if (pattern->host.data != NULL) {
+        routes->hosts = true;
         node = wfsi_route_enter(routes, arena, WFSI_ROUTE_HOSTS,
                                 pattern->host);
         if (node == 0)
@@ -15006,29 +15072,26 @@ static wfs_status wfsi_walk_list(wfsi_walk *walk, wfsi_route_list list)
     return WFS_OK;
 }
 
-static wfs_status wfsi_walk_ends(wfsi_walk *walk)
+/* Take up what hangs on the nodes; ends: the path may end here. */
+static wfs_status wfsi_walk_take(wfsi_walk *walk, bool ends)
 {
-    size_t i;
+    const wfsi_route_node *nodes = walk->routes->nodes, *node;
+    const uint32_t *at = walk->nodes, *last = at + walk->count;
 
-    for (i = 0; i < walk->count; i++)
-        WFS_TRY(wfsi_walk_list(walk,
-                               walk->routes->nodes[walk->nodes[i]].ends));
-    return WFS_OK;
-}
-
-static wfs_status wfsi_walk_checks(wfsi_walk *walk)
-{
-    size_t i;
-
-    for (i = 0; i < walk->count; i++)
-        WFS_TRY(wfsi_walk_list(walk,
-                               walk->routes->nodes[walk->nodes[i]].checks));
+    for (; at < last; at++) {
+        node = &nodes[*at];
+        if (node->checks.first != 0)
+            WFS_TRY(wfsi_walk_list(walk, node->checks));
+        if (ends && node->ends.first != 0)
+            WFS_TRY(wfsi_walk_list(walk, node->ends));
+    }
     return WFS_OK;
 }
 
 /* On to the children for a segment, given in lower case. */
 static wfs_status wfsi_walk_step(wfsi_walk *walk, wfsi_span segment)
 {
+    const wfsi_route_node *node;
     uint64_t hash = wfsi_route_hash(segment);
     uint32_t *nodes = walk->spare, child;
     size_t i, count = 0, capacity = walk->spare_capacity;
@@ -15041,12 +15104,15 @@ static wfs_status wfsi_walk_step(wfsi_walk *walk, wfsi_span segment)
             return WFS_ERR_NO_MEMORY;
     }
     for (i = 0; i < walk->count; i++) {
-        child = wfsi_route_child(walk->routes, walk->nodes[i], segment, hash);
+        node = &walk->routes->nodes[walk->nodes[i]];
+        child = node->branches
+                    ? wfsi_route_child(walk->routes, walk->nodes[i], segment,
+                                       hash)
+                    : 0;
         if (child != 0)
             nodes[count++] = child;
-        child = walk->routes->nodes[walk->nodes[i]].any;
-        if (child != 0 && segment.size != 0)
-            nodes[count++] = child;
+        if (node->any != 0 && segment.size != 0)
+            nodes[count++] = node->any;
     }
     walk->spare = walk->nodes;
     walk->spare_capacity = walk->capacity;
@@ -15063,20 +15129,17 @@ static wfs_status wfsi_walk_path(wfsi_walk *walk, const char *at, size_t size)
     const char *end = at + size, *start;
 
     while (at < end && walk->count != 0) {
-        WFS_TRY(wfsi_walk_checks(walk));
-        if (end - at == 1)
-            WFS_TRY(wfsi_walk_ends(walk));
+        WFS_TRY(wfsi_walk_take(walk, end - at == 1));
         start = at + 1;
         at = wfsi_segment_end(start, end);
         WFS_TRY(wfsi_walk_step(walk, wfsi_span_between(start, at)));
     }
-    WFS_TRY(wfsi_walk_checks(walk));
-    return wfsi_walk_ends(walk);
+    return wfsi_walk_take(walk, true);
 }
 
 static void wfsi_walk_open(wfsi_walk *walk)
 {
-    uint32_t host;
+    uint32_t host = 0;
 
     walk->nodes = walk->room[0];
     walk->spare = walk->room[1];
@@ -15085,8 +15148,10 @@ static void wfsi_walk_open(wfsi_walk *walk)
     walk->found = walk->found_capacity = 0;
     walk->nodes[0] = 0;
     walk->count = 1;
-    host = wfsi_route_child(walk->routes, WFSI_ROUTE_HOSTS, walk->url->host,
-                            wfsi_route_hash(walk->url->host));
+    if (walk->routes->hosts)
+        host = wfsi_route_child(walk->routes, WFSI_ROUTE_HOSTS,
+                                walk->url->host,
+                                wfsi_route_hash(walk->url->host));
     if (host != 0)
         walk->nodes[walk->count++] = host;
 }
@@ -15112,6 +15177,33 @@ static void wfsi_walk_sort(wfsi_walk *walk)
               wfsi_number_compare);
 }
 
+/* Eight bytes, their ASCII letters in lower case. */
+static inline void wfsi_lower_word(char *copy, const char *text)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t word, low, upper;
+
+    memcpy(&word, text, sizeof word);
+    low = word & ones * 0x7F;
+    upper = (low + ones * (0x80 - 'A')) ^ (low + ones * (0x7F - 'Z'));
+    word |= (upper & ~word & ones * 0x80) >> 2;
+    memcpy(copy, &word, sizeof word);
+}
+
+/* ASCII letters in lower case; the last eight bytes may be done twice. */
+static void wfsi_lower_copy(char *copy, const char *text, size_t size)
+{
+    size_t i;
+
+    for (i = 0; i + 8 <= size; i += 8)
+        wfsi_lower_word(copy + i, text + i);
+    if (i < size && size >= 8)
+        wfsi_lower_word(copy + size - 8, text + size - 8);
+    else
+        for (; i < size; i++)
+            copy[i] = wfsi_lower_char(text[i]);
+}
+
 #define WFSI_PATH_ROOM 256
 
 /* The numbers of all patterns that fit, ascending; they live in scratch. */
@@ -15121,7 +15213,6 @@ static wfs_status wfsi_routes_find(const wfsi_routes *routes,
 {
     char room[WFSI_PATH_ROOM], *path = room;
     wfsi_walk walk;
-    size_t i;
 
     *numbers = NULL;
     *count = 0;
@@ -15131,8 +15222,7 @@ static wfs_status wfsi_routes_find(const wfsi_routes *routes,
         path = (char *)wfsi_arena_allocate(scratch, url->path.size);
     if (path == NULL)
         return WFS_ERR_NO_MEMORY;
-    for (i = 0; i < url->path.size; i++)
-        path[i] = wfsi_lower_char(url->path.data[i]);
+    wfsi_lower_copy(path, url->path.data, url->path.size);
     walk.routes = routes;
     walk.url = url;
     walk.scratch = scratch;
@@ -15326,18 +15416,18 @@ static bool wfsi_contains(wfsi_span text, wfsi_span word,
     return have == word.size;
 }
 
-static bool wfsi_comparison_holds(const wfsi_comparison *comparison, wfsi_span text,
-                               wfs_arena *scratch)
+static bool wfsi_comparison_holds(const wfsi_comparison *with, wfsi_span text,
+                                  wfs_arena *scratch)
 {
-    wfsi_span word = comparison->operand;
+    wfsi_span word = with->operand;
     bool found = false;
 
-    switch (comparison->strategy) {
+    switch (with->strategy) {
     case WFSI_EQUALS:
         return text.size == word.size &&
                wfsi_bytes_equal(text.data, word.data, word.size);
     case WFSI_CONTAINS:
-        return wfsi_contains(text, word, comparison->borders);
+        return wfsi_contains(text, word, with->borders);
     case WFSI_STARTS_WITH:
         return text.size >= word.size &&
                wfsi_bytes_equal(text.data, word.data, word.size);
@@ -15346,7 +15436,7 @@ static bool wfsi_comparison_holds(const wfsi_comparison *comparison, wfsi_span t
                wfsi_bytes_equal(text.data + text.size - word.size, word.data,
                                 word.size);
     case WFSI_REGEX:
-        return wfsi_regex_search(comparison->regex, scratch, text.data, text.size,
+        return wfsi_regex_search(with->regex, scratch, text.data, text.size,
                                  NULL, &found) == WFS_OK &&
                found;
     default:
@@ -15368,7 +15458,7 @@ static bool wfsi_regex_flags_clash(const char *flags, size_t size)
 
 /* An expression that cannot be built never matches. */
 static bool wfsi_comparison_regex(wfs_arena *arena, const wfs_json *given,
-                               wfsi_comparison *comparison)
+                               wfsi_comparison *with)
 {
     const wfs_json *source = wfs_json_get(given, "source");
     const wfs_json *flags = wfs_json_get(given, "flags");
@@ -15376,38 +15466,38 @@ static bool wfsi_comparison_regex(wfs_arena *arena, const wfs_json *given,
     wfs_status status;
     wfsi_span text;
 
-    comparison->strategy = WFSI_NEVER;
-    comparison->operand.data = wfs_json_string(source, &comparison->operand.size);
+    with->strategy = WFSI_NEVER;
+    with->operand.data = wfs_json_string(source, &with->operand.size);
     text.data = wfs_json_string(flags, &text.size);
-    if (comparison->operand.data == NULL)
+    if (with->operand.data == NULL)
         return true;
     if (text.data == NULL)
         text.size = 0;
-    status = wfsi_regex_compile(arena, comparison->operand.data,
-                                comparison->operand.size, text.data, text.size, 0,
+    status = wfsi_regex_compile(arena, with->operand.data,
+                                with->operand.size, text.data, text.size, 0,
                                 &regex, NULL);
     if (status != WFS_OK)
         return status != WFS_ERR_NO_MEMORY;
-    comparison->strategy = WFSI_REGEX;
-    comparison->regex = regex;
+    with->strategy = WFSI_REGEX;
+    with->regex = regex;
     return true;
 }
 
 /* Text, or a number or a boolean as text, or null as no text, has to be equal;
  * of an object the first strategy counts that it has. */
 static bool wfsi_comparison_compile(wfs_arena *arena, const wfs_json *given,
-                                 wfsi_comparison *comparison)
+                                 wfsi_comparison *with)
 {
     const wfs_json *operand = NULL;
     int strategy = WFSI_EQUALS;
 
-    memset(comparison, 0, sizeof *comparison);
+    memset(with, 0, sizeof *with);
     switch (wfs_json_type_of(given)) {
     case WFS_JSON_NULL:
-        comparison->operand.data = "";
+        with->operand.data = "";
         return true;
     case WFS_JSON_ARRAY:
-        comparison->strategy = WFSI_NEVER;
+        with->strategy = WFSI_NEVER;
         return true;
     case WFS_JSON_OBJECT:
         for (; strategy < WFSI_NEVER; strategy++) {
@@ -15420,17 +15510,17 @@ static bool wfsi_comparison_compile(wfs_arena *arena, const wfs_json *given,
         operand = given;
         break;
     }
-    comparison->strategy = (wfsi_strategy)strategy;
+    with->strategy = (wfsi_strategy)strategy;
     if (strategy == WFSI_NEVER)
         return true;
     if (strategy == WFSI_REGEX)
-        return wfsi_comparison_regex(arena, operand, comparison);
-    comparison->operand = wfsi_text_of(arena, operand);
-    if (strategy == WFSI_CONTAINS && comparison->operand.data != NULL) {
-        comparison->borders = wfsi_borders(arena, comparison->operand);
-        return comparison->borders != NULL;
+        return wfsi_comparison_regex(arena, operand, with);
+    with->operand = wfsi_text_of(arena, operand);
+    if (strategy == WFSI_CONTAINS && with->operand.data != NULL) {
+        with->borders = wfsi_borders(arena, with->operand);
+        return with->borders != NULL;
     }
-    return comparison->operand.data != NULL;
+    return with->operand.data != NULL;
 }
 
 /* --- paths into state, parameters and bodies: keys with dots between */
@@ -15654,7 +15744,8 @@ static const char *wfsi_json_string_end(const char *at)
 }
 
 /* What stands between the quotes of a text in JSON. */
-static void wfsi_put_unquoted(wfsi_buffer *buffer, const char *text, size_t size)
+static void wfsi_put_unquoted(wfsi_buffer *buffer, const char *text,
+                              size_t size)
 {
     size_t start = buffer->size;
 
@@ -16390,8 +16481,8 @@ static bool wfsi_answers_compile(wfs_arena *arena, const wfs_json *given,
 }
 
 static bool wfsi_criterion_compile(wfs_arena *arena, wfsi_mock *mock,
-                                   wfsi_subject subject, const wfs_json *members,
-                                   size_t place)
+                                   wfsi_subject subject,
+                                   const wfs_json *members, size_t place)
 {
     wfsi_criterion *criterion = &mock->criteria[mock->criterion_count++];
     const wfs_json *value = wfs_json_at(members, place);
@@ -16528,8 +16619,8 @@ static wfsi_method *wfsi_method_of(wfsi_mock_set *set, wfsi_span name)
     if (method != NULL)
         return method;
     if (set->method_count == set->method_capacity) {
-        methods = (wfsi_method *)wfsi_arena_allocate(&set->arena,
-                                                     capacity * sizeof *methods);
+        methods = (wfsi_method *)wfsi_arena_allocate(
+            &set->arena, capacity * sizeof *methods);
         if (methods == NULL)
             return NULL;
         if (set->method_count != 0)
@@ -16636,8 +16727,8 @@ static wfsi_mock_set *wfsi_mock_set_compile(const wfs_allocator *allocator,
     mocks = wfs_json_get(given, "mocks");
     set->name = wfsi_json_span_of(given, "id");
     set->count = wfs_json_count(mocks);
-    set->mocks = (wfsi_mock *)wfsi_arena_zeroed(&set->arena,
-                                                set->count * sizeof *set->mocks);
+    set->mocks = (wfsi_mock *)wfsi_arena_zeroed(
+        &set->arena, set->count * sizeof *set->mocks);
     for (i = 0; set->mocks != NULL && i < set->count; i++) {
         set->mocks[i].place = (uint32_t)i;
         if (!wfsi_mock_compile(set, wfs_json_at(mocks, i), &set->mocks[i]))
@@ -17455,14 +17546,37 @@ static wfs_status wfsi_mock_check_all(wfs_mocks *world, const wfs_json *all)
     return wfsi_checker_close(&checker, "");
 }
 
+/* Which key it is whose id clashes stands in the problems. */
 static wfs_status wfsi_mock_keep_all(wfs_mocks *world, wfs_arena *arena,
-                                     const wfs_json *all)
+                                     const wfs_json *all, bool given)
 {
-    size_t i;
+    wfsi_checker checker;
+    wfs_status status = WFS_OK;
+    const char *key;
+    size_t i, size;
 
-    for (i = 0; i < wfs_json_count(all); i++)
-        WFS_TRY(wfsi_mock_keep(world, arena, wfs_json_at(all, i), NULL));
-    return WFS_OK;
+    for (i = 0; status == WFS_OK && i < wfs_json_count(all); i++)
+        status = wfsi_mock_keep(world, arena, wfs_json_at(all, i),
+                                given ? wfs_json_at(all, i) : NULL);
+    if (status != WFS_ERR_DUPLICATE_SCENARIO)
+        return status;
+    wfsi_checker_open(&checker, world);
+    key = wfs_json_key_at(all, i - 1, &size);
+    wfsi_go_to_key(&checker, key, size);
+    wfsi_problem_at(&checker, "id", "is registered already");
+    return checker.no_memory || world->notes.failed
+               ? wfsi_no_memory(&world->error)
+               : status;
+}
+
+/* given: the values outlive the call and are known again. */
+static wfs_status wfsi_mock_load(wfs_mocks *world, wfs_arena *arena,
+                                 const wfs_json *all, bool given)
+{
+    WFS_TRY(wfsi_mock_check_all(world, all));
+    WFS_TRY(wfsi_mock_begin(world));
+    return wfsi_close(world->store,
+                      wfsi_mock_keep_all(world, arena, all, given));
 }
 
 static wfs_json *wfsi_mock_parse(wfs_mocks *world, wfs_arena *arena,
@@ -17585,10 +17699,12 @@ static wfs_json *wfsi_mock_scenario_json(wfs_mocks *world, wfs_arena *arena,
                                                 ? scenario->name
                                                 : scenario->id));
     wfs_json_set(arena, object, "description",
-                 wfs_json_new_string(arena, scenario->description));
+                 wfs_json_new_string(arena, scenario->description != NULL
+                                                ? scenario->description
+                                                : ""));
     for (; mock != NULL && (mock->method != NULL || mock->url != NULL); mock++)
-        mocks = wfs_json_append(arena, mocks,
-                                wfsi_mock_mock_json(world, arena, mock, status));
+        mocks = wfs_json_append(
+            arena, mocks, wfsi_mock_mock_json(world, arena, mock, status));
     return wfs_json_set(arena, object, "mocks", mocks);
 }
 
@@ -17693,7 +17809,8 @@ static wfs_status wfsi_mocks_fill(wfs_mocks *world,
 
     if (options->json != NULL)
         WFS_TRY(wfs_mocks_load(world, options->json, options->json_size));
-    for (; scenario != NULL && (scenario->id != NULL || scenario->mocks != NULL);
+    for (; scenario != NULL &&
+           (scenario->id != NULL || scenario->mocks != NULL);
          scenario++)
         WFS_TRY(wfs_mocks_add(world, scenario));
     return options->scenarios == NULL || wfsi_mock_backup(world) != 0
@@ -18422,17 +18539,18 @@ typedef struct wfsi_near {
     size_t score;               /* 0: none */
 } wfsi_near;
 
-/* How many leading segments of the path are the pattern's. */
+/* How many leading segments of the path are those of a mock's URL. */
 static size_t wfsi_segments_shared(wfsi_span url, wfsi_span path)
 {
-    size_t i = 0, shared = 0;
+    const char *at = url.data, *end = url.data + url.size;
+    size_t i, shared = 0;
 
-    if (url.size >= 4 && memcmp(url.data, "http", 4) == 0)
-        for (; url.size > 8 && (url.data[0] != '/' || url.data[1] == '/' ||
-                                url.data[-1] == '/'); url.size--)
-            url.data++;
-    for (; i < url.size && i < path.size && url.data[i] == path.data[i]; i++)
-        shared += url.data[i] == '/' ? 1 : 0;
+    if (at < end && *at != '/')         /* the host goes first */
+        for (i = 0; i < 3 && at != NULL; i++)
+            at = (const char *)memchr(at + 1, '/', (size_t)(end - at - 1));
+    for (i = 0; at != NULL && at < end && i < path.size && *at == path.data[i];
+         at++, i++)
+        shared += *at == '/' ? 1 : 0;
     return shared;
 }
 
@@ -18523,7 +18641,8 @@ static void wfsi_put_failed(wfsi_buffer *buffer, wfsi_mock_call *call,
                                          criterion->name.size), 0);
         return;
     }
-    wfsi_buffer_text(buffer, wfsi_strategy_names[criterion->comparison.strategy]);
+    wfsi_buffer_text(buffer,
+                     wfsi_strategy_names[criterion->comparison.strategy]);
     wfsi_buffer_char(buffer, ' ');
     wfsi_put_quoted(buffer, criterion->comparison.operand);
     wfsi_buffer_literal(buffer, ", actual ");
@@ -18672,8 +18791,8 @@ static wfs_status wfsi_mock_log(wfsi_mock_call *call, int status,
     if (row == NULL)
         return wfsi_no_memory(&world->error);
     memset(row, 0, sizeof *row);
-    row->nulls =
-        WFSI_NULL_BIT(mock_request, error) | WFSI_NULL_BIT(mock_request, message);
+    row->nulls = WFSI_NULL_BIT(mock_request, error) |
+                 WFSI_NULL_BIT(mock_request, message);
     row->test_ref = call->test;
     row->created_at = world->clock->now;
     if (call->mock == NULL)
@@ -18762,16 +18881,27 @@ static wfs_status wfsi_call_open(wfsi_mock_call *call)
     return WFS_OK;
 }
 
+/* Whether a missing test id is an error; else it is "". */
+static bool wfsi_call_lacks_test_id(wfsi_mock_call *call)
+{
+    wfs_mocks *world = call->world;
+    wfs_mock_reaction reaction = world->options.on_missing_test_id;
+
+    if (reaction == WFS_MOCK_IGNORE)
+        return false;
+    wfsi_error(&world->error, WFS_ERR_MISSING_TEST_ID,
+               "the request has no test id");
+    if (reaction == WFS_MOCK_WARN && world->options.warn != NULL)
+        world->options.warn(&world->error, world->options.user);
+    return reaction == WFS_MOCK_THROW;
+}
+
 /* The three phases, in an open transaction. */
 static wfs_status wfsi_call_run(wfsi_mock_call *call,
                                 wfs_http_response *response)
 {
-    wfs_mocks *world = call->world;
-
-    if (call->test_id[0] == '\0' &&
-        world->options.on_missing_test_id == WFS_MOCK_THROW)
-        return wfsi_error(&world->error, WFS_ERR_MISSING_TEST_ID,
-                          "the request has no test id");
+    if (call->test_id[0] == '\0' && wfsi_call_lacks_test_id(call))
+        return WFS_ERR_MISSING_TEST_ID;
     WFS_TRY(wfsi_mock_match(call));
     WFS_TRY(wfsi_mock_select(call));
     return wfsi_mock_transform(call, response);
@@ -18823,7 +18953,7 @@ static wfs_status wfsi_call_answer(wfsi_mock_call *call,
                            &call->url, &call->world->error);
     if (*told != WFS_OK)
         return *told;
-    answer->url = call->url.text;
+    answer->url = wfsi_arena_text(call->arena, call->url.text, call->url.size);
     *told = wfsi_call_run(call, &answer->response);
     if (call->no_memory || call->arena->failed || *told == WFS_ERR_NO_MEMORY)
         return wfsi_no_memory(&call->world->error);
@@ -19057,6 +19187,7 @@ static wfs_status wfsi_mock_send(const wfs_http_request *request,
     wfs_status status;
     bool answered;
 
+    memset(&answer, 0, sizeof answer);
     status = wfsi_control(world, test_id, request, arena, &answered, response);
     if (status == WFS_OK && answered)
         return WFS_OK;
@@ -19067,11 +19198,10 @@ static wfs_status wfsi_mock_send(const wfs_http_request *request,
                      ? wfsi_mock_request(world, test_id, request, arena,
                                          &answer)
                      : wfsi_no_memory(&world->error);
-    if (status != WFS_OK && status != WFS_ERR_NO_MEMORY &&
-        answer.passed_through && world->options.pass_through != NULL)
+    if (answer.passed_through && status != WFS_ERR_NO_MEMORY &&
+        world->options.pass_through != NULL)
         return wfsi_mock_pass(world, request, arena, response, error);
-    if (status != WFS_OK && (status == WFS_ERR_NO_MEMORY ||
-                             answer.response.status == 0)) {
+    if (status == WFS_ERR_NO_MEMORY || answer.response.status == 0) {
         if (error != NULL)
             *error = world->error;
         return status;
@@ -19152,6 +19282,9 @@ static bool wfsi_log_row_read(const wfs_mocks *world, wfs_row_id id,
         request->message = wfsi_arena_text(arena, message.data, message.size);
     return !arena->failed;
 }
+
+/* A test id that has no row yet. */
+#define WFSI_NO_TEST UINT32_MAX
 
 /* The request after one (0: the first), of a test or of all; 0 at the end. */
 static wfs_row_id wfsi_log_next(const wfs_mocks *world, wfs_row_id test,
@@ -19323,7 +19456,7 @@ static bool wfsi_mocks_unused(wfs_mocks *world, wfs_row_id first, size_t count,
 wfs_status wfs_mocks_create(const wfs_mock_options *options, wfs_mocks **mocks,
                             wfs_error *error)
 {
-    static const wfs_mock_options none;
+    static wfs_mock_options none;
     const wfs_mock_options *used = options != NULL ? options : &none;
     wfs_store *store = wfsi_store_new(&used->allocator);
     wfs_status status;
@@ -19383,12 +19516,19 @@ wfs_status wfs_mocks_load(wfs_mocks *mocks, const char *json, size_t size)
 
     wfsi_arena_open(&arena, &mocks->allocator);
     all = wfsi_mock_parse(mocks, &arena, json, size);
-    status = all != NULL ? wfsi_mock_check_all(mocks, all) : mocks->error.code;
-    if (status == WFS_OK)
-        status = wfsi_mock_begin(mocks);
-    if (status == WFS_OK)
-        status = wfsi_close(mocks->store,
-                            wfsi_mock_keep_all(mocks, &arena, all));
+    status = all != NULL ? wfsi_mock_load(mocks, &arena, all, false)
+                         : mocks->error.code;
+    wfsi_arena_close(&arena);
+    return status;
+}
+
+wfs_status wfs_mocks_load_json(wfs_mocks *mocks, const wfs_json *scenarios)
+{
+    wfs_arena arena;
+    wfs_status status;
+
+    wfsi_arena_open(&arena, &mocks->allocator);
+    status = wfsi_mock_load(mocks, &arena, scenarios, true);
     wfsi_arena_close(&arena);
     return status;
 }
@@ -19533,7 +19673,7 @@ wfs_status wfs_mocks_requests(wfs_mocks *mocks, const wfs_mock_filter *filter,
                               wfs_arena *arena,
                               const wfs_mock_request **requests, size_t *count)
 {
-    static const wfs_mock_filter all;
+    static wfs_mock_filter all;
     const wfs_mock_filter *used = filter != NULL ? filter : &all;
     wfs_mock_request *found = NULL;
     wfsi_pattern *pattern = NULL;
@@ -19571,7 +19711,7 @@ wfs_status wfs_mocks_unused(wfs_mocks *mocks, const char *test_id,
     size_t count = mocks->store->tables[mocks->tables].count;
     wfs_row_id first = 1, test = 0;
     wfsi_buffer buffer;
-    bool done = true;
+    bool done;
 
     *text = NULL;
     if (mocks->options.no_log)
@@ -19583,10 +19723,11 @@ wfs_status wfs_mocks_unused(wfs_mocks *mocks, const char *test_id,
         if (first == 0)
             first = wfsi_mock_backup(mocks);
         count = first != 0 ? 1 : 0;
+        if (test == 0)
+            test = WFSI_NO_TEST;
     }
     wfsi_buffer_open(&buffer, arena);
-    if (test_id == NULL || test != 0)
-        done = wfsi_mocks_unused(mocks, first, count, test, &buffer);
+    done = wfsi_mocks_unused(mocks, first, count, test, &buffer);
     *text = done ? wfsi_buffer_finish(&buffer) : NULL;
     return *text != NULL ? WFS_OK : wfsi_no_memory(&mocks->error);
 }
@@ -21585,8 +21726,8 @@ wfs_status wfs_fetch(wfs_run *run, const char *test_id,
     if (run->scope == WFSI_NO_DRAFT || run->harness->mocks == NULL)
         return wfsi_run_abort(
             run, wfsi_error(wfsi_harness_error(run->harness), WFS_ERR_MISUSE,
-                            "workflow %s: wfs_fetch needs a harness with mocks, "
-                            "and the body of a do step",
+                            "workflow %s: wfs_fetch needs a harness with "
+                            "mocks, and the body of a do step",
                             run->workflow->key));
     client.mocks = run->harness->mocks;
     client.test_id = test_id;
@@ -24120,6 +24261,7 @@ wfs_json *wfs_hook_to_json(wfs_arena *arena, const wfs_hook *hook)
 typedef struct wfsi_inputs {
     const char *workflow, *id, *type, *duration;
     const char *params, *payload;       /* JSON text */
+    const char *test_id, *mock_scenario;
     const wfs_batch_item *instances;
     const wfs_payload *tick_payload;
     const wfs_read_options *options;
@@ -24141,6 +24283,9 @@ typedef struct wfsi_inputs {
 #define WFSI_IN_OPTIONS     (1u << 10)
 #define WFSI_IN_READ        (1u << 11)
 #define WFSI_IN_CHECK       (1u << 12)
+#define WFSI_IN_TEST_ID     (1u << 13)
+#define WFSI_IN_MOCKS       (1u << 14)  /* mock_scenario */
+#define WFSI_IN_STATE       (1u << 15)
 
 #define WFSI_IN_TARGET      (WFSI_IN_WORKFLOW | WFSI_IN_ID)
 #define WFSI_IN_RUN         (WFSI_IN_TIMESTAMP | WFSI_IN_MAX_TICKS)
@@ -24152,7 +24297,7 @@ typedef struct wfsi_turn wfsi_turn;
 /* A kind of step: its action, and for those that then run the instance until
  * it is idle, the reason. In a label %w stands for workflow and id, %t for the
  * event's type, %r for the reason, %d for the duration or the time, %n for
- * the number of instances. */
+ * the number of instances, %i for the test id, %m for the mock scenario. */
 typedef struct wfsi_kind {
     unsigned needs, takes;              /* inputs, WFSI_IN_... */
     wfs_status (*action)(wfsi_turn *turn);
@@ -24354,6 +24499,13 @@ static wfs_status wfsi_input_texts(wfsi_turn *turn, unsigned takes)
     if (takes & WFSI_IN_DURATION)
         WFS_TRY(wfsi_input_text(turn, "duration_from", step->duration,
                                 step->duration_from, &in->duration));
+    if (takes & WFSI_IN_TEST_ID)
+        WFS_TRY(wfsi_input_text(turn, "test_id_from", step->test_id,
+                                step->test_id_from, &in->test_id));
+    if (takes & WFSI_IN_MOCKS)
+        WFS_TRY(wfsi_input_text(turn, "mock_scenario_from",
+                                step->mock_scenario, step->mock_scenario_from,
+                                &in->mock_scenario));
     if (takes & WFSI_IN_PARAMS)
         WFS_TRY(wfsi_input_json(turn, "params_from", step->params,
                                 step->params_from, &in->params));
@@ -24383,6 +24535,10 @@ static const char *wfsi_input_missing(const wfsi_turn *turn)
         return "read";
     if ((needs & WFSI_IN_CHECK) && turn->step->check == NULL)
         return "check";
+    if ((needs & WFSI_IN_MOCKS) && wfsi_text_empty(in->mock_scenario))
+        return "mock_scenario";
+    if ((needs & WFSI_IN_STATE) && wfsi_text_empty(turn->step->state))
+        return "state";
     return NULL;
 }
 
@@ -24762,6 +24918,89 @@ static wfs_status wfsi_act_assert(wfsi_turn *turn)
     return wfsi_as_error(status, WFS_ERR_ASSERTION);
 }
 
+/* --- actions on mocks */
+
+static wfs_status wfsi_turn_mocks(wfsi_turn *turn, wfs_mocks **mocks)
+{
+    *mocks = wfs_harness_mocks(turn->context.harness);
+    return *mocks != NULL
+               ? WFS_OK
+               : wfsi_error(&turn->error, WFS_ERR_MISUSE,
+                            "%s step needs a scenario with mocks",
+                            wfsi_turn_name(turn));
+}
+
+/* What the mocks said of a call. */
+static wfs_status wfsi_turn_asked(wfsi_turn *turn, wfs_mocks *mocks,
+                                  wfs_status status)
+{
+    if (status != WFS_OK)
+        turn->error = *wfs_mocks_error(mocks);
+    return status;
+}
+
+static wfs_status wfsi_act_switch_mocks(wfsi_turn *turn)
+{
+    const char *test_id = turn->in.test_id, *scenario = turn->in.mock_scenario;
+    wfs_mocks *mocks;
+
+    WFS_TRY(wfsi_turn_mocks(turn, &mocks));
+    WFS_TRY(wfsi_turn_asked(turn, mocks,
+                            wfs_mocks_switch(mocks, test_id, scenario)));
+    turn->value = wfsi_two_members(
+        turn->arena, "testId",
+        wfsi_json_text_or_null(turn->arena, wfsi_test_id(mocks, test_id)),
+        "scenarioId", wfsi_json_text_or_null(turn->arena, scenario));
+    return WFS_OK;
+}
+
+static wfs_status wfsi_act_expect_requests(wfsi_turn *turn)
+{
+    const wfs_scenario_step *step = turn->step;
+    const wfs_mock_request *requests;
+    wfs_mocks *mocks;
+    const char *log;
+    size_t count;
+
+    WFS_TRY(wfsi_turn_mocks(turn, &mocks));
+    WFS_TRY(wfsi_turn_asked(turn, mocks,
+                            wfs_mocks_requests(mocks, step->requests,
+                                               turn->arena, &requests,
+                                               &count)));
+    turn->value = wfs_json_new_integer(turn->arena, (int64_t)count);
+    if (step->log == NULL)
+        return wfs_expect_integer(&turn->context, "requests",
+                                  (int64_t)step->count, (int64_t)count);
+    WFS_TRY(wfsi_turn_asked(turn, mocks, wfs_mocks_log(mocks, step->requests,
+                                                       turn->arena, &log)));
+    return wfs_expect_text(&turn->context, "requests", step->log, log);
+}
+
+static wfs_status wfsi_act_expect_mock_state(wfsi_turn *turn)
+{
+    wfs_mocks *mocks;
+
+    WFS_TRY(wfsi_turn_mocks(turn, &mocks));
+    turn->value = wfs_mocks_state(mocks, turn->in.test_id, turn->arena);
+    if (turn->value == NULL)
+        return wfsi_no_memory(&turn->error);
+    return wfs_expect_json(&turn->context, "state", turn->step->state,
+                           turn->value);
+}
+
+static wfs_status wfsi_act_expect_mocks_used(wfsi_turn *turn)
+{
+    const char *unused;
+    wfs_mocks *mocks;
+
+    WFS_TRY(wfsi_turn_mocks(turn, &mocks));
+    WFS_TRY(wfsi_turn_asked(turn, mocks,
+                            wfs_mocks_unused(mocks, turn->in.test_id,
+                                             turn->arena, &unused)));
+    turn->value = wfs_json_new_null(turn->arena);
+    return wfs_expect_text(&turn->context, "unused mocks", "", unused);
+}
+
 /* --- kinds, in the order of the enumeration */
 
 static const wfsi_kind wfsi_kinds[WFS_SCENARIO_KIND_COUNT] = {
@@ -24809,6 +25048,14 @@ static const wfsi_kind wfsi_kinds[WFS_SCENARIO_KIND_COUNT] = {
      "run %w until idle (retry)"},
     {WFSI_IN_TARGET, WFSI_IN_DURATION | WFSI_IN_RUN, wfsi_act_move_clock,
      NULL, WFS_REASON_WAKE, "%d and run %w until idle"},
+    {WFSI_IN_MOCKS, WFSI_IN_TEST_ID, wfsi_act_switch_mocks, NULL,
+     WFS_REASON_NONE, "switch mocks of %i to %m"},
+    {0, 0, wfsi_act_expect_requests, NULL, WFS_REASON_NONE,
+     "expect requests"},
+    {WFSI_IN_STATE, WFSI_IN_TEST_ID, wfsi_act_expect_mock_state, NULL,
+     WFS_REASON_NONE, "expect state of %i"},
+    {0, WFSI_IN_TEST_ID, wfsi_act_expect_mocks_used, NULL, WFS_REASON_NONE,
+     "expect mocks used"},
 };
 
 /* --- labels */
@@ -24862,6 +25109,14 @@ static void wfsi_label_part(const wfsi_turn *turn, char part,
                                     : "no reason");
     else if (part == 'd')
         wfsi_label_clock(turn, label);
+    else if (part == 'i')
+        wfsi_buffer_text(label, turn->in.test_id != NULL
+                                    ? turn->in.test_id
+                                    : "the default test");
+    else if (part == 'm')
+        wfsi_buffer_text(label, wfsi_text_empty(turn->in.mock_scenario)
+                                    ? "?"
+                                    : turn->in.mock_scenario);
     else if (part == 'n')
         wfsi_buffer_integer(label,
                             (int64_t)wfsi_batch_count(turn->in.instances));
@@ -25233,6 +25488,7 @@ static wfs_status wfsi_runner_equip(wfs_runner *runner, wfs_error *error)
     options.workflows = scenario->workflows;
     options.tables = scenario->tables;
     options.hooks = scenario->hooks;
+    options.mocks = scenario->mocks;
     options.clock_start = scenario->clock_start;
     options.seed = scenario->seed;
     options.auto_tick = scenario->auto_tick;

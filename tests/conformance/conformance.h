@@ -6,7 +6,7 @@
  *
  *     [--case NAME] [--verbose] [--self-test] [FILE...]
  *
- * and reads JSON files: arrays of cases, or objects with them in `cases`.
+ * and what options the suite has of its own, and reads JSON files: arrays of cases, or objects with them in `cases`.
  * Without a FILE it reads those of the suite's directories, relative to the
  * top of the repository. A line is printed for each case that fails or is
  * skipped, and `N passed, N failed, N skipped` closes the run. The exit status
@@ -36,6 +36,7 @@
 /* One case while it runs. */
 typedef struct conf_case {
     const wfs_json *json;           /* as it stands in the file */
+    const wfs_json *siblings;       /* the cases of the file, in an array */
     wfs_arena *arena;               /* freed after the case */
     const wfs_json *expected;       /* the rest is set by the suite */
     const wfs_json *actual;
@@ -49,6 +50,10 @@ typedef struct conf_suite {
     void (*run)(conf_case *one);
     /* Why a case is to be skipped, or NULL; NULL: none ever is. */
     const char *(*skip)(const wfs_json *json);
+    /* An option of the suite's own and its value; false: it makes no sense.
+     * NULL: there is none. usage: what stands in the usage line. */
+    bool (*option)(const char *name, const char *value);
+    const char *usage;
 } conf_suite;
 
 /* One run of a program. */
@@ -515,8 +520,8 @@ static inline bool conf_judge(conf_run *run, conf_case *one, const char *name)
     return !run->self_test || conf_self_test(run, one, name);
 }
 
-static inline void conf_run_case(conf_run *run, const wfs_json *json,
-                                 const char *name)
+static inline void conf_run_case(conf_run *run, const wfs_json *siblings,
+                                 const wfs_json *json, const char *name)
 {
     conf_case one;
     const char *reason = NULL;
@@ -530,6 +535,7 @@ static inline void conf_run_case(conf_run *run, const wfs_json *json,
     }
     memset(&one, 0, sizeof one);
     one.json = json;
+    one.siblings = siblings;
     one.arena = wfs_arena_create(NULL);
     if (one.arena == NULL) {
         printf("FAIL %s: out of memory\n", name);
@@ -568,7 +574,7 @@ static inline void conf_run_cases(conf_run *run, const char *file,
             run->failed++;
         } else if (run->case_name == NULL ||
                    strcmp(run->case_name, name) == 0) {
-            conf_run_case(run, json, name);
+            conf_run_case(run, cases, json, name);
         }
     }
 }
@@ -706,11 +712,11 @@ static inline void conf_run_default(conf_run *run)
 
 /* --- the program */
 
-static inline int conf_usage(const char *program)
+static inline int conf_usage(const conf_suite *suite)
 {
     fprintf(stderr, "usage: %s [--case NAME] [--verbose] [--self-test] "
-                    "[FILE...]\n",
-            program);
+                    "%s[FILE...]\n",
+            suite->program, suite->usage != NULL ? suite->usage : "");
     return 2;
 }
 
@@ -726,6 +732,9 @@ static inline int conf_arguments(conf_run *run, int count, char **arguments)
             run->verbose = true;
         else if (strcmp(arguments[i], "--self-test") == 0)
             run->self_test = true;
+        else if (run->suite->option != NULL && i + 1 < count &&
+                 run->suite->option(arguments[i], arguments[i + 1]))
+            i++;
         else if (strncmp(arguments[i], "--", 2) == 0)
             return -1;
         else
@@ -763,7 +772,7 @@ static inline int conf_main(const conf_suite *suite, int count,
     run.suite = suite;
     files = conf_arguments(&run, count, arguments);
     if (files < 0)
-        return conf_usage(suite->program);
+        return conf_usage(suite);
     for (i = 0; i < files; i++)
         conf_run_file(&run, arguments[i]);
     if (files == 0)

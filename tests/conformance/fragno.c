@@ -1728,7 +1728,7 @@ int main(int argc, char **argv)
 {
     static const conf_suite suite = {
         "fragno", "tests/conformance/fragno", "../shared/conformance/fragno",
-        run_case, NULL};
+        run_case, NULL, NULL, NULL};
 
     return conf_main(&suite, argc, argv);
 }
