@@ -1211,7 +1211,7 @@ typedef struct wfs_mock_request {
     int64_t time;                   /* ms */
     const char *method;
     const char *url;
-    const wfs_json *headers;        /* NULL: none */
+    const wfs_http_header *headers; /* ended by a zero entry */
     const char *body;               /* NULL: none */
     size_t body_size;
     const char *scenario;           /* NULL: no mock answered */
@@ -15941,7 +15941,7 @@ static wfsi_span wfsi_template_fill(const wfsi_sources *sources,
     WFSI_TIME(X, created_at, "createdAt")                                     \
     WFSI_SYMBOL(X, method, "method")                                          \
     WFSI_TEXT_OR_NULL(X, url, "url")                                          \
-    WFSI_JSON_OR_NULL(X, headers, "headers")                                  \
+    WFSI_TEXT_OR_NULL(X, headers, "headers")                                  \
     WFSI_TEXT_OR_NULL(X, body, "body")                                        \
     WFSI_REFERS(X, scenario, "scenario", true, "mock_scenario")               \
     WFSI_NUMBER_OR_NULL(X, mock, "mock")                                      \
@@ -16137,10 +16137,11 @@ struct wfs_mocks {
     wfsi_mock_set **sets;       /* array: by row of mock_scenario, from 0 on;
                                    NULL: not compiled yet */
     const void **given;         /* array: what was registered, likewise */
-    wfs_row_id backup;          /* the scenario "default", or 0 */
+    wfsi_handle default_id;     /* "default" */
+    wfs_row_id recent_backup;   /* the scenario of that id and the test that */
+    wfs_row_id recent_test;     /* were last asked for, to be looked at first */
     wfs_arena notes;            /* of the problems */
     wfs_mock_problem *problems; /* array */
-    wfs_error error;
 };
 
 /* --- the response on the wire */
@@ -16323,6 +16324,12 @@ static wfs_status wfsi_plain_response(wfs_arena *arena, int status,
         return WFS_ERR_NO_MEMORY;
     response->headers = wire.headers;
     return WFS_OK;
+}
+
+/* Its store's, so that it has one error. */
+static wfs_error *wfsi_mocks_error(const wfs_mocks *world)
+{
+    return &world->store->error;
 }
 
 /* --- compiling */
@@ -17330,10 +17337,10 @@ static wfs_status wfsi_checker_close(wfsi_checker *checker, const char *id)
     size_t count = wfsi_problem_count(checker);
 
     if (checker->no_memory || world->notes.failed)
-        return wfsi_no_memory(&world->error);
+        return wfsi_no_memory(wfsi_mocks_error(world));
     if (count == 0)
         return WFS_OK;
-    return wfsi_error(&world->error, WFS_ERR_VALIDATION,
+    return wfsi_error(wfsi_mocks_error(world), WFS_ERR_VALIDATION,
                       count > 1 ? "mock scenario %s: %s %s (and %i more)"
                                 : "mock scenario %s: %s %s",
                       id, world->problems[0].where, world->problems[0].message,
@@ -17383,9 +17390,18 @@ static wfs_row_id wfsi_mock_scenario_find(const wfs_mocks *world,
                       : 0;
 }
 
-static wfs_row_id wfsi_mock_backup(const wfs_mocks *world)
+/* The scenario that answers where the active one does not, or 0. */
+static wfs_row_id wfsi_mock_backup(wfs_mocks *world)
 {
-    return wfsi_mock_find(world, WFSI_MOCK_SCENARIOS, "default", 7);
+    const wfsi_table *table =
+        &world->store->tables[world->tables + WFSI_MOCK_SCENARIOS];
+    wfs_row_id id = world->recent_backup;
+
+    if (id == 0 || wfsi_row_find(table, id) == NULL ||
+        wfsi_mock_scenario_row_at(world, id)->scenario_id != world->default_id)
+        world->recent_backup =
+            wfsi_mock_find(world, WFSI_MOCK_SCENARIOS, "default", 7);
+    return world->recent_backup;
 }
 
 /* Room for what is kept of each row beside it; false without memory. */
@@ -17440,7 +17456,7 @@ static wfs_status wfsi_mock_scenario_insert(wfs_mocks *world,
     wfsi_span key = wfsi_json_span_of(definition, "id");
 
     if (row == NULL)
-        return wfsi_no_memory(&world->error);
+        return wfsi_no_memory(wfsi_mocks_error(world));
     memset(row, 0, sizeof *row);
     row->scenario_id = wfsi_symbol(store, key.data, key.size);
     row->name = wfsi_symbol(store, name.data, name.size);
@@ -17450,7 +17466,7 @@ static wfs_status wfsi_mock_scenario_insert(wfs_mocks *world,
         row->definition != 0)
         return wfsi_row_insert(store, number, row, id);
     wfsi_row_free_texts(store, table, (char *)row, NULL);
-    return wfsi_no_memory(&world->error);
+    return wfsi_no_memory(wfsi_mocks_error(world));
 }
 
 /* Whether that very value is registered under its id, unchanged. */
@@ -17479,20 +17495,21 @@ static wfs_status wfsi_mock_keep(wfs_mocks *world, wfs_arena *arena,
 
     text.data = wfs_json_write(arena, definition, 0, &text.size);
     if (text.data == NULL)
-        return wfsi_no_memory(&world->error);
+        return wfsi_no_memory(wfsi_mocks_error(world));
     if (id != 0)
         return given != NULL && wfsi_mock_is_given(world, id, given, text)
                    ? WFS_OK
-                   : wfsi_error(&world->error, WFS_ERR_DUPLICATE_SCENARIO,
+                   : wfsi_error(wfsi_mocks_error(world),
+                                WFS_ERR_DUPLICATE_SCENARIO,
                                 "a mock scenario with the id %n is registered",
                                 key.data, key.size);
     set = wfsi_mock_set_compile(&world->allocator, text);
     if (set == NULL)
-        return wfsi_no_memory(&world->error);
+        return wfsi_no_memory(wfsi_mocks_error(world));
     status = wfsi_mock_sets_extend(
                  world, world->store->tables[world->tables].next_id)
                  ? wfsi_mock_scenario_insert(world, definition, text, &id)
-                 : wfsi_no_memory(&world->error);
+                 : wfsi_no_memory(wfsi_mocks_error(world));
     if (status != WFS_OK) {
         wfsi_mock_set_free(&world->allocator, set);
         return status;
@@ -17506,7 +17523,8 @@ static wfs_status wfsi_mock_keep(wfs_mocks *world, wfs_arena *arena,
 
 static wfs_status wfsi_mock_begin(wfs_mocks *world)
 {
-    return wfsi_begin(world->store) ? WFS_OK : wfsi_no_memory(&world->error);
+    return wfsi_begin(world->store) ? WFS_OK
+                                    : wfsi_no_memory(wfsi_mocks_error(world));
 }
 
 /* Check and register one definition. */
@@ -17565,7 +17583,7 @@ static wfs_status wfsi_mock_keep_all(wfs_mocks *world, wfs_arena *arena,
     wfsi_go_to_key(&checker, key, size);
     wfsi_problem_at(&checker, "id", "is registered already");
     return checker.no_memory || world->notes.failed
-               ? wfsi_no_memory(&world->error)
+               ? wfsi_no_memory(wfsi_mocks_error(world))
                : status;
 }
 
@@ -17585,7 +17603,7 @@ static wfs_json *wfsi_mock_parse(wfs_mocks *world, wfs_arena *arena,
     if (json == NULL)
         json = "";
     return wfsi_json_build(arena, json, size != 0 ? size : strlen(json),
-                           &world->limits, &world->error);
+                           &world->limits, wfsi_mocks_error(world));
 }
 
 /* --- definitions from C */
@@ -17596,7 +17614,7 @@ static const wfs_json *wfsi_mock_json(wfs_mocks *world, wfs_arena *arena,
     const wfs_json *value = wfsi_mock_parse(world, arena, json, 0);
 
     if (value == NULL && *status == WFS_OK)
-        *status = world->error.code;
+        *status = world->store->error.code;
     return value;
 }
 
@@ -17716,7 +17734,7 @@ static wfs_status wfsi_mock_add(wfs_mocks *world, wfs_arena *arena,
         wfsi_mock_scenario_json(world, arena, scenario, &status);
 
     if (arena->failed)
-        return wfsi_no_memory(&world->error);
+        return wfsi_no_memory(wfsi_mocks_error(world));
     WFS_TRY(status);
     return wfsi_mock_register(world, arena, definition, scenario);
 }
@@ -17795,7 +17813,8 @@ static wfs_mocks *wfsi_mocks_over(const wfs_mock_options *options,
     world->store = store;
     world->tables = tables;
     world->clock = clock;
-    if (!world->arena.failed)
+    world->default_id = wfsi_symbol(store, "default", 7);
+    if (!world->arena.failed && world->default_id != 0)
         return world;
     wfs_mocks_free(world);
     return NULL;
@@ -17815,7 +17834,7 @@ static wfs_status wfsi_mocks_fill(wfs_mocks *world,
         WFS_TRY(wfs_mocks_add(world, scenario));
     return options->scenarios == NULL || wfsi_mock_backup(world) != 0
                ? WFS_OK
-               : wfsi_error(&world->error, WFS_ERR_VALIDATION,
+               : wfsi_error(wfsi_mocks_error(world), WFS_ERR_VALIDATION,
                             "there is no mock scenario \"default\"");
 }
 
@@ -17824,8 +17843,18 @@ static wfs_status wfsi_mocks_fill(wfs_mocks *world,
 static wfs_mocks *wfsi_mocks_fork(const wfs_mocks *world, wfs_store *store,
                                   wfs_clock *clock)
 {
-    return wfsi_mocks_over(&world->options, &world->allocator, store,
-                           world->tables, clock);
+    size_t count = wfsi_array_count(world->given);
+    wfs_mocks *fork = wfsi_mocks_over(&world->options, &world->allocator,
+                                      store, world->tables, clock);
+
+    if (fork == NULL || count == 0)
+        return fork;
+    if (!wfsi_mock_sets_extend(fork, (wfs_row_id)count)) {
+        wfs_mocks_free(fork);
+        return NULL;
+    }
+    memcpy(fork->given, world->given, count * sizeof *fork->given);
+    return fork;
 }
 
 /* --- tests: their rows */
@@ -17836,11 +17865,26 @@ static const char *wfsi_test_id(const wfs_mocks *world, const char *test_id)
     return test_id != NULL ? test_id : world->options.default_test_id;
 }
 
+/* The row of a test id, or 0. */
 static wfs_row_id wfsi_mock_test_find(const wfs_mocks *world,
                                       const char *test_id)
 {
+    const wfsi_table *table =
+        &world->store->tables[world->tables + WFSI_MOCK_TESTS];
+    wfs_row_id id = world->recent_test;
+    wfsi_span there;
+    size_t size;
+
     test_id = wfsi_test_id(world, test_id);
-    return wfsi_mock_find(world, WFSI_MOCK_TESTS, test_id, strlen(test_id));
+    size = strlen(test_id);
+    if (id != 0 && wfsi_row_find(table, id) != NULL) {
+        there.data = wfsi_text(world->store,
+                               wfsi_mock_test_row_at(world, id)->test_id,
+                               &there.size);
+        if (there.size == size && memcmp(there.data, test_id, size) == 0)
+            return id;
+    }
+    return wfsi_mock_find(world, WFSI_MOCK_TESTS, test_id, size);
 }
 
 /* The row of a test id, made when it is new, in an open transaction. */
@@ -17852,13 +17896,13 @@ static wfs_status wfsi_mock_test_of(wfs_mocks *world, const char *test_id,
     wfsi_table *table = &store->tables[number];
     wfsi_mock_test_row *row;
 
-    test_id = wfsi_test_id(world, test_id);
-    *id = wfsi_mock_find(world, WFSI_MOCK_TESTS, test_id, strlen(test_id));
+    *id = world->recent_test = wfsi_mock_test_find(world, test_id);
     if (*id != 0)
         return WFS_OK;
+    test_id = wfsi_test_id(world, test_id);
     row = (wfsi_mock_test_row *)(void *)wfsi_row_new(store, table);
     if (row == NULL)
-        return wfsi_no_memory(&world->error);
+        return wfsi_no_memory(wfsi_mocks_error(world));
     memset(row, 0, sizeof *row);
     row->nulls = WFSI_NULL_BIT(mock_test, active);
     row->test_id = wfsi_symbol(store, test_id, strlen(test_id));
@@ -17866,7 +17910,7 @@ static wfs_status wfsi_mock_test_of(wfs_mocks *world, const char *test_id,
     if (row->test_id != 0 && row->state != 0)
         return wfsi_row_insert(store, number, row, id);
     wfsi_row_free_texts(store, table, (char *)row, NULL);
-    return wfsi_no_memory(&world->error);
+    return wfsi_no_memory(wfsi_mocks_error(world));
 }
 
 static wfsi_mock_test_row *wfsi_mock_test_edit(wfs_mocks *world, wfs_row_id id)
@@ -17895,7 +17939,7 @@ static wfs_status wfsi_mock_write_state(wfs_mocks *world, wfs_row_id test,
     if (row->state != 0)
         return wfsi_mock_test_changed(world, test);
     wfsi_row_reset(world->store, table, (char *)row);
-    return wfsi_no_memory(&world->error);
+    return wfsi_no_memory(wfsi_mocks_error(world));
 }
 
 /* Sequences start over: the rows of a test go. */
@@ -17925,7 +17969,7 @@ static wfs_status wfsi_mock_start_over(wfs_mocks *world, const char *test_id,
     WFS_TRY(wfsi_mock_forget_places(world, test));
     row = wfsi_mock_test_edit(world, test);
     if (row == NULL)
-        return wfsi_no_memory(&world->error);
+        return wfsi_no_memory(wfsi_mocks_error(world));
     wfsi_mock_set_active(row, scenario);
     return wfsi_mock_write_state(world, test, row, no_state);
 }
@@ -17936,7 +17980,7 @@ static wfs_status wfsi_mock_switch(wfs_mocks *world, const char *test_id,
     wfs_row_id id = wfsi_mock_scenario_find(world, scenario);
 
     if (id == 0)
-        return wfsi_error(&world->error, WFS_ERR_SCENARIO_NOT_FOUND,
+        return wfsi_error(wfsi_mocks_error(world), WFS_ERR_SCENARIO_NOT_FOUND,
                           "Scenario '%s' not found. Did you forget to register "
                           "it?", scenario);
     WFS_TRY(wfsi_mock_begin(world));
@@ -18200,7 +18244,8 @@ static void wfsi_mock_consider(wfsi_mock_call *call, const wfsi_mock_set *owner,
 static wfs_status wfsi_handler_error(wfsi_mock_call *call, const char *what,
                                      const char *text, size_t size)
 {
-    return wfsi_error(&call->world->error, WFS_ERR_HANDLER, what, text, size);
+    return wfsi_error(wfsi_mocks_error(call->world), WFS_ERR_HANDLER, what,
+                      text, size);
 }
 
 /* A parameter that cannot be decoded is an error in every mock that fits. */
@@ -18232,13 +18277,13 @@ static wfs_status wfsi_mock_consider_set(wfsi_mock_call *call,
     if (method == NULL)
         return WFS_OK;
     if (method->broken != NULL)
-        return wfsi_error(&call->world->error, WFS_ERR_HANDLER,
+        return wfsi_error(wfsi_mocks_error(call->world), WFS_ERR_HANDLER,
                           "mock scenario %n: mocks[%i].url: %s",
                           set->name.data, set->name.size,
                           (int64_t)method->broken->place, method->problem);
     if (wfsi_routes_find(&method->routes, &call->url, call->arena, &numbers,
                          &count) != WFS_OK)
-        return wfsi_no_memory(&call->world->error);
+        return wfsi_no_memory(wfsi_mocks_error(call->world));
     for (i = 0; i < count; i++) {
         mock = &set->mocks[numbers[i]];
         WFS_TRY(wfsi_mock_check_params(call, mock));
@@ -18261,20 +18306,20 @@ static wfs_status wfsi_mock_match(wfsi_mock_call *call)
         WFS_TRY(wfsi_mock_consider_set(call, call->active, &candidate, &plain));
     if (!plain && call->backup != NULL)
         WFS_TRY(wfsi_mock_consider_set(call, call->backup, &candidate, &plain));
+    if (call->mock == NULL && call->exhausted)
+        return wfsi_error(wfsi_mocks_error(call->world),
+                          WFS_ERR_SEQUENCE_EXHAUSTED,
+                          "Sequence exhausted for %n %n. All responses have "
+                          "been consumed and repeat mode is 'none'.",
+                          call->method.data, call->method.size, call->url.text,
+                          call->url.size);
     if (call->mock == NULL)
-        return call->exhausted
-                   ? wfsi_error(&call->world->error, WFS_ERR_SEQUENCE_EXHAUSTED,
-                                "Sequence exhausted for %n %n. All responses "
-                                "have been consumed and repeat mode is 'none'.",
-                                call->method.data, call->method.size,
-                                call->url.text, call->url.size)
-                   : wfsi_error(&call->world->error, WFS_ERR_NO_MOCK_FOUND,
-                                "No mock matched for %n %n", call->method.data,
-                                call->method.size, call->url.text,
-                                call->url.size);
+        return wfsi_error(wfsi_mocks_error(call->world), WFS_ERR_NO_MOCK_FOUND,
+                          "No mock matched for %n %n", call->method.data,
+                          call->method.size, call->url.text, call->url.size);
     if (wfsi_pattern_params(call->mock->pattern, &call->url, call->arena,
                             &call->params, &error) == WFS_ERR_NO_MEMORY)
-        return wfsi_no_memory(&call->world->error);
+        return wfsi_no_memory(wfsi_mocks_error(call->world));
     return WFS_OK;
 }
 
@@ -18326,7 +18371,7 @@ static wfs_status wfsi_mock_place_insert(wfsi_mock_call *call, int64_t position,
                                                        &store->tables[number]);
 
     if (row == NULL)
-        return wfsi_no_memory(&world->error);
+        return wfsi_no_memory(wfsi_mocks_error(world));
     memset(row, 0, sizeof *row);
     row->test_ref = call->test;
     row->active = (call->active != NULL ? call->active : call->backup)->id;
@@ -18360,7 +18405,7 @@ static wfs_status wfsi_select_in_sequence(wfsi_mock_call *call)
     row = (wfsi_mock_sequence_row *)(void *)wfsi_row_edit(
         world->store, world->tables + WFSI_MOCK_SEQUENCES, id);
     if (row == NULL)
-        return wfsi_no_memory(&world->error);
+        return wfsi_no_memory(wfsi_mocks_error(world));
     row->position = next;
     row->exhausted = exhausted;
     return wfsi_row_changed(world->store, world->tables + WFSI_MOCK_SEQUENCES,
@@ -18380,7 +18425,7 @@ static wfs_status wfsi_mock_select(wfsi_mock_call *call)
         call->reply = call->mock->replies;
         return WFS_OK;
     default:
-        return wfsi_error(&call->world->error, WFS_ERR_VALIDATION,
+        return wfsi_error(wfsi_mocks_error(call->world), WFS_ERR_VALIDATION,
                           "Mock has neither response nor sequence field");
     }
 }
@@ -18462,7 +18507,7 @@ static wfs_status wfsi_call_keep_state(wfsi_mock_call *call)
     row = text.data != NULL ? wfsi_mock_test_edit(call->world, call->test)
                             : NULL;
     if (row == NULL)
-        return wfsi_no_memory(&call->world->error);
+        return wfsi_no_memory(wfsi_mocks_error(call->world));
     return wfsi_mock_write_state(call->world, call->test, row, text);
 }
 
@@ -18480,8 +18525,8 @@ static wfs_status wfsi_mock_transform(wfsi_mock_call *call,
         call->sources.arena = call->arena;
         call->sources.state = wfsi_call_state(call);
         call->sources.params = call->params;
-        status = wfsi_reply_render(reply, &call->sources, &call->world->error,
-                                   response);
+        status = wfsi_reply_render(reply, &call->sources,
+                                   wfsi_mocks_error(call->world), response);
     }
     wfsi_set_state(call);
     WFS_TRY(wfsi_call_keep_state(call));
@@ -18713,7 +18758,7 @@ static const char *wfsi_mock_explain(wfsi_mock_call *call, wfs_status status)
         wfsi_nearest_in(call, call->backup, nearest);
     }
     wfsi_buffer_open(&buffer, call->arena);
-    wfsi_buffer_text(&buffer, call->world->error.message);
+    wfsi_buffer_text(&buffer, call->world->store->error.message);
     for (i = 0; i < WFSI_NEAREST && nearest[i].score != 0; i++)
         wfsi_put_near(&buffer, call, &nearest[i]);
     return wfsi_buffer_finish(&buffer);
@@ -18721,26 +18766,32 @@ static const char *wfsi_mock_explain(wfsi_mock_call *call, wfs_status status)
 
 /* --- the log */
 
+/* As they stand in a request: "name: value", a line each. Line breaks, which
+ * HTTP forbids, become blanks. */
 static wfsi_handle wfsi_headers_keep(wfsi_mock_call *call)
 {
     const wfs_http_header *header = call->request->headers;
     wfsi_buffer buffer;
+    size_t start;
+    char *at, *end;
 
     wfsi_buffer_open(&buffer, call->arena);
-    wfsi_buffer_char(&buffer, '[');
-    for (; header != NULL && header->name != NULL; header++) {
-        if (header != call->request->headers)
-            wfsi_buffer_char(&buffer, ',');
-        wfsi_buffer_literal(&buffer, "[");
-        wfsi_json_put_string(&buffer, header->name, strlen(header->name));
-        wfsi_buffer_char(&buffer, ',');
-        wfsi_json_put_string(&buffer, header->value, strlen(header->value));
-        wfsi_buffer_char(&buffer, ']');
+    for (; header->name != NULL; header++) {
+        start = buffer.size;
+        wfsi_buffer_text(&buffer, header->name);
+        wfsi_buffer_literal(&buffer, ": ");
+        if (header->value != NULL)
+            wfsi_buffer_text(&buffer, header->value);
+        wfsi_buffer_char(&buffer, '\n');
+        if (buffer.failed)
+            return 0;
+        at = buffer.data + start;
+        end = buffer.data + buffer.size;
+        while ((at = (char *)memchr(at, '\n', (size_t)(end - at))) < end - 1)
+            *at = ' ';
     }
-    wfsi_buffer_char(&buffer, ']');
-    if (wfsi_buffer_finish(&buffer) == NULL)
-        return 0;
-    return wfsi_text_keep(call->world->store, buffer.data, buffer.size);
+    return wfsi_text_keep(call->world->store,
+                          buffer.size != 0 ? buffer.data : "", buffer.size);
 }
 
 /* The columns of a request that are texts; false without memory. */
@@ -18789,7 +18840,7 @@ static wfs_status wfsi_mock_log(wfsi_mock_call *call, int status,
         return WFS_OK;
     row = (wfsi_mock_request_row *)(void *)wfsi_row_new(store, table);
     if (row == NULL)
-        return wfsi_no_memory(&world->error);
+        return wfsi_no_memory(wfsi_mocks_error(world));
     memset(row, 0, sizeof *row);
     row->nulls = WFSI_NULL_BIT(mock_request, error) |
                  WFSI_NULL_BIT(mock_request, message);
@@ -18808,7 +18859,7 @@ static wfs_status wfsi_mock_log(wfsi_mock_call *call, int status,
     if (wfsi_log_texts(call, row, error))
         return wfsi_row_insert(store, number, row, NULL);
     wfsi_row_free_texts(store, table, (char *)row, NULL);
-    return wfsi_no_memory(&world->error);
+    return wfsi_no_memory(wfsi_mocks_error(world));
 }
 
 /* --- a request */
@@ -18838,7 +18889,7 @@ static wfs_status wfsi_mock_refuse(wfsi_mock_call *call, wfs_status status,
     wfs_json *json;
 
     if (reaction == WFS_MOCK_WARN && world->options.warn != NULL)
-        world->options.warn(&world->error, world->options.user);
+        world->options.warn(wfsi_mocks_error(world), world->options.user);
     if (reaction != WFS_MOCK_THROW) {
         answer->passed_through = !world->options.strict;
         return wfsi_plain_response(arena, world->options.strict ? 501 : 0, NULL,
@@ -18849,7 +18900,7 @@ static wfs_status wfsi_mock_refuse(wfsi_mock_call *call, wfs_status status,
                  wfs_json_new_string(arena, "Internal mock server error"));
     if (status != WFS_ERR_HANDLER)
         wfs_json_set(arena, json, "message",
-                     wfs_json_new_string(arena, world->error.message));
+                     wfs_json_new_string(arena, world->store->error.message));
     json = wfs_json_set(arena, json, "code",
                         wfs_json_new_string(arena, wfs_status_name(status)));
     return wfsi_plain_response(arena, 500, json, &answer->response);
@@ -18877,7 +18928,7 @@ static wfs_status wfsi_call_open(wfsi_mock_call *call)
     if ((active != 0 && call->active == NULL) ||
         (backup != 0 && backup != active && call->backup == NULL) ||
         call->method.data == NULL)
-        return wfsi_no_memory(&world->error);
+        return wfsi_no_memory(wfsi_mocks_error(world));
     return WFS_OK;
 }
 
@@ -18889,10 +18940,10 @@ static bool wfsi_call_lacks_test_id(wfsi_mock_call *call)
 
     if (reaction == WFS_MOCK_IGNORE)
         return false;
-    wfsi_error(&world->error, WFS_ERR_MISSING_TEST_ID,
+    wfsi_error(wfsi_mocks_error(world), WFS_ERR_MISSING_TEST_ID,
                "the request has no test id");
     if (reaction == WFS_MOCK_WARN && world->options.warn != NULL)
-        world->options.warn(&world->error, world->options.user);
+        world->options.warn(wfsi_mocks_error(world), world->options.user);
     return reaction == WFS_MOCK_THROW;
 }
 
@@ -18911,7 +18962,7 @@ static wfs_status wfsi_call_run(wfsi_mock_call *call,
 static wfs_status wfsi_call_fail(wfsi_mock_call *call, wfs_status status,
                                  wfs_mock_answer *answer)
 {
-    wfs_error *error = &call->world->error;
+    wfs_error *error = wfsi_mocks_error(call->world);
 
     answer->mock = call->mock != NULL ? call->candidate : -1;
     call->mock = NULL;
@@ -18950,13 +19001,13 @@ static wfs_status wfsi_call_answer(wfsi_mock_call *call,
                            call->request->url != NULL
                                ? strlen(call->request->url)
                                : 0,
-                           &call->url, &call->world->error);
+                           &call->url, wfsi_mocks_error(call->world));
     if (*told != WFS_OK)
         return *told;
     answer->url = wfsi_arena_text(call->arena, call->url.text, call->url.size);
     *told = wfsi_call_run(call, &answer->response);
     if (call->no_memory || call->arena->failed || *told == WFS_ERR_NO_MEMORY)
-        return wfsi_no_memory(&call->world->error);
+        return wfsi_no_memory(wfsi_mocks_error(call->world));
     if (*told != WFS_OK)
         return wfsi_call_fail(call, *told, answer);
     wfsi_call_tell(call, answer);
@@ -18974,7 +19025,7 @@ static wfs_status wfsi_mock_request(wfs_mocks *world, const char *test_id,
     memset(answer, 0, sizeof *answer);
     answer->mock = -1;
     if (call == NULL)
-        return wfsi_no_memory(&world->error);
+        return wfsi_no_memory(wfsi_mocks_error(world));
     call->world = world;
     call->arena = arena;
     call->request = request;
@@ -19075,7 +19126,7 @@ static wfs_status wfsi_control_switch(wfs_mocks *world, const char *test_id,
     status = wfsi_mock_switch(world, test_id, scenario);
     if (status == WFS_ERR_SCENARIO_NOT_FOUND)
         return wfsi_plain_response(
-            arena, 400, wfsi_control_error(arena, world->error.message),
+            arena, 400, wfsi_control_error(arena, world->store->error.message),
             response);
     WFS_TRY(status);
     json = wfsi_control_json(arena, test_id);
@@ -19145,7 +19196,7 @@ static wfs_status wfsi_control(wfs_mocks *world, const char *test_id,
     if (request->url == NULL ||
         wfsi_url_parse(arena, request->url, strlen(request->url), &url, NULL) !=
             WFS_OK)
-        return arena->failed ? wfsi_no_memory(&world->error) : WFS_OK;
+        return arena->failed ? wfsi_no_memory(wfsi_mocks_error(world)) : WFS_OK;
     sets = wfsi_path_is(url.path, options->set_scenario_path);
     gets = wfsi_path_is(url.path, options->get_scenario_path);
     reads = wfsi_path_is(url.path, options->get_state_path);
@@ -19154,7 +19205,7 @@ static wfs_status wfsi_control(wfs_mocks *world, const char *test_id,
     *answered = true;
     test_id = wfsi_request_test_id(world, arena, request, test_id);
     if (test_id == NULL)
-        return wfsi_no_memory(&world->error);
+        return wfsi_no_memory(wfsi_mocks_error(world));
     if (sets && strcmp(method, "POST") == 0)
         return wfsi_control_switch(world, test_id, request, arena, response);
     if (gets && strcmp(method, "GET") == 0)
@@ -19197,13 +19248,13 @@ static wfs_status wfsi_mock_send(const wfs_http_request *request,
         status = test_id != NULL
                      ? wfsi_mock_request(world, test_id, request, arena,
                                          &answer)
-                     : wfsi_no_memory(&world->error);
+                     : wfsi_no_memory(wfsi_mocks_error(world));
     if (answer.passed_through && status != WFS_ERR_NO_MEMORY &&
         world->options.pass_through != NULL)
         return wfsi_mock_pass(world, request, arena, response, error);
     if (status == WFS_ERR_NO_MEMORY || answer.response.status == 0) {
         if (error != NULL)
-            *error = world->error;
+            *error = world->store->error;
         return status;
     }
     *response = answer.response;
@@ -19243,6 +19294,29 @@ static bool wfsi_log_row_fits(const wfs_mocks *world,
            wfsi_pattern_fits(pattern, &url, arena, &fits) == WFS_OK && fits;
 }
 
+/* Headers from their lines; NULL without memory. */
+static const wfs_http_header *wfsi_headers_read(wfs_arena *arena,
+                                                wfsi_span lines)
+{
+    char *at = wfsi_arena_text(arena, lines.data, lines.size), *colon;
+    wfs_http_header *headers;
+    size_t i, count = 0;
+
+    for (i = 0; i < lines.size; i++)
+        count += lines.data[i] == '\n' ? 1 : 0;
+    headers = (wfs_http_header *)wfsi_arena_zeroed(
+        arena, (count + 1) * sizeof *headers);
+    for (i = 0; at != NULL && headers != NULL && i < count; i++) {
+        headers[i].name = at;
+        colon = strstr(at, ": ");
+        *colon = '\0';
+        headers[i].value = colon + 2;
+        at = strchr(colon + 2, '\n');
+        *at++ = '\0';
+    }
+    return headers;
+}
+
 /* The texts of a row go into the arena, so that the row may change. */
 static bool wfsi_log_row_read(const wfs_mocks *world, wfs_row_id id,
                               const wfsi_mock_request_row *row,
@@ -19271,10 +19345,7 @@ static bool wfsi_log_row_read(const wfs_mocks *world, wfs_row_id id,
     body.data = wfsi_text(store, row->body, &body.size);
     message.data = wfsi_text(store, row->message, &message.size);
     request->url = wfsi_arena_text(arena, url.data, url.size);
-    if (headers.data != NULL)
-        request->headers = wfsi_json_raw(
-            arena, wfsi_arena_text(arena, headers.data, headers.size),
-            headers.size);
+    request->headers = wfsi_headers_read(arena, headers);
     if (body.data != NULL)
         request->body = wfsi_arena_text(arena, body.data, body.size);
     request->body_size = body.size;
@@ -19349,7 +19420,7 @@ static wfs_status wfsi_log_read(wfs_mocks *world, const wfs_mock_filter *filter,
             break;
         ++*count;
     }
-    return arena->failed ? wfsi_no_memory(&world->error) : WFS_OK;
+    return arena->failed ? wfsi_no_memory(wfsi_mocks_error(world)) : WFS_OK;
 }
 
 static void wfsi_put_request(wfsi_buffer *buffer,
@@ -19480,7 +19551,7 @@ wfs_status wfs_mocks_create(const wfs_mock_options *options, wfs_mocks **mocks,
     if (status == WFS_OK)
         return WFS_OK;
     if (error != NULL)
-        *error = (*mocks)->error;
+        *error = (*mocks)->store->error;
     wfs_mocks_free(*mocks);
     *mocks = NULL;
     return status;
@@ -19498,7 +19569,7 @@ wfs_clock *wfs_mocks_clock(wfs_mocks *mocks)
 
 const wfs_error *wfs_mocks_error(const wfs_mocks *mocks)
 {
-    return &mocks->error;
+    return wfsi_mocks_error(mocks);
 }
 
 const wfs_mock_problem *wfs_mocks_problems(const wfs_mocks *mocks,
@@ -19517,7 +19588,7 @@ wfs_status wfs_mocks_load(wfs_mocks *mocks, const char *json, size_t size)
     wfsi_arena_open(&arena, &mocks->allocator);
     all = wfsi_mock_parse(mocks, &arena, json, size);
     status = all != NULL ? wfsi_mock_load(mocks, &arena, all, false)
-                         : mocks->error.code;
+                         : mocks->store->error.code;
     wfsi_arena_close(&arena);
     return status;
 }
@@ -19544,7 +19615,7 @@ wfs_status wfs_mocks_register_text(wfs_mocks *mocks, const char *json,
     definition = wfsi_mock_parse(mocks, &arena, json, size);
     status = definition != NULL
                  ? wfsi_mock_register(mocks, &arena, definition, NULL)
-                 : mocks->error.code;
+                 : mocks->store->error.code;
     wfsi_arena_close(&arena);
     return status;
 }
@@ -19615,7 +19686,8 @@ wfs_status wfs_mocks_clear(wfs_mocks *mocks, const char *test_id)
     WFS_TRY(wfsi_mock_begin(mocks));
     row = wfsi_mock_test_edit(mocks, test);
     if (row == NULL)
-        return wfsi_close(mocks->store, wfsi_no_memory(&mocks->error));
+        return wfsi_close(mocks->store,
+                          wfsi_no_memory(wfsi_mocks_error(mocks)));
     wfsi_mock_set_active(row, 0);
     return wfsi_close(mocks->store, wfsi_mock_test_changed(mocks, test));
 }
@@ -19683,7 +19755,7 @@ wfs_status wfs_mocks_requests(wfs_mocks *mocks, const wfs_mock_filter *filter,
     *count = 0;
     if (used->url != NULL)
         WFS_TRY(wfsi_pattern_compile(arena, used->url, strlen(used->url),
-                                     &pattern, &mocks->error));
+                                     &pattern, wfsi_mocks_error(mocks)));
     status = wfsi_log_read(mocks, used, pattern, arena, &found, count);
     *requests = found;
     return status;
@@ -19702,7 +19774,7 @@ wfs_status wfs_mocks_log(wfs_mocks *mocks, const wfs_mock_filter *filter,
     for (i = 0; i < count; i++)
         wfsi_put_request(&buffer, &requests[i]);
     *text = wfsi_buffer_finish(&buffer);
-    return *text != NULL ? WFS_OK : wfsi_no_memory(&mocks->error);
+    return *text != NULL ? WFS_OK : wfsi_no_memory(wfsi_mocks_error(mocks));
 }
 
 wfs_status wfs_mocks_unused(wfs_mocks *mocks, const char *test_id,
@@ -19715,7 +19787,7 @@ wfs_status wfs_mocks_unused(wfs_mocks *mocks, const char *test_id,
 
     *text = NULL;
     if (mocks->options.no_log)
-        return wfsi_error(&mocks->error, WFS_ERR_MISUSE,
+        return wfsi_error(wfsi_mocks_error(mocks), WFS_ERR_MISUSE,
                           "mocks that keep no log do not know what was used");
     if (test_id != NULL) {
         test = wfsi_mock_test_find(mocks, test_id);
@@ -19729,7 +19801,7 @@ wfs_status wfs_mocks_unused(wfs_mocks *mocks, const char *test_id,
     wfsi_buffer_open(&buffer, arena);
     done = wfsi_mocks_unused(mocks, first, count, test, &buffer);
     *text = done ? wfsi_buffer_finish(&buffer) : NULL;
-    return *text != NULL ? WFS_OK : wfsi_no_memory(&mocks->error);
+    return *text != NULL ? WFS_OK : wfsi_no_memory(wfsi_mocks_error(mocks));
 }
 
 /* ------------------------------------------------------------------------
@@ -22576,7 +22648,6 @@ static wfs_status wfsi_harness_mocks(wfs_harness *harness,
                                      const wfs_mock_options *options)
 {
     wfs_store *store = harness->store;
-    wfs_status status;
 
     WFS_TRY(wfsi_mock_declare(store));
     store->reserved = WFSI_TABLES + WFSI_MOCK_TABLES;
@@ -22584,10 +22655,7 @@ static wfs_status wfsi_harness_mocks(wfs_harness *harness,
                                      WFSI_TABLES, &harness->clock);
     if (harness->mocks == NULL)
         return wfsi_no_memory(&store->error);
-    status = wfsi_mocks_fill(harness->mocks, options);
-    if (status != WFS_OK)
-        store->error = harness->mocks->error;
-    return status;
+    return wfsi_mocks_fill(harness->mocks, options);
 }
 
 static wfs_status wfsi_harness_open(wfs_harness *harness,
@@ -23294,19 +23362,36 @@ static wfs_status wfsi_check_payload(wfs_harness *harness,
     return wfsi_workflow_find(harness, payload->workflow, &number);
 }
 
-/* End a call that ran code of the user's, and was one transaction. */
-static wfs_status wfsi_close_call(wfs_harness *harness, wfs_random before,
-                                  wfs_status status)
+/* What code of the user's may change beside the store. */
+typedef struct wfsi_harness_state {
+    wfs_clock clock;
+    wfs_random random;
+} wfsi_harness_state;
+
+static wfsi_harness_state wfsi_open_call(const wfs_harness *harness)
 {
-    if (status != WFS_OK)
-        harness->random = before;
+    wfsi_harness_state state;
+
+    state.clock = harness->clock;
+    state.random = harness->random;
+    return state;
+}
+
+/* End a call that ran code of the user's, and was one transaction. */
+static wfs_status wfsi_close_call(wfs_harness *harness,
+                                  wfsi_harness_state before, wfs_status status)
+{
+    if (status != WFS_OK) {
+        harness->clock = before.clock;
+        harness->random = before.random;
+    }
     return wfsi_close(harness->store, status);
 }
 
 wfs_status wfs_tick(wfs_harness *harness, const wfs_payload *payload,
                     int *processed)
 {
-    wfs_random before = harness->random;
+    wfsi_harness_state before = wfsi_open_call(harness);
     int count = 0;
     wfs_status status;
     bool lost;
@@ -23324,7 +23409,7 @@ wfs_status wfs_tick(wfs_harness *harness, const wfs_payload *payload,
 wfs_status wfs_run_until_idle(wfs_harness *harness, const wfs_payload *payload,
                               int max_ticks, wfs_idle *idle)
 {
-    wfs_random before = harness->random;
+    wfsi_harness_state before = wfsi_open_call(harness);
     wfs_idle sum = {0, 0};
     int processed = 1;
     wfs_status status = WFS_OK;
@@ -23685,7 +23770,7 @@ static wfs_status wfsi_hooks_round(wfs_harness *harness, size_t *processed)
 
 wfs_status wfs_process_hooks(wfs_harness *harness, size_t *processed)
 {
-    wfs_random before = harness->random;
+    wfsi_harness_state before = wfsi_open_call(harness);
     size_t sum = 0, count = 0, rounds = 0;
     wfs_status status = WFS_OK;
     wfs_row_id next;
