@@ -443,7 +443,9 @@ extern "C" {
     X(WFS_ERR_MISSING_TEST_ID, "MISSING_TEST_ID",                             \
       "the request has no test id")                                           \
     X(WFS_ERR_HANDLER, "HANDLER_ERROR", "a mock cannot answer as it is "      \
-                                        "defined")
+                                        "defined")                            \
+    X(WFS_ERR_UNSUPPORTED, "UNSUPPORTED", "has a meaning elsewhere that this " \
+                                          "library does not have")
 
 typedef enum wfs_status {
 #define WFSI_ENUMERATOR(code, name, meaning) code,
@@ -907,12 +909,13 @@ WFSDEF size_t wfs_store_memory(const wfs_store *store);
 
 typedef struct wfs_regex wfs_regex;
 
-/* Compile an expression. flags: letters of "gimsuy", NULL for none; g has no
+/* Compile an expression. flags: letters of "gimsuyv", NULL for none; g has no
  * effect, y means that a match starts where the text starts. Without u, a text
- * is a sequence of UTF-16 code units, as in JavaScript. *regex lives in the
- * arena, is never changed, and is NULL on failure. Errors: VALIDATION (no
- * expression of this dialect: the error, which may be NULL, has the piece and
- * its offset), LIMIT (more than 10,000 instructions once repetitions are
+ * is a sequence of UTF-16 code units, as in JavaScript; v is u here, without
+ * its sets in classes. *regex lives in the arena, is never changed, and is NULL
+ * on failure. Errors: VALIDATION (no expression: the error, which may be NULL,
+ * has the piece and its offset), UNSUPPORTED (none of this dialect), LIMIT
+ * (more than 10,000 instructions once repetitions are
  * written out, more than 1,000 groups that capture, groups nested deeper than
  * 250), NO_MEMORY. Source of the semantics: ECMA-262, with annex B. */
 WFSDEF wfs_status wfs_regex_compile(wfs_arena *arena, const char *source,
@@ -977,7 +980,8 @@ WFSDEF wfs_status wfs_url_normalize(wfs_arena *arena, const char *url,
  * "https://api.example.com/files/:path*"; *params (may be NULL) is an object
  * of texts and lists of texts, NULL when the pattern has none. Errors:
  * VALIDATION_ERROR (pattern or URL, with the offset; or a parameter that
- * cannot be decoded), LIMIT_EXCEEDED (an expression too large), NO_MEMORY.
+ * cannot be decoded), UNSUPPORTED and LIMIT_EXCEEDED (an expression in the
+ * pattern), NO_MEMORY.
  * Source: Scenarist, path-to-regexp. */
 WFSDEF wfs_status wfs_url_match(wfs_arena *arena, const char *pattern,
                                 const char *url, bool *fits,
@@ -10533,7 +10537,8 @@ typedef enum wfsi_regex_flag {
     WFSI_REGEX_MULTILINE = 4,
     WFSI_REGEX_DOT_ALL = 8,
     WFSI_REGEX_UNICODE = 16,
-    WFSI_REGEX_STICKY = 32
+    WFSI_REGEX_STICKY = 32,
+    WFSI_REGEX_SETS = 64            /* v; UNICODE too */
 } wfsi_regex_flag;
 
 /* --- tables of Unicode */
@@ -11219,6 +11224,12 @@ static wfs_status wfsi_regex_invalid(const wfsi_regex_parser *parser,
     return wfsi_regex_refuse(parser, WFS_ERR_VALIDATION, from, what);
 }
 
+static wfs_status wfsi_regex_unsupported(const wfsi_regex_parser *parser,
+                                         size_t from, const char *what)
+{
+    return wfsi_regex_refuse(parser, WFS_ERR_UNSUPPORTED, from, what);
+}
+
 static bool wfsi_regex_has(const wfsi_regex_parser *parser, unsigned flag)
 {
     return (parser->flags & flag) != 0;
@@ -11340,16 +11351,17 @@ static wfs_status wfsi_regex_add_property(wfsi_regex_parser *parser,
                                     negated);
     if (equals != NULL && !wfsi_bytes_are(name, prefix, "General_Category") &&
         !wfsi_bytes_are(name, prefix, "gc"))
-        return wfsi_regex_invalid(parser, start, "of what has values only "
-                                  "General_Category is supported");
+        return wfsi_regex_unsupported(parser, start,
+                                      "of what has values only "
+                                      "General_Category is supported");
     if (equals != NULL) {
         name += prefix + 1;
         size -= prefix + 1;
     }
     property = wfsi_find_property(name, size);
     if (property == NULL || (equals != NULL && !property->is_category))
-        return wfsi_regex_invalid(parser, start,
-                                  "the property is unknown or not supported");
+        return wfsi_regex_unsupported(
+            parser, start, "the property is unknown or not supported");
     parser->classes |= negated ? ~property->classes : property->classes;
     return WFS_OK;
 }
@@ -11620,7 +11632,7 @@ static wfs_status wfsi_regex_no_reference(wfsi_regex_parser *parser,
         while (parser->in.here != '>' && parser->in.here != WFSI_NO_UNIT)
             wfsi_decoder_advance(&parser->in);
         if (wfsi_regex_accept(parser, '>'))
-            return wfsi_regex_invalid(parser, start, refused);
+            return wfsi_regex_unsupported(parser, start, refused);
         return wfsi_regex_invalid(parser, start, "invalid named reference");
     }
     if (from.here < '1' || from.here > '9')
@@ -11631,7 +11643,7 @@ static wfs_status wfsi_regex_no_reference(wfsi_regex_parser *parser,
         wfsi_decoder_advance(&parser->in);
     }
     if (number <= parser->all_groups)
-        return wfsi_regex_invalid(parser, start, refused);
+        return wfsi_regex_unsupported(parser, start, refused);
     parser->in = from;
     return WFS_OK;
 }
@@ -11703,6 +11715,23 @@ static wfs_status wfsi_regex_add_atom(wfsi_regex_parser *parser, int32_t code)
     return code >= 0 ? wfsi_regex_add(parser, code, code) : WFS_OK;
 }
 
+/* With v, classes in classes and what is reserved for them are refused. */
+static wfs_status wfsi_regex_no_sets(const wfsi_regex_parser *parser)
+{
+    static const char syntax[] = "()[]{}/-|";
+    static const char doubled[] = "&!#$%*+,.:;<=>?@^`~";
+    wfsi_decoder next = parser->in;
+    int32_t code = parser->in.here;
+
+    wfsi_decoder_advance(&next);
+    if (!wfsi_regex_has(parser, WFSI_REGEX_SETS) || code <= 0 || code > 127 ||
+        (strchr(syntax, (int)code) == NULL &&
+         (next.here != code || strchr(doubled, (int)code) == NULL)))
+        return WFS_OK;
+    return wfsi_regex_unsupported(parser, parser->in.at,
+                                  "sets in classes are not supported");
+}
+
 /* An atom, or two with a hyphen between them. */
 static wfs_status wfsi_regex_class_range(wfsi_regex_parser *parser, size_t open)
 {
@@ -11716,6 +11745,7 @@ static wfs_status wfsi_regex_class_range(wfsi_regex_parser *parser, size_t open)
         WFS_TRY(wfsi_regex_add(parser, '-', '-'));
         return wfsi_regex_add_atom(parser, low);
     }
+    WFS_TRY(wfsi_regex_no_sets(parser));
     WFS_TRY(wfsi_regex_class_atom(parser, open, &high));
     if (low >= 0 && high >= 0 && low <= high)
         return wfsi_regex_add(parser, low, high);
@@ -11736,8 +11766,10 @@ static wfs_status wfsi_regex_class(wfsi_regex_parser *parser,
 
     wfsi_decoder_advance(&parser->in);
     negated = wfsi_regex_accept(parser, '^');
-    while (!wfsi_regex_accept(parser, ']'))
+    while (!wfsi_regex_accept(parser, ']')) {
+        WFS_TRY(wfsi_regex_no_sets(parser));
         WFS_TRY(wfsi_regex_class_range(parser, open));
+    }
     return wfsi_regex_set_leaf(parser, negated, node);
 }
 
@@ -11822,7 +11854,8 @@ static wfs_status wfsi_regex_lookahead_atom(wfsi_regex_parser *parser,
         wfsi_decoder_advance(&parser->in);
         return wfsi_regex_char(parser, code, atom);
     }
-    return wfsi_regex_invalid(parser, open, "look-around is not supported");
+    return wfsi_regex_unsupported(parser, open,
+                                  "look-around is not supported");
 }
 
 /* The rest of (?!TEXT), where TEXT is nothing but characters. */
@@ -11853,8 +11886,8 @@ static wfs_status wfsi_regex_group_kind(wfsi_regex_parser *parser, size_t open,
     *captures = wfsi_regex_accept(parser, '<');
     if (parser->in.here == '=' || parser->in.here == '!') {
         wfsi_decoder_advance(&parser->in);
-        return wfsi_regex_invalid(parser, open,
-                                  "look-around is not supported");
+        return wfsi_regex_unsupported(parser, open,
+                                      "look-around is not supported");
     }
     return *captures ? wfsi_regex_add_name(parser, open)
                      : wfsi_regex_invalid(parser, open, "invalid group");
@@ -12391,7 +12424,8 @@ static wfs_status wfsi_regex_look_ahead(wfsi_regex_parser *parser,
 static wfs_status wfsi_regex_read_flags(const char *flags, size_t size,
                                         unsigned *bits, wfs_error *error)
 {
-    static const char letters[] = "gimsuy";
+    static const char letters[] = "gimsuyv";
+    const unsigned either = WFSI_REGEX_UNICODE | WFSI_REGEX_SETS;
     const char *found;
     unsigned bit;
     size_t i;
@@ -12401,12 +12435,18 @@ static wfs_status wfsi_regex_read_flags(const char *flags, size_t size,
         found = (const char *)memchr(letters, flags[i], sizeof letters - 1);
         bit = found != NULL ? 1u << (found - letters) : 0;
         if (bit == 0 || (*bits & bit) != 0)
-            return wfsi_error(error, WFS_ERR_VALIDATION,
-                              bit == 0 ? "the flag is not supported: \"%n\""
-                                       : "the flag stands twice: \"%n\"",
-                              flags + i, (size_t)1);
+            return wfsi_error(
+                error, bit == 0 ? WFS_ERR_UNSUPPORTED : WFS_ERR_VALIDATION,
+                bit == 0 ? "the flag is not supported: \"%n\""
+                         : "the flag stands twice: \"%n\"",
+                flags + i, (size_t)1);
         *bits |= bit;
     }
+    if ((*bits & either) == either)
+        return wfsi_error(error, WFS_ERR_VALIDATION,
+                          "the flags u and v exclude each other");
+    if ((*bits & WFSI_REGEX_SETS) != 0)
+        *bits |= WFSI_REGEX_UNICODE;
     return WFS_OK;
 }
 
@@ -17135,15 +17175,20 @@ static void wfsi_check_state_response(wfsi_checker *checker,
 
 /* --- of criteria */
 
+/* What is only wrong with the flag u never matches, as recorded. */
 static void wfsi_check_source(wfsi_checker *checker, wfsi_span source,
                               wfsi_span flags)
 {
+    wfs_arena *arena = &checker->world->notes;
     wfs_regex *regex;
     wfs_error error;
-    wfs_status status = wfsi_regex_compile(
-        &checker->world->notes, source.data, source.size, flags.data,
-        flags.size, 0, &regex, &error);
+    wfs_status status = wfsi_regex_compile(arena, source.data, source.size,
+                                           flags.data, flags.size, 0, &regex,
+                                           &error);
 
+    if (status == WFS_ERR_VALIDATION && flags.size != 0)
+        status = wfsi_regex_compile(arena, source.data, source.size, NULL, 0,
+                                    0, &regex, NULL);
     if (status == WFS_ERR_NO_MEMORY)
         checker->no_memory = true;
     else if (status != WFS_OK)
@@ -17263,11 +17308,33 @@ static void wfsi_check_method(wfsi_checker *checker, const wfs_json *value)
                           "OPTIONS, HEAD");
 }
 
+/* A pattern that is none fails its requests, as recorded; one that this
+ * library cannot do is refused. */
+static void wfsi_check_url(wfsi_checker *checker, const wfs_json *value)
+{
+    wfs_arena *arena = &checker->world->notes;
+    wfsi_pattern *pattern;
+    wfs_status status;
+    wfs_error error;
+    wfsi_span text;
+
+    wfsi_check_filled_text(checker, value);
+    text.data = wfs_json_string(value, &text.size);
+    if (text.data == NULL)
+        return;
+    status =
+        wfsi_pattern_compile(arena, text.data, text.size, &pattern, &error);
+    if (status == WFS_ERR_NO_MEMORY)
+        checker->no_memory = true;
+    else if (status == WFS_ERR_UNSUPPORTED || status == WFS_ERR_LIMIT)
+        wfsi_problem(checker, error.message);
+}
+
 static void wfsi_check_mock(wfsi_checker *checker, const wfs_json *value)
 {
     static const wfsi_shape shape[] = {
         {"method", wfsi_check_method, true},
-        {"url", wfsi_check_filled_text, true},
+        {"url", wfsi_check_url, true},
         {"match", wfsi_check_match, false},
         {"response", wfsi_check_response, false},
         {"sequence", wfsi_check_sequence, false},

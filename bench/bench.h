@@ -2,9 +2,9 @@
  *
  * A workload is one file that defines one `const bench_workload`, and one line
  * in BENCH_WORKLOADS. It has two sides which do the same work, ours and the
- * peer's; one without a peer leaves that side empty. Everything that is not the
- * work itself (ids, names, JSON texts, random times) is made ready by `open`,
- * before the measured part.
+ * peer's; one without a peer leaves that side empty, and its `run` looks at
+ * what it gets. Everything that is not the work itself (ids, names, JSON texts,
+ * random times) is made ready by `open`, before the measured part.
  */
 #ifndef BENCH_H
 #define BENCH_H
@@ -24,7 +24,11 @@
     X(w4_1000)                                                                \
     X(w5)                                                                     \
     X(store)                                                                  \
-    X(j)
+    X(j)                                                                      \
+    X(m10)                                                                    \
+    X(m1000)                                                                  \
+    X(m10_tests)                                                              \
+    X(m1000_tests)
 
 #define BENCH_SIZES 4
 
@@ -66,6 +70,10 @@ struct bench_workload {
     size_t (*holders)(const bench_task *task);  /* of memory: `per` */
     double most_bytes;          /* ours may hold for each; 0: no limit */
     double least_ratio;         /* in time, to be reached; 0: no limit */
+    double least_per_second;    /* of `unit`; 0: no limit */
+    const bench_workload *base; /* another of ours, of which an operation may */
+    double most_times;          /* take so many times the time; NULL: none */
+    const void *own;            /* of the workload's file; NULL: nothing */
     bench_side ours, peer;
 
     /* Whether what both sides have made is the same. Set exactly when there is
@@ -103,7 +111,8 @@ double bench_per_second(const bench_workload *workload, double ns);
 double bench_ratio(const bench_figure *figure);         /* 0: no peer */
 
 /* Run both sides at that size and compare what they made; with self_test, look
- * that the comparison can fail. Prints what came out; false if they differ. */
+ * that the comparison can fail. Prints what came out; false if they differ.
+ * Without a peer it is enough that ours comes to its end. */
 bool bench_check(const bench_task *task, bool self_test);
 
 /* Measure: a warm-up, then five rounds with both sides in turn. */

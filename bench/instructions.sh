@@ -47,15 +47,20 @@ counts=${program%/*}/counts
 jobs=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 
 # Workload, two sizes; what is to be reached: at most so many instructions, at
-# least such a ratio; "-" where nothing is said.
-workloads="w1 1000 3000 4000 35
-w2 1000 3000 3500 35
-w3 1000 3000 4000 35
-w4_10 100 300 300 30
-w4_100 1 3 300 15
-w4_1000 1 2 300 8
-w5 1000 3000 2500 25
-store 1000 3000 - -"
+# least such a ratio to the peer, of another workload's instructions at most so
+# many times; "-" where nothing is said, "alone" where there is no peer.
+workloads="w1 1000 3000 4000 35 - -
+w2 1000 3000 3500 35 - -
+w3 1000 3000 4000 35 - -
+w4_10 100 300 300 30 - -
+w4_100 1 3 300 15 - -
+w4_1000 1 2 300 8 - -
+w5 1000 3000 2500 25 - -
+store 1000 3000 - - - -
+m10 10000 30000 - alone - -
+m1000 10000 30000 - alone m10 1.5
+m10_tests 10000 30000 - alone - -
+m1000_tests 10000 30000 - alone m10_tests 1.5"
 keys=$(echo "$workloads" | cut -d' ' -f1)
 
 # The runs, longest first: workload, side, instances, H or -, option.
@@ -69,10 +74,10 @@ runs()
         echo "$workload ours 100000 -"
     done
     echo "w4_1000 ours 1 500"
-    while read -r workload small large _; do
+    while read -r workload small large _ least _; do
         for size in $large $small; do
             echo "$workload ours $size -"
-            [ "$workload" = w4_1000 ] && continue
+            [ "$workload" = w4_1000 ] || [ "$least" = alone ] && continue
             echo "$workload peer $size -"
             echo "$workload peer $size - --lean"
         done
@@ -95,7 +100,12 @@ cat "$counts"/*.count | sort | awk -v workloads="$workloads" '
         print "{"
         for (i = 1; i <= count; i++) {
             split(lines[i], word, " ")
-            ours = difference(word[1], "ours", word[2], word[3])
+            ours = per[word[1]] = difference(word[1], "ours", word[2], word[3])
+            if (word[5] == "alone") {
+                printf "\"%s\": {\"per_op\": %.1f%s},\n", word[1], ours,
+                    word[6] in per ? times(word[6], ours / per[word[6]]) : ""
+                continue
+            }
             peer = difference(word[1], "peer", word[2], word[3])
             lean = difference(word[1], "peer--lean", word[2], word[3])
             printf "\"%s\": {\"per_op\": %.1f, \"peer_per_op\": %.1f, " \
@@ -120,6 +130,10 @@ cat "$counts"/*.count | sort | awk -v workloads="$workloads" '
         more = operations[key, side, to, 0] - operations[key, side, from, 0]
         return (counted[key, side, to, 0] - counted[key, side, from, 0]) / more
     }
+    function times(base, ratio)
+    {
+        return sprintf(", \"base\": \"%s\", \"times\": %.3f", base, ratio)
+    }
     function growth(key, from, before, to, after, end)
     {
         printf "\"%s\": {\"%s\": %.1f, \"%s\": %.1f, \"ratio\": %.3f}%s\n",
@@ -134,22 +148,34 @@ awk -v baseline="$baseline" -v workloads="$workloads" '
             split(lines[i], word, " ")
             most[word[1]] = word[4]
             least[word[1]] = word[5]
+            base[word[1]] = word[6]
+            times[word[1]] = word[7]
         }
         while ((getline line <baseline) > 0)
             if (line ~ /per_op/)
                 before[name(line)] = field(line, "per_op")
-        printf "%-8s %9s %8s %8s %11s %7s %7s %7s\n", "", "per op", "at most",
-            "change", "peer", "ratio", "least", "lean"
+        printf "%-11s %9s %8s %8s %11s %7s %7s %7s\n", "", "per op",
+            "at most", "change", "peer", "ratio", "least", "lean"
     }
     /"per_op"/ {
         key = name($0)
         ours = field($0, "per_op")
-        ratio = field($0, "ratio")
         change = key in before ? sprintf("%+.1f%%",
             (ours / before[key] - 1) * 100) : "-"
-        printf "%-8s %8.1f%s %8s %8s %11.1f %6.1f%s %7s %7.1f\n", key, ours,
+        printf "%-11s %8.1f%s %8s %8s", key, ours,
             mark(at_most(key " instructions", ours, most[key])), most[key],
-            change, field($0, "peer_per_op"), ratio,
+            change
+    }
+    /"times"/ {
+        at_most(key " instructions as those of " base[key],
+            field($0, "times"), times[key])
+    }
+    /"per_op"/ && !/"peer_per_op"/ {
+        printf " %11s %7s %7s %7s\n", "-", "-", "-", "-"
+    }
+    /"peer_per_op"/ {
+        ratio = field($0, "ratio")
+        printf " %11.1f %6.1f%s %7s %7.1f\n", field($0, "peer_per_op"), ratio,
             mark(at_least(key " ratio", ratio, least[key])), least[key],
             field($0, "lean_ratio")
     }

@@ -67,6 +67,38 @@ static const char *verdict(bool holds)
     return holds ? "holds" : "DOES NOT HOLD";
 }
 
+/* The figure of another workload at the same size; NULL: not measured. */
+static const bench_figure *find_figure(const bench_figure *figures,
+                                       size_t count,
+                                       const bench_workload *workload, size_t n)
+{
+    size_t i;
+
+    for (i = 0; i < count; i++)
+        if (figures[i].workload == workload && figures[i].n == n)
+            return &figures[i];
+    return NULL;
+}
+
+/* base: the figure of what it is compared with; NULL: not measured. */
+static void print_speed_limits(const bench_figure *figure,
+                               const bench_figure *base)
+{
+    const bench_workload *workload = figure->workload;
+    double speed = bench_per_second(workload, figure->ns);
+    double times = base != NULL && base->ns != 0 ? figure->ns / base->ns : 0;
+
+    if (workload->least_per_second != 0)
+        printf("%s speed: %.0f %ss a second, at least %.0f: %s\n",
+               workload->key, speed, workload->unit,
+               workload->least_per_second,
+               verdict(speed >= workload->least_per_second));
+    if (times != 0)
+        printf("%s time: %.2f times that of %s, at most %.1f: %s\n",
+               workload->key, times, base->workload->key,
+               workload->most_times, verdict(times <= workload->most_times));
+}
+
 /* Memory that was not counted does not keep to its limit. */
 static void print_limits(const bench_figure *figure)
 {
@@ -88,12 +120,17 @@ static void print_limits(const bench_figure *figure)
 
 void bench_print_limits(const bench_figure *figures, size_t count)
 {
+    const bench_figure *largest;
     size_t i, sizes;
 
     putchar('\n');
     for (i = 0; i < count; i += sizes) {
         sizes = count_sizes(figures + i, count - i);
-        print_limits(&figures[i + sizes - 1]);
+        largest = &figures[i + sizes - 1];
+        print_limits(largest);
+        print_speed_limits(largest,
+                           find_figure(figures, count, largest->workload->base,
+                                       largest->n));
     }
 }
 

@@ -752,7 +752,8 @@ static void expect_match(const char *pattern, const char *url,
 
     status = wfs_url_match(arena, pattern, url, &fits, &params, &error);
     if (expected == NULL) {
-        if (status != WFS_ERR_VALIDATION || error.code != status ||
+        if ((status != WFS_ERR_VALIDATION && status != WFS_ERR_UNSUPPORTED) ||
+            error.code != status ||
             params != NULL)
             fail_msg("%s, %s was not refused", pattern, url);
     } else {
@@ -835,9 +836,12 @@ static void test_refused_expressions(void **state)
 
     (void)state;
     for (i = 0; i < COUNT(expressions); i++) {
-        if (wfs_url_match(arena, expressions[i], "http://h/", &fits, NULL,
-                          &error) != WFS_ERR_VALIDATION)
-            fail_msg("%s was not refused", expressions[i]);
+        bool looks_around = strstr(expressions[i], "(?") != NULL;
+
+        assert_int_equal(wfs_url_match(arena, expressions[i], "http://h/",
+                                       &fits, NULL, &error),
+                         looks_around ? WFS_ERR_UNSUPPORTED
+                                      : WFS_ERR_VALIDATION);
         found = strstr(error.message, expressions[i]);
         assert_non_null(found);
         assert_in_range(error.offset, 7, strlen(expressions[i]));

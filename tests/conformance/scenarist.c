@@ -948,7 +948,7 @@ static bool has_refused_regex(const wfs_json *value, int depth)
                                          &compiled, &error)
                      : WFS_OK;
         wfs_arena_free(arena);
-        if (status == WFS_ERR_VALIDATION &&
+        if (status == WFS_ERR_UNSUPPORTED &&
             (strstr(error.message, "look-around") != NULL ||
              strstr(error.message, "back-reference") != NULL))
             return true;
