@@ -1,8 +1,9 @@
 #!/bin/sh
 # Compiles and runs the code that the project shows: every C block of README.md
-# (each is a program), the manual of the header (all its code is one program),
-# and the build files of README.md, around its first program, where the tool is
-# installed.
+# (each is a program, run where the JSON block is the file mocks.json; a text
+# block is what the program before it prints), the manual of the header (all its
+# code is one program), and the build files of README.md, around its first
+# program, where the tool is installed.
 #
 #     STANDARDS="c99 c11" tests/readme.sh DIRECTORY CC FLAG...
 set -u
@@ -33,6 +34,15 @@ blocks() # LANGUAGE PREFIX SUFFIX: write the blocks to PREFIX1SUFFIX and so on
         END { exit count == 0 }' README.md
 }
 
+outputs() # each text block as PREFIX, the number of the C block before it, .text
+{
+    awk -v prefix="$1" '
+        $0 == "```" { if (inside) close(file); inside = 0 }
+        inside { print > file }
+        $0 == "```c" { count++ }
+        $0 == "```text" { inside = 1; file = prefix count ".text" }' README.md
+}
+
 manual() # the lines that are indented as code
 {
     awk '/^ \*\// { exit }
@@ -44,7 +54,11 @@ program() # FILE CC FLAG...
 {
     file=$1
     shift
-    "$@" -o "$file.out" "$file" && "$file.out" >"$file.log"
+    name=${file##*/}
+    "$@" -o "$file.out" "$file" &&
+        (cd "$directory" && "./$name.out" >"$name.log") &&
+        { [ ! -f "${file%.c}.text" ] ||
+            diff "${file%.c}.text" "$file.log"; }
 }
 
 with_cmake()
@@ -83,6 +97,9 @@ rm -rf "$directory"
 mkdir -p "$directory"
 
 check "README.md: C blocks" blocks c "$directory/readme-" .c
+check "README.md: JSON block" blocks json "$directory/mocks" .json
+mv "$directory/mocks1.json" "$directory/mocks.json"
+outputs "$directory/readme-"
 manual >"$directory/manual.c"
 for file in "$directory"/*.c; do
     for standard in $STANDARDS; do
