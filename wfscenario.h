@@ -14595,12 +14595,14 @@ static void wfsi_put_piece(wfsi_buffer *out, const wfsi_piece *piece)
  * is put into, and so that its errors have a place in the pattern. */
 static wfs_status wfsi_check_expressions(wfsi_pattern_parser *parser)
 {
-    const wfsi_piece *piece = parser->pieces, *end = piece + parser->count;
+    const wfsi_piece *piece;
     wfs_regex *regex;
     wfs_error why;
     wfs_status status;
+    size_t i;
 
-    for (; piece < end; piece++) {
+    for (i = 0; i < parser->count; i++) {
+        piece = &parser->pieces[i];
         if (piece->expression.size == 0)
             continue;
         status = wfsi_regex_compile(parser->arena, piece->expression.data,
@@ -17313,9 +17315,11 @@ static void wfsi_check_regex(wfsi_checker *checker, const wfs_json *value)
     if (flags.data == NULL)
         flags.size = 0;
     wfsi_go_to_key(checker, "regex", 5);
-    if (flags.size != 0 && strspn(flags.data, "gimsuvy") != flags.size)
+    if (flags.size != 0 && strspn(flags.data, "gimsuvy") != flags.size) {
         wfsi_problem_at(checker, "flags", "must be some of gimsuvy");
-    else if (source.size == 0)
+        flags.size = 0;
+    }
+    if (source.size == 0)
         wfsi_problem_at(checker, "source", "must not be empty");
     else if (!wfsi_regex_flags_clash(flags.data, flags.size))
         wfsi_check_source(checker, source, flags);
@@ -18636,11 +18640,12 @@ static const wfs_json *wfsi_capture_value(wfsi_mock_call *call, wfsi_span path)
 
 static void wfsi_capture_all(wfsi_mock_call *call)
 {
-    const wfsi_capture *capture = call->mock->captures;
-    const wfsi_capture *end = capture + call->mock->capture_count;
+    const wfsi_capture *capture;
     const wfs_json *value;
+    size_t i;
 
-    for (; capture < end; capture++) {
+    for (i = 0; i < call->mock->capture_count; i++) {
+        capture = &call->mock->captures[i];
         value = wfsi_capture_value(call, capture->source);
         if (value == NULL)
             continue;
@@ -18863,10 +18868,14 @@ static void wfsi_put_failed(wfsi_buffer *buffer, wfsi_mock_call *call,
                                          criterion->name.size), 0);
         return;
     }
-    wfsi_buffer_text(buffer,
-                     wfsi_strategy_names[criterion->comparison.strategy]);
-    wfsi_buffer_char(buffer, ' ');
-    wfsi_put_quoted(buffer, criterion->comparison.operand);
+    if (criterion->comparison.operand.data != NULL) {
+        wfsi_buffer_text(buffer,
+                         wfsi_strategy_names[criterion->comparison.strategy]);
+        wfsi_buffer_char(buffer, ' ');
+        wfsi_put_quoted(buffer, criterion->comparison.operand);
+    } else {
+        wfsi_buffer_literal(buffer, "what cannot hold");
+    }
     wfsi_buffer_literal(buffer, ", actual ");
     if (wfsi_criterion_actual(call, criterion, &actual))
         wfsi_put_quoted(buffer, actual);
