@@ -15103,8 +15103,7 @@ static bool wfsi_route_append(wfsi_routes *routes, wfs_arena *arena,
 static bool wfsi_routes_add(wfsi_routes *routes, wfs_arena *arena,
                             const wfsi_pattern *pattern, uint32_t number)
 {
-    const wfsi_segment *segment = pattern->segments;
-    const wfsi_segment *last = segment + pattern->segment_count;
+    const wfsi_segment *segment = pattern->segments, *last;
     uint32_t node = 0;
 
     if (!pattern->rooted)
@@ -15121,7 +15120,7 @@ static bool wfsi_routes_add(wfsi_routes *routes, wfs_arena *arena,
         if (node == 0)
             return false;
     }
-    for (; segment < last; segment++) {
+    for (last = segment + pattern->segment_count; segment < last; segment++) {
         node = segment->text.data != NULL
                    ? wfsi_route_enter(routes, arena, node, segment->text)
                    : wfsi_route_enter_any(routes, arena, node);
@@ -19178,16 +19177,14 @@ static void wfsi_call_tell(const wfsi_mock_call *call, wfs_mock_answer *answer)
 static wfs_status wfsi_call_answer(wfsi_mock_call *call,
                                    wfs_mock_answer *answer, wfs_status *told)
 {
+    const char *url = call->request->url != NULL ? call->request->url : "";
     const wfsi_mock_set *set;
 
     WFS_TRY(wfsi_call_open(call));
     set = call->active != NULL ? call->active : call->backup;
     answer->active = set != NULL ? set->name.data : "default";
-    *told = wfsi_url_parse(call->arena, call->request->url,
-                           call->request->url != NULL
-                               ? strlen(call->request->url)
-                               : 0,
-                           &call->url, wfsi_mocks_error(call->world));
+    *told = wfsi_url_parse(call->arena, url, strlen(url), &call->url,
+                           wfsi_mocks_error(call->world));
     if (*told != WFS_OK)
         return *told;
     answer->url = wfsi_arena_text(call->arena, call->url.text, call->url.size);
