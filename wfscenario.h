@@ -16868,28 +16868,29 @@ static wfsi_mock_set *wfsi_mock_set_compile(const wfs_allocator *allocator,
 {
     wfsi_mock_set *set =
         (wfsi_mock_set *)wfsi_allocate_zeroed(allocator, sizeof *set);
-    const wfs_json *given = NULL, *mocks;
-    char *text;
+    const wfs_json *raw, *given, *mocks;
     size_t i;
+    bool done;
 
     if (set == NULL)
         return NULL;
     wfsi_arena_open(&set->arena, allocator);
-    text = wfsi_arena_text(&set->arena, definition.data, definition.size);
-    if (text != NULL)
-        given = wfsi_json_look(
-            wfsi_json_raw(&set->arena, text, definition.size));
+    raw = wfsi_json_raw(&set->arena,
+                        wfsi_arena_text(&set->arena, definition.data,
+                                        definition.size),
+                        definition.size);
+    given = raw != NULL ? wfsi_json_read(&set->arena, raw) : NULL;
     mocks = wfs_json_get(given, "mocks");
     set->name = wfsi_json_span_of(given, "id");
     set->count = wfs_json_count(mocks);
     set->mocks = (wfsi_mock *)wfsi_arena_zeroed(
         &set->arena, set->count * sizeof *set->mocks);
-    for (i = 0; set->mocks != NULL && i < set->count; i++) {
+    done = given != NULL && set->mocks != NULL;
+    for (i = 0; done && i < set->count; i++) {
         set->mocks[i].place = (uint32_t)i;
-        if (!wfsi_mock_compile(set, wfs_json_at(mocks, i), &set->mocks[i]))
-            break;
+        done = wfsi_mock_compile(set, wfs_json_at(mocks, i), &set->mocks[i]);
     }
-    if (!set->arena.failed)
+    if (done && !set->arena.failed)
         return set;
     wfsi_mock_set_free(allocator, set);
     return NULL;

@@ -155,6 +155,33 @@ static inline void suite_own_table(suite_text *text, wfs_store *store,
     suite_table(text, store, table->name, columns);
 }
 
+/* The tables of HTTP mocks, where there are any. */
+static inline void suite_mock_tables(suite_text *text, wfs_store *store)
+{
+#define SUITE_COLUMN(c_type, member, column, ...) column,
+    static const char *const scenarios[] = {
+        WFSI_MOCK_SCENARIO_COLUMNS(SUITE_COLUMN) NULL};
+    static const char *const tests[] = {
+        WFSI_MOCK_TEST_COLUMNS(SUITE_COLUMN) NULL};
+    static const char *const sequences[] = {
+        WFSI_MOCK_SEQUENCE_COLUMNS(SUITE_COLUMN) NULL};
+    static const char *const requests[] = {
+        WFSI_MOCK_REQUEST_COLUMNS(SUITE_COLUMN) NULL};
+#undef SUITE_COLUMN
+    wfs_row row;
+
+    if (wfs_get(store, "mock_scenario", 1, &row) == WFS_ERR_TABLE_NOT_FOUND)
+        return;
+    suite_say(text, ",\n");
+    suite_table(text, store, "mock_scenario", scenarios);
+    suite_say(text, ",\n");
+    suite_table(text, store, "mock_test", tests);
+    suite_say(text, ",\n");
+    suite_table(text, store, "mock_sequence", sequences);
+    suite_say(text, ",\n");
+    suite_table(text, store, "mock_request", requests);
+}
+
 /* All tables as one JSON text. own: the user's, or NULL. */
 static inline void suite_tables(suite_text *text, wfs_store *store,
                                 const wfs_table *own)
@@ -175,6 +202,7 @@ static inline void suite_tables(suite_text *text, wfs_store *store,
     suite_table(text, store, "workflow_event", events);
     suite_say(text, ",\n");
     suite_table(text, store, "workflow_hook", hooks);
+    suite_mock_tables(text, store);
     for (; own != NULL && own->name != NULL; own++)
         suite_own_table(text, store, own);
     suite_say(text, "}\n");
@@ -832,8 +860,119 @@ static const wfs_scenario chances = {
     .auto_tick = true,
 };
 
+/* --- HTTP mocks: what a workflow asks others */
+
+/* Each clerk asks as a test of its own: POST and GET, with a header. */
+static wfs_status ask_at(wfs_run *run, const char *method, const char *url,
+                         const char *body)
+{
+    wfs_http_header headers[] = {{"X-Clerk", NULL}, {NULL, NULL}};
+    wfs_http_request request = {0};
+    wfs_http_response response;
+
+    headers[0].value = wfs_instance_id(run);
+    request.method = method;
+    request.url = url;
+    request.headers = headers;
+    request.body = body;
+    WFS_TRY(wfs_fetch(run, wfs_instance_id(run), &request, &response));
+    if (response.status >= 500)
+        return wfs_fail(run, "BUSY", response.body);
+    return wfs_return_text(run, response.body);
+}
+
+static wfs_status file_it(wfs_run *run, void *user)
+{
+    (void)user;
+    return ask_at(run, "POST",
+                  "http://OFFICE.test:80/files/a%20b/../caf\303\251",
+                  "{\"name\":\"Stra\303\237e 7\",\"pages\":[1,2.5,null]}");
+}
+
+static wfs_status look_up(wfs_run *run, void *user)
+{
+    (void)user;
+    return ask_at(run, "GET", "http://office.test/files/latest?q=7+8&q=9",
+                  NULL);
+}
+
+static wfs_status clerk(wfs_run *run, void *user)
+{
+    wfs_do_options patient = {.retries = {.limit = 3, .delay = "1 minute"}};
+    const wfs_json *filed, *found;
+    wfs_json *both;
+
+    WFS_TRY(wfs_do(run, "file", file_it, user, &patient, &filed));
+    WFS_TRY(wfs_do(run, "look", look_up, user, NULL, &found));
+    both = wfs_json_new_array(wfs_run_arena(run));
+    both = wfs_json_append(wfs_run_arena(run), both, filed);
+    return wfs_return(run, wfs_json_append(wfs_run_arena(run), both, found));
+}
+
+static const wfs_mock_response office_hours[] = {
+    {.status = 503, .body = "\"closed\"", .delay = 1500},
+    {.status = 201,
+     .body = "{\"at\":\"{{params.at}}\",\"by\":\"{{state.clerks.length}}: "
+             "{{state.clerks}}\",\"pages\":\"{{state.last.pages}}\"}"},
+    {0}};
+
+static const wfs_mock office_mocks[] = {
+    {.method = "POST", .url = "/files/:at",
+     .match = "{\"body\":{\"name\":{\"regex\":{\"source\":"
+              "\"^stra\303\237e \\\\d+$\",\"flags\":\"iu\"}}},"
+              "\"headers\":{\"X-CLERK\":{\"startsWith\":\"c-\"}}}",
+     .sequence = office_hours, .repeat = WFS_MOCK_CYCLE,
+     .capture_state = "{\"clerks[]\":\"headers.x-clerk\","
+                      "\"last.pages\":\"body.pages\"}",
+     .after_response = "{\"setState\":{\"filed\":true}}"},
+    {.method = "GET", .url = "/files/*", .match = "{\"query\":{\"q\":\"9\"}}",
+     .state_response =
+         "{\"default\":{\"status\":200,\"body\":\"nothing\"},"
+         "\"conditions\":[{\"when\":{\"filed\":true},\"then\":"
+         "{\"status\":200,\"body\":\"{{state.last}}\"}}]}"},
+    {0}};
+
+static const wfs_mock_scenario office_scenarios[] = {
+    {.id = "default", .mocks = office_mocks}, {0}};
+static const wfs_mock_options office = {.scenarios = office_scenarios};
+
+static const wfs_workflow clerks[] = {{.key = "clerk", .run = clerk}, {0}};
+
+static const wfs_mock_filter of_clerk = {.test_id = "c-1"};
+
+static const wfs_scenario_step clerk_steps[] = {
+    WFS_CREATE(.workflow = "clerk", .id = "c-1"),
+    WFS_CREATE(.workflow = "clerk", .id = "c-2"),
+    WFS_SWITCH_MOCKS(.test_id = "c-2", .mock_scenario = "default"),
+    WFS_ADVANCE_TIME(.duration = "2 minutes"),
+    WFS_ADVANCE_TIME(.duration = "2 minutes"),
+    WFS_EXPECT_REQUESTS(
+        .requests = &of_clerk, .store_as = "asked",
+        .log = "POST http://office.test/files/caf%C3%A9 -> default[0] #1\n"
+               "POST http://office.test/files/caf%C3%A9 -> default[0] #2\n"
+               "GET http://office.test/files/latest?q=7+8&q=9 -> default[1]\n"),
+    WFS_EXPECT_MOCK_STATE(.test_id = "c-1",
+                          .state = "{\"clerks\":[\"c-1\",\"c-1\"],"
+                                   "\"last\":{\"pages\":[1,2.5,null]},"
+                                   "\"filed\":true}"),
+    WFS_STATUS(.workflow = "clerk", .id = "c-1", .store_as = "one"),
+    WFS_STATUS(.workflow = "clerk", .id = "c-2", .store_as = "two"),
+    WFS_EXPECT_MOCKS_USED(.test_id = "c-1"),
+    {0},
+};
+
+static const wfs_scenario clerking = {
+    .name = "workflows that ask HTTP mocks",
+    .workflows = clerks,
+    .steps = clerk_steps,
+    .mocks = &office,
+    .clock_start = 1700000000000,
+    .seed = 3,
+    .auto_tick = true,
+};
+
 static const wfs_scenario *const suite[] = {
-    &all_features, &shop, &clockwork, &voyages, &chances,
+    &all_features, &shop, &clockwork, &voyages, &chances, &clerking,
 };
 #define SUITE_COUNT (sizeof suite / sizeof suite[0])
 
