@@ -15612,40 +15612,46 @@ static const wfs_json *wfsi_path_get(const wfs_json *value, wfsi_span path)
     return value;
 }
 
-/* Set what a path leads to in an object of the arena, making objects on the
- * way where there are none. With append the value is added to the list there,
- * or to a new one. An inherited name ends the walk. False without memory. */
+/* The container under a key of an object that was made for this call with all
+ * that is in it, none of it const; a new one where there is none of that type.
+ * NULL without memory. */
+static wfs_json *wfsi_own_container(wfs_arena *arena, wfs_json *object,
+                                    wfsi_span key, wfs_json_type type)
+{
+    const wfs_json *there = wfs_json_get_n(object, key.data, key.size);
+    wfs_json *made;
+
+    if (wfs_json_type_of(there) == type)
+        return (wfs_json *)(uintptr_t)there;
+    made = wfsi_json_new(arena, (unsigned)type);
+    return wfs_json_set_n(arena, object, key.data, key.size, made) != NULL
+               ? made
+               : NULL;
+}
+
+/* Set what a path leads to in such an object, making objects on the way where
+ * there are none. With append the value is added to the list there, or to a new
+ * one. An inherited name ends the walk. False without memory. */
 static bool wfsi_path_set(wfs_arena *arena, wfs_json *object, wfsi_span path,
                           bool append, const wfs_json *value)
 {
-    const wfs_json *there;
-    wfs_json *next;
     wfsi_span key;
-    size_t i;
 
-    while (wfsi_path_next(&path, &key) && !wfsi_key_is_inherited(key)) {
-        there = wfs_json_get_n(object, key.data, key.size);
-        if (path.data == NULL && !append)
+    while (object != NULL && wfsi_path_next(&path, &key)) {
+        if (wfsi_key_is_inherited(key))
+            return true;
+        if (path.data != NULL)
+            object = wfsi_own_container(arena, object, key, WFS_JSON_OBJECT);
+        else if (!append)
             return wfs_json_set_n(arena, object, key.data, key.size, value) !=
                    NULL;
-        if (path.data == NULL) {
-            next = wfs_json_new_array(arena);
-            if (wfs_json_type_of(there) == WFS_JSON_ARRAY)
-                for (i = 0; i < wfs_json_count(there); i++)
-                    next = wfs_json_append(arena, next, wfs_json_at(there, i));
-            next = wfs_json_append(arena, next, value);
-            return next != NULL && wfs_json_set_n(arena, object, key.data,
-                                                  key.size, next) != NULL;
-        }
-        next = wfs_json_type_of(there) == WFS_JSON_OBJECT
-                   ? wfsi_json_shallow(arena, there)
-                   : wfs_json_new_object(arena);
-        if (next == NULL || wfs_json_set_n(arena, object, key.data, key.size,
-                                           next) == NULL)
-            return false;
-        object = next;
+        else
+            return wfs_json_append(arena,
+                                   wfsi_own_container(arena, object, key,
+                                                      WFS_JSON_ARRAY),
+                                   value) != NULL;
     }
-    return !arena->failed;
+    return false;
 }
 
 /* --- templates: {{state.PATH}} and {{params.PATH}} */
@@ -15758,6 +15764,17 @@ static bool wfsi_template_cut(wfs_arena *arena, wfsi_template *templ,
         at = from = at + slice.text.size;
     }
     return wfsi_template_text(arena, templ, from, end);
+}
+
+static bool wfsi_template_uses_state(const wfsi_template *templ)
+{
+    size_t i;
+
+    for (i = 0; i < templ->count; i++)
+        if (templ->slices[i].kind != WFSI_SLICE_TEXT &&
+            !templ->slices[i].of_params)
+            return true;
+    return false;
 }
 
 static bool wfsi_template_is_constant(const wfsi_template *templ)
@@ -16066,6 +16083,8 @@ typedef struct wfsi_reply_header {
     wfsi_span given;            /* its name, and that in lower case */
     wfsi_span name;
     wfsi_template value;
+    bool again;                 /* the name stands before, in another case */
+    size_t next;                /* the next header of the name + 1; 0: none */
 } wfsi_reply_header;
 
 typedef struct wfsi_reply {
@@ -16075,6 +16094,8 @@ typedef struct wfsi_reply {
     wfsi_template body;         /* JSON */
     wfsi_reply_header *headers;
     size_t header_count;
+    bool has_type, has_length;  /* content-type and content-length */
+    bool uses_state;            /* a template does */
     double delay;               /* ms */
     bool is_ready;              /* nothing has to be filled in: */
     wfs_http_response ready;
@@ -16230,54 +16251,56 @@ static wfsi_span wfsi_trim(wfsi_span text)
     return text;
 }
 
-/* Headers that are being made, ended by a zero entry. */
-typedef struct wfsi_wire {
-    wfs_arena *arena;
-    wfs_http_header *headers;
-    size_t count;
-} wfsi_wire;
-
-static wfs_http_header *wfsi_wire_find(const wfsi_wire *wire, const char *name)
+/* The value of a header, joined with those of the same name. */
+static wfs_status wfsi_reply_header_value(const wfsi_reply *reply,
+                                          const wfsi_reply_header *header,
+                                          const wfsi_sources *sources,
+                                          wfs_error *error, const char **joined)
 {
-    size_t i;
-
-    for (i = 0; i < wire->count; i++)
-        if (strcmp(wire->headers[i].name, name) == 0)
-            return &wire->headers[i];
-    return NULL;
-}
-
-/* Values of one name are joined. False without memory. */
-static bool wfsi_wire_add(wfsi_wire *wire, const char *name, wfsi_span value)
-{
-    wfs_http_header *header = wfsi_wire_find(wire, name);
     wfsi_buffer buffer;
+    wfsi_span value;
+    bool first = true;
 
-    wfsi_buffer_open(&buffer, wire->arena);
-    if (header != NULL) {
-        wfsi_buffer_text(&buffer, header->value);
-        wfsi_buffer_literal(&buffer, ", ");
-    } else {
-        header = &wire->headers[wire->count++];
-        header->name = name;
+    wfsi_buffer_open(&buffer, sources->arena);
+    for (; header != NULL; first = false) {
+        value = wfsi_template_fill(sources, &header->value, false);
+        if (value.data == NULL)
+            return wfsi_no_memory(error);
+        value = wfsi_trim(value);
+        if (!wfsi_is_header_name(header->name) || !wfsi_is_header_value(value))
+            return wfsi_error(error, WFS_ERR_HANDLER,
+                              "HTTP does not allow the header %n: %n",
+                              header->name.data, header->name.size, value.data,
+                              value.size);
+        if (!first)
+            wfsi_buffer_literal(&buffer, ", ");
+        wfsi_buffer_put(&buffer, value.data, value.size);
+        header = header->next != 0 ? &reply->headers[header->next - 1] : NULL;
     }
-    wfsi_buffer_put(&buffer, value.data, value.size);
-    header->value = wfsi_buffer_finish(&buffer);
-    return header->value != NULL;
+    *joined = wfsi_buffer_finish(&buffer);
+    return *joined != NULL ? WFS_OK : wfsi_no_memory(error);
 }
 
-static bool wfsi_wire_standard(wfsi_wire *wire, size_t body_size)
+/* content-type and content-length, where they are not given. False without
+ * memory. */
+static bool wfsi_standard_headers(wfs_arena *arena, wfs_http_header *headers,
+                                  bool has_type, bool has_length,
+                                  size_t body_size)
 {
-    static const wfsi_span json = {"application/json", 16};
     char digits[WFSI_INTEGER_SIZE];
-    wfsi_span length;
+    size_t size;
 
-    length.data = digits;
-    length.size = wfsi_format_integer((int64_t)body_size, digits);
-    return (wfsi_wire_find(wire, "content-type") != NULL ||
-            wfsi_wire_add(wire, "content-type", json)) &&
-           (wfsi_wire_find(wire, "content-length") != NULL ||
-            wfsi_wire_add(wire, "content-length", length));
+    if (!has_type) {
+        headers->name = "content-type";
+        headers->value = "application/json";
+        headers++;
+    }
+    if (has_length)
+        return true;
+    size = wfsi_format_integer((int64_t)body_size, digits);
+    headers->name = "content-length";
+    headers->value = wfsi_arena_text(arena, digits, size);
+    return headers->value != NULL;
 }
 
 /* The headers of a reply. HANDLER_ERROR for what HTTP forbids. */
@@ -16286,33 +16309,24 @@ static wfs_status wfsi_reply_headers(const wfsi_reply *reply,
                                      size_t body_size, wfs_error *error,
                                      const wfs_http_header **headers)
 {
-    wfsi_wire wire;
-    wfsi_span value;
-    size_t i;
+    const wfsi_reply_header *header = reply->headers;
+    const wfsi_reply_header *end = header + reply->header_count;
+    wfs_http_header *wire = (wfs_http_header *)wfsi_arena_zeroed(
+        sources->arena, (reply->header_count + 3) * sizeof *wire);
 
-    wire.arena = sources->arena;
-    wire.count = 0;
-    wire.headers = (wfs_http_header *)wfsi_arena_zeroed(
-        wire.arena, (reply->header_count + 3) * sizeof *wire.headers);
-    for (i = 0; wire.headers != NULL && i < reply->header_count; i++) {
-        value = wfsi_template_fill(sources, &reply->headers[i].value, false);
-        if (value.data == NULL)
-            return wfsi_no_memory(error);
-        value = wfsi_trim(value);
-        if (!wfsi_is_header_name(reply->headers[i].name) ||
-            !wfsi_is_header_value(value))
-            return wfsi_error(error, WFS_ERR_HANDLER,
-                              "HTTP does not allow the header %n: %n",
-                              reply->headers[i].name.data,
-                              reply->headers[i].name.size, value.data,
-                              value.size);
-        if (!wfsi_wire_add(&wire, reply->headers[i].name.data, value))
-            return wfsi_no_memory(error);
+    *headers = wire;
+    for (; wire != NULL && header < end; header++) {
+        if (header->again)
+            continue;
+        WFS_TRY(wfsi_reply_header_value(reply, header, sources, error,
+                                        &wire->value));
+        wire++->name = header->name.data;
     }
-    if (wire.headers == NULL || !wfsi_wire_standard(&wire, body_size))
-        return wfsi_no_memory(error);
-    *headers = wire.headers;
-    return WFS_OK;
+    return wire != NULL && wfsi_standard_headers(sources->arena, wire,
+                                                 reply->has_type,
+                                                 reply->has_length, body_size)
+               ? WFS_OK
+               : wfsi_no_memory(error);
 }
 
 static wfs_status wfsi_reply_render(const wfsi_reply *reply,
@@ -16346,7 +16360,7 @@ static wfs_status wfsi_plain_response(wfs_arena *arena, int status,
                                       wfs_http_response *response)
 {
     static const wfs_http_header none[] = {{NULL, NULL}};
-    wfsi_wire wire;
+    wfs_http_header *headers;
 
     memset(response, 0, sizeof *response);
     response->status = status;
@@ -16354,15 +16368,13 @@ static wfs_status wfsi_plain_response(wfs_arena *arena, int status,
     response->body = "";
     if (json == NULL)
         return arena->failed ? WFS_ERR_NO_MEMORY : WFS_OK;
-    wire.arena = arena;
-    wire.count = 0;
-    wire.headers =
-        (wfs_http_header *)wfsi_arena_zeroed(arena, 3 * sizeof *wire.headers);
+    headers = (wfs_http_header *)wfsi_arena_zeroed(arena, 3 * sizeof *headers);
     response->body = wfs_json_write(arena, json, 0, &response->body_size);
-    if (wire.headers == NULL || response->body == NULL ||
-        !wfsi_wire_standard(&wire, response->body_size))
+    if (headers == NULL || response->body == NULL ||
+        !wfsi_standard_headers(arena, headers, false, false,
+                               response->body_size))
         return WFS_ERR_NO_MEMORY;
-    response->headers = wire.headers;
+    response->headers = headers;
     return WFS_OK;
 }
 
@@ -16374,22 +16386,71 @@ static wfs_error *wfsi_mocks_error(const wfs_mocks *world)
 
 /* --- compiling */
 
+/* A copy in lower case; NULL data without memory. */
+static wfsi_span wfsi_lower_text(wfs_arena *arena, wfsi_span text)
+{
+    char *copy = wfsi_arena_text(arena, text.data, text.size);
+    size_t i;
+
+    for (i = 0; copy != NULL && i < text.size; i++)
+        copy[i] = wfsi_lower_char(copy[i]);
+    text.data = copy;
+    return text;
+}
+
 static bool wfsi_reply_header_compile(wfs_arena *arena, const wfs_json *headers,
                                       size_t place, wfsi_reply_header *header)
 {
-    const char *key = wfs_json_key_at(headers, place, &header->name.size);
-    char *name = wfsi_arena_text(arena, key, header->name.size);
     wfsi_span value = wfsi_text_of(arena, wfs_json_at(headers, place));
+
+    header->given.data = wfs_json_key_at(headers, place, &header->given.size);
+    header->name = wfsi_lower_text(arena, header->given);
+    return header->name.data != NULL && value.data != NULL &&
+           wfsi_template_cut(arena, &header->value, value);
+}
+
+/* Chain the headers whose names differ only in case. */
+static bool wfsi_reply_headers_chain(wfs_arena *arena, wfsi_reply *reply)
+{
+    wfs_json *last = wfs_json_new_object(arena);    /* place by name */
+    const wfs_json *before;
+    wfsi_reply_header *header;
     size_t i;
 
-    if (name == NULL || value.data == NULL)
+    for (i = 0; i < reply->header_count; i++) {
+        header = &reply->headers[i];
+        before = wfs_json_get_n(last, header->name.data, header->name.size);
+        header->again = before != NULL;
+        if (before != NULL)
+            reply->headers[wfs_json_integer(before)].next = i + 1;
+        wfs_json_set_n(arena, last, header->name.data, header->name.size,
+                       wfs_json_new_integer(arena, (int64_t)i));
+    }
+    reply->has_type = wfs_json_get(last, "content-type") != NULL;
+    reply->has_length = wfs_json_get(last, "content-length") != NULL;
+    return !arena->failed;
+}
+
+/* The headers of a response that is defined. */
+static bool wfsi_reply_headers_compile(wfs_arena *arena,
+                                       const wfs_json *headers,
+                                       wfsi_reply *reply)
+{
+    size_t i;
+
+    if (wfs_json_type_of(headers) == WFS_JSON_OBJECT)
+        reply->header_count = wfs_json_count(headers);
+    reply->headers = (wfsi_reply_header *)wfsi_arena_zeroed(
+        arena, reply->header_count * sizeof *reply->headers);
+    if (reply->headers == NULL)
         return false;
-    for (i = 0; i < header->name.size; i++)
-        name[i] = wfsi_lower_char(name[i]);
-    header->name.data = name;
-    header->given.data = key;
-    header->given.size = header->name.size;
-    return wfsi_template_cut(arena, &header->value, value);
+    for (i = 0; i < reply->header_count; i++) {
+        if (!wfsi_reply_header_compile(arena, headers, i, &reply->headers[i]))
+            return false;
+        if (wfsi_template_uses_state(&reply->headers[i].value))
+            reply->uses_state = true;
+    }
+    return wfsi_reply_headers_chain(arena, reply);
 }
 
 /* A reply without templates is rendered once and for all, unless HTTP forbids
@@ -16415,10 +16476,8 @@ static bool wfsi_reply_compile(wfs_arena *arena, const wfs_json *given,
                                wfsi_reply *reply)
 {
     const wfs_json *body = wfs_json_get(given, "body");
-    const wfs_json *headers = wfs_json_get(given, "headers");
     const wfs_json *status = wfs_json_get(given, "status");
     wfsi_span text;
-    size_t i;
 
     memset(reply, 0, sizeof *reply);
     reply->given = given;
@@ -16431,15 +16490,10 @@ static bool wfsi_reply_compile(wfs_arena *arena, const wfs_json *given,
             !wfsi_template_cut_json(arena, &reply->body, text))
             return false;
     }
-    if (wfs_json_type_of(headers) == WFS_JSON_OBJECT)
-        reply->header_count = wfs_json_count(headers);
-    reply->headers = (wfsi_reply_header *)wfsi_arena_zeroed(
-        arena, reply->header_count * sizeof *reply->headers);
-    if (reply->headers == NULL)
+    reply->uses_state = wfsi_template_uses_state(&reply->body);
+    if (!wfsi_reply_headers_compile(arena, wfs_json_get(given, "headers"),
+                                    reply))
         return false;
-    for (i = 0; i < reply->header_count; i++)
-        if (!wfsi_reply_header_compile(arena, headers, i, &reply->headers[i]))
-            return false;
     return wfsi_reply_prepare(arena, reply);
 }
 
@@ -16533,27 +16587,19 @@ static bool wfsi_criterion_compile(wfs_arena *arena, wfsi_mock *mock,
 {
     wfsi_criterion *criterion = &mock->criteria[mock->criterion_count++];
     const wfs_json *value = wfs_json_at(members, place);
-    const char *key;
-    char *name;
-    size_t i;
 
     memset(criterion, 0, sizeof *criterion);
     criterion->subject = subject;
-    key = wfs_json_key_at(members, place, &criterion->name.size);
-    criterion->name.data = key;
+    criterion->name.data =
+        wfs_json_key_at(members, place, &criterion->name.size);
     if (subject == WFSI_SUBJECT_STATE) {
         criterion->value = value;
         return true;
     }
-    if (subject == WFSI_SUBJECT_HEADER) {
-        name = wfsi_arena_text(arena, key, criterion->name.size);
-        if (name == NULL)
-            return false;
-        for (i = 0; i < criterion->name.size; i++)
-            name[i] = wfsi_lower_char(name[i]);
-        criterion->name.data = name;
-    }
-    return wfsi_comparison_compile(arena, value, &criterion->comparison);
+    if (subject == WFSI_SUBJECT_HEADER)
+        criterion->name = wfsi_lower_text(arena, criterion->name);
+    return criterion->name.data != NULL &&
+           wfsi_comparison_compile(arena, value, &criterion->comparison);
 }
 
 /* Whether a `url` criterion is there; empty text is as none. */
@@ -18537,7 +18583,9 @@ static void wfsi_capture_all(wfsi_mock_call *call)
         value = wfsi_capture_value(call, capture->source);
         if (value == NULL)
             continue;
-        if (!wfsi_path_set(call->arena, wfsi_call_state(call), capture->target,
+        value = wfs_json_copy(call->arena, value);  /* the state owns it all */
+        if (value == NULL ||
+            !wfsi_path_set(call->arena, wfsi_call_state(call), capture->target,
                            capture->append, value))
             call->no_memory = true;
         call->state_changed = true;
@@ -18590,7 +18638,8 @@ static wfs_status wfsi_mock_transform(wfsi_mock_call *call,
         *response = reply->ready;
     } else {
         call->sources.arena = call->arena;
-        call->sources.state = wfsi_call_state(call);
+        if (reply->uses_state)
+            call->sources.state = wfsi_call_state(call);
         call->sources.params = call->params;
         status = wfsi_reply_render(reply, &call->sources,
                                    wfsi_mocks_error(call->world), response);
