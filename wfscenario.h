@@ -6,7 +6,8 @@
  * an engine (functions that are replayed from their stored steps: do, sleep,
  * wait for an event, retry, pause, restart), the store that the engine writes
  * to (typed tables, indexes, transactions, in memory), a clock that moves only
- * when it is told, and a runner for scenarios: tests as arrays of steps. The
+ * when it is told, HTTP mocks as data (matched, in sequence, with state, one
+ * world per test), and a runner for scenarios: tests as arrays of steps. The
  * same scenario gives the same bytes in every table and report, everywhere.
  *
  * All code in this manual, put together, is one program; the project's tests
@@ -320,6 +321,65 @@
  *          return wfs_do(run, "send", send, user, NULL, NULL);
  *      }
  *
+ * HTTP MOCKS
+ *
+ * Code that talks to servers is handed whom to ask, a wfs_http_transport: your
+ * HTTP client or, in a test, mocks. A mock has a method, a URL pattern, maybe
+ * criteria, and a response, or a sequence of them, or one that depends on
+ * state. Mocks stand in scenarios, in C as here or as JSON; "default" answers
+ * where the active one does not. Each test id is a world of its own: its active
+ * scenario, its places in sequences, its state.
+ *
+ *      static const wfs_mock_response busy_once[] = {
+ *          {.status = 503, .delay = 250},
+ *          {.status = 200, .body = "{\"sums\":\"{{state.sums}}\"}"},
+ *          {0},
+ *      };
+ *      static const wfs_mock bank_mocks[] = {
+ *          {.method = "POST", .url = "/pay/:who", .sequence = busy_once,
+ *           .capture_state = "{\"sums[]\":\"body.sum\"}"},
+ *          {0},
+ *      };
+ *      static const wfs_mock_scenario bank[] = {
+ *          {.id = "default", .mocks = bank_mocks}, {0}};
+ *
+ *      static wfs_status check_bank(wfs_mocks *mocks, wfs_arena *arena)
+ *      {
+ *          wfs_mock_client client = {.mocks = mocks, .test_id = "t-1"};
+ *          wfs_http_transport transport = wfs_mock_transport(&client);
+ *          wfs_http_request pay = {.method = "POST", .body = "{\"sum\":5}",
+ *                                  .url = "https://bank.test/pay/me"};
+ *          wfs_http_response response;
+ *          int i;
+ *
+ *          WFS_TRY(wfs_mocks_switch(mocks, "t-1", "default"));
+ *          for (i = 0; i < 2; i++)
+ *              WFS_TRY(transport.send(&pay, arena, &response, NULL,
+ *                                     transport.user));
+ *          return response.status == 200 &&
+ *                 wfs_clock_now(wfs_mocks_clock(mocks)) == 250
+ *                     ? WFS_OK : WFS_ERR_ASSERTION;
+ *      }
+ *
+ *      static wfs_status check_mocks(wfs_arena *arena)
+ *      {
+ *          wfs_mock_options options = {.scenarios = bank};
+ *          wfs_mocks *mocks;
+ *          wfs_status status = wfs_mocks_create(&options, &mocks, NULL);
+ *
+ *          if (status == WFS_OK)
+ *              status = check_bank(mocks, arena);
+ *          wfs_mocks_free(mocks);
+ *          return status;
+ *      }
+ *
+ * wfs_mocks_log tells what was asked and who answered, wfs_mocks_unused what
+ * nobody asked for, and the error of a request that nobody answered which mocks
+ * came nearest and what did not fit. In a harness (wfs_harness_options.mocks,
+ * wfs_scenario.mocks) a step's body asks with wfs_fetch; the steps
+ * WFS_SWITCH_MOCKS, WFS_EXPECT_REQUESTS, WFS_EXPECT_MOCK_STATE and
+ * WFS_EXPECT_MOCKS_USED switch and look.
+ *
  * ALL OF IT
  *
  *      static wfs_status use(wfs_harness *harness, int64_t *notified)
@@ -327,6 +387,7 @@
  *          int64_t pieces = 0;
  *
  *          WFS_TRY(check_json(wfs_harness_arena(harness)));
+ *          WFS_TRY(check_mocks(wfs_harness_arena(harness)));
  *          WFS_TRY(check_errors(harness));
  *          WFS_TRY(try_both(harness));
  *          WFS_TRY(sum_of_pieces(wfs_harness_store(harness), &pieces));
