@@ -14595,12 +14595,14 @@ static void wfsi_put_piece(wfsi_buffer *out, const wfsi_piece *piece)
  * is put into, and so that its errors have a place in the pattern. */
 static wfs_status wfsi_check_expressions(wfsi_pattern_parser *parser)
 {
-    const wfsi_piece *piece = parser->pieces, *end = piece + parser->count;
+    const wfsi_piece *piece;
     wfs_regex *regex;
     wfs_error why;
     wfs_status status;
+    size_t i;
 
-    for (; piece < end; piece++) {
+    for (i = 0; i < parser->count; i++) {
+        piece = &parser->pieces[i];
         if (piece->expression.size == 0)
             continue;
         status = wfsi_regex_compile(parser->arena, piece->expression.data,
@@ -15101,8 +15103,7 @@ static bool wfsi_route_append(wfsi_routes *routes, wfs_arena *arena,
 static bool wfsi_routes_add(wfsi_routes *routes, wfs_arena *arena,
                             const wfsi_pattern *pattern, uint32_t number)
 {
-    const wfsi_segment *segment = pattern->segments;
-    const wfsi_segment *last = segment + pattern->segment_count;
+    const wfsi_segment *segment = pattern->segments, *last;
     uint32_t node = 0;
 
     if (!pattern->rooted)
@@ -15119,7 +15120,7 @@ static bool wfsi_routes_add(wfsi_routes *routes, wfs_arena *arena,
         if (node == 0)
             return false;
     }
-    for (; segment < last; segment++) {
+    for (last = segment + pattern->segment_count; segment < last; segment++) {
         node = segment->text.data != NULL
                    ? wfsi_route_enter(routes, arena, node, segment->text)
                    : wfsi_route_enter_any(routes, arena, node);
@@ -17313,9 +17314,11 @@ static void wfsi_check_regex(wfsi_checker *checker, const wfs_json *value)
     if (flags.data == NULL)
         flags.size = 0;
     wfsi_go_to_key(checker, "regex", 5);
-    if (flags.size != 0 && strspn(flags.data, "gimsuvy") != flags.size)
+    if (flags.size != 0 && strspn(flags.data, "gimsuvy") != flags.size) {
         wfsi_problem_at(checker, "flags", "must be some of gimsuvy");
-    else if (source.size == 0)
+        flags.size = 0;
+    }
+    if (source.size == 0)
         wfsi_problem_at(checker, "source", "must not be empty");
     else if (!wfsi_regex_flags_clash(flags.data, flags.size))
         wfsi_check_source(checker, source, flags);
@@ -18636,11 +18639,12 @@ static const wfs_json *wfsi_capture_value(wfsi_mock_call *call, wfsi_span path)
 
 static void wfsi_capture_all(wfsi_mock_call *call)
 {
-    const wfsi_capture *capture = call->mock->captures;
-    const wfsi_capture *end = capture + call->mock->capture_count;
+    const wfsi_capture *capture;
     const wfs_json *value;
+    size_t i;
 
-    for (; capture < end; capture++) {
+    for (i = 0; i < call->mock->capture_count; i++) {
+        capture = &call->mock->captures[i];
         value = wfsi_capture_value(call, capture->source);
         if (value == NULL)
             continue;
@@ -18863,10 +18867,14 @@ static void wfsi_put_failed(wfsi_buffer *buffer, wfsi_mock_call *call,
                                          criterion->name.size), 0);
         return;
     }
-    wfsi_buffer_text(buffer,
-                     wfsi_strategy_names[criterion->comparison.strategy]);
-    wfsi_buffer_char(buffer, ' ');
-    wfsi_put_quoted(buffer, criterion->comparison.operand);
+    if (criterion->comparison.operand.data != NULL) {
+        wfsi_buffer_text(buffer,
+                         wfsi_strategy_names[criterion->comparison.strategy]);
+        wfsi_buffer_char(buffer, ' ');
+        wfsi_put_quoted(buffer, criterion->comparison.operand);
+    } else {
+        wfsi_buffer_literal(buffer, "what cannot hold");
+    }
     wfsi_buffer_literal(buffer, ", actual ");
     if (wfsi_criterion_actual(call, criterion, &actual))
         wfsi_put_quoted(buffer, actual);
@@ -19169,16 +19177,14 @@ static void wfsi_call_tell(const wfsi_mock_call *call, wfs_mock_answer *answer)
 static wfs_status wfsi_call_answer(wfsi_mock_call *call,
                                    wfs_mock_answer *answer, wfs_status *told)
 {
+    const char *url = call->request->url != NULL ? call->request->url : "";
     const wfsi_mock_set *set;
 
     WFS_TRY(wfsi_call_open(call));
     set = call->active != NULL ? call->active : call->backup;
     answer->active = set != NULL ? set->name.data : "default";
-    *told = wfsi_url_parse(call->arena, call->request->url,
-                           call->request->url != NULL
-                               ? strlen(call->request->url)
-                               : 0,
-                           &call->url, wfsi_mocks_error(call->world));
+    *told = wfsi_url_parse(call->arena, url, strlen(url), &call->url,
+                           wfsi_mocks_error(call->world));
     if (*told != WFS_OK)
         return *told;
     answer->url = wfsi_arena_text(call->arena, call->url.text, call->url.size);

@@ -1,15 +1,14 @@
 #!/bin/sh
-# test_mutations.sh: proves that the conformance program compares.
+# test_mutations.sh: proves that the conformance programs compare.
 #
-#     tests/conformance/test_mutations.sh PROGRAM
+#     tests/conformance/test_mutations.sh DIRECTORY
 #
-# Run it at the top of the repository; PROGRAM is fragno.c, compiled. Recorded
-# cases are changed in one place each, every kind of place once, and the
-# program has to fail them; then its own --self-test changes every place of
-# every committed case.
+# Run it at the top of the repository; DIRECTORY has the programs. Cases are
+# changed in one place each, every kind of place once, and the program has to
+# fail them; then its own --self-test changes every place of every committed
+# case.
 
-program=${1:?usage: $0 PROGRAM}
-cases=tests/conformance/fragno
+programs=${1:?usage: $0 DIRECTORY}
 work=$(mktemp -d) || exit 2
 trap 'rm -rf "$work"' EXIT
 done_count=0
@@ -21,6 +20,17 @@ complain()
     bad=$((bad + 1))
 }
 
+# suite NAME COLON [OPTION...]: the program and the cases of what follows, how
+# these write a colon, and what the program is always given.
+suite()
+{
+    program=$programs/conformance-$1
+    cases=tests/conformance/$1
+    colon=$2
+    shift 2
+    options=$*
+}
+
 # run WANTED-STATUS WANTED-TEXT ARGUMENT...: the status, and the text somewhere
 # in what was printed.
 run()
@@ -28,12 +38,20 @@ run()
     wanted=$1
     text=$2
     shift 2
-    "$program" "$@" >"$work/out" 2>&1
+    # shellcheck disable=SC2086 # words
+    "$program" $options "$@" >"$work/out" 2>&1
     status=$?
     done_count=$((done_count + 1))
     [ "$status" -eq "$wanted" ] ||
-        complain "status $status instead of $wanted: $*"
-    grep -q -e "$text" "$work/out" || complain "no line with '$text': $*"
+        complain "status $status instead of $wanted: $program $options $*"
+    grep -q -e "$text" "$work/out" || complain "no line with '$text': $program $options $*"
+}
+
+# keep OLD NEW: so changed, the case has to pass as before.
+keep()
+{
+    put "$1" "$2"
+    run 0 '^1 passed, 0 failed, 0 skipped$' "$work/changed.json"
 }
 
 # take FILE CASE: the case alone, in $work/case.json.
@@ -42,24 +60,34 @@ take()
     name=$2
     {
         echo '['
-        grep -F "{\"name\": \"$name\"," "$cases/$1" | sed 's/,$//'
+        grep -F "{\"name\"$colon\"$name\"," "$cases/$1" | sed 's/,$//'
         echo ']'
     } >"$work/case.json"
     run 0 '^1 passed, 0 failed, 0 skipped$' "$work/case.json"
 }
 
-# change WHERE OLD NEW: put NEW for the last OLD in what is expected; the
-# program has to fail the case and name the place.
-change()
+# put OLD NEW: put NEW for the last OLD in what is expected.
+put()
 {
-    sed "s/\\(\"expect\": .*\\)$2/\\1$3/" "$work/case.json" \
+    sed "s/\\(\"expect\"$colon.*\\)$1/\\1$2/" "$work/case.json" \
         >"$work/changed.json"
     cmp -s "$work/case.json" "$work/changed.json" &&
-        complain "nothing to change: $2"
+        complain "nothing to change: $1"
+}
+
+# change WHERE OLD NEW: so changed, the program has to fail the case and name
+# the place.
+change()
+{
+    put "$2" "$3"
     run 1 '^0 passed, 1 failed, 0 skipped$' "$work/changed.json"
     grep -q -F "FAIL $name: $1: expected " "$work/out" ||
         complain "$1 is not named: $(cat "$work/out")"
 }
+
+# --- workflows
+
+suite fragno ': '
 
 take hand.json hand-duration-zero-number
 change 'results[0].ok' '"results": \[{"ok": "s1"' '"results": [{"ok": "s2"'
@@ -125,6 +153,115 @@ run 1 'unknown type' "$work/changed.json"
 
 run 0 ' 0 failed, 0 skipped$' --self-test "$cases"/*.json
 tail -n 2 "$work/out"
+
+# --- HTTP mocks
+
+suite scenarist : --fallback last
+
+take templates.json own/templates/header-types
+change '1.status' '"status":200,"body":"b"' '"status":201,"body":"b"'
+change '1.headers.x-n' '"x-n":5' '"x-n":"5"'
+change '1.headers.x-l[1][1]' '\[2,null\]' '[2]'
+change '1.headers.x-z' '"x-z":null,"x-m"' '"x-m"'
+change '1.body' '"body":"b",' '"body":null,'
+change '1.body' '"body":"b",' ''
+change '1.delay' '"body":"b",' '"body":"b","delay":0,'
+change '1.mock.scenario' '"default","index":1' '"other","index":1'
+change '1.mock.index' '"index":1' '"index":0'
+change '1.mock.specificity' '"specificity":0' '"specificity":1'
+change '1.params' '"wire"' '"params":{},"wire"'
+change '1.wire.status' '"wire":{"status":200' '"wire":{"status":204'
+change '1.wire.headers.x-l' '"1,2,"' '"1,2"'
+change '1.wire.headers.x-extra' '"x-z":"null"' '"x-z":"null","x-extra":""'
+change '1.wire.headers.content-length' '"3"' '"4"'
+change '1.wire.text' '"text":"[^,]*"}' '"text":"b"}'
+# The wire that is not given is the response as it is always rendered.
+change '1.wire.headers.x-l' ',"wire":{.*}}' '}'
+change '0.wire.status' '{"status":200,"body":"set",' \
+    '{"status":200,"body":"set","wire":{},'
+
+take choice.json own/choice/plain-fallbacks
+change '0.mock.index' '"index":2' '"index":1'
+keep '"index":0' '"index":1'
+suite scenarist : --fallback first
+run 0 '^1 passed' "$work/case.json"
+change '0.mock.index' '"index":0' '"index":1'
+keep '"index":2' '"index":1'
+suite scenarist : --fallback last
+
+take schema.json own/schema/all-together
+change '0.ok' '"ok":false' '"ok":true'
+change '0.error.code' '"VALIDATION_ERROR"' '"DUPLICATE_SCENARIO"'
+change '0.error.paths[3]' '\["mocks",0,"match","query","b"\]' \
+    '["mocks",0,"match","query","c"]'
+change '0.error.paths[5]' '\["mocks",0,"response","status"\],' ''
+change '0.error.paths[1]' '\["id"\]' '["id","x"]'
+change '0.error.paths[12]' '\["id"\]' '["zz"],["id"]'
+keep '\["id"\],\["name"\]' '["name"],["id"]'
+
+take schema.json own/schema/setup-paths
+sed 's/\["other key","name"\],//' "$work/case.json" >"$work/changed.json"
+run 1 'FAIL own/schema/setup-paths: setup.error.paths\[2\]: ' \
+    "$work/changed.json"
+sed 's/"stage":"config"/"stage":"register"/' "$work/case.json" \
+    >"$work/changed.json"
+run 1 'FAIL own/schema/setup-paths: setup.stage: ' "$work/changed.json"
+sed 's/"setup":{.*},"expect"/"setup":{"ok":true},"expect"/' \
+    "$work/case.json" >"$work/changed.json"
+run 1 'FAIL own/schema/setup-paths: setup.ok: ' "$work/changed.json"
+
+take errors.json own/errors/context-of-url
+change '1.error.code' '"NO_MOCK_FOUND","context":{"testId":"T"' \
+    '"SEQUENCE_EXHAUSTED","context":{"testId":"T"'
+change '1.error.context.testId' '"testId":"T"' '"testId":"t"'
+change '2.error.context.scenarioId' '"scenarioId":"default"' '"scenarioId":"s"'
+change '1.error.context.requestInfo.method' \
+    '"method":"GET","url":"https:..api.example.com.y?b' \
+    '"method":"PUT","url":"https:\/\/api.example.com\/y?b'
+change '1.error.context.requestInfo.url' 'b=%C3%A9' 'b=%c3%a9'
+change '1.wire.passthrough' '"passthrough":true}},' '"passthrough":false}},'
+change '2.wire.status' '"wire":{"passthrough":true}' '"wire":{"status":501}'
+
+take errors.json own/errors/throw-strict
+change '0.wire.status' '"wire":{"status":500,"json":{[^}]*"NO_MOCK_FOUND"}' \
+    '"wire":{"status":501,"json":{"error":"","message":"","code":""}'
+change '3.wire.json.code' '"VALIDATION_ERROR"}' '"NO_MOCK_FOUND"}'
+change '3.wire.json.message' '"message":"[^"]*",' ''
+keep '"message":"[^"]*"' '"message":"in other words"'
+
+take control.json own/control/switch-and-ask
+change '0.status' '"status":404,"json":{\([^}]*\)"testId":"t"}' \
+    '"status":200,"json":{\2"testId":"t"}'
+change '1.json.success' '"success":true' '"success":false'
+change '2.json.scenarioName' '"The name"' '"s"'
+change '3.active' '{"active":"s"}' '{"active":null}'
+change '4.active' '{"active":null}' '{"active":"s"}'
+change '5.json.testId' '"testId":"default-test"' '"testId":"t"'
+
+take capture.json own/capture/append
+change '1.state.l[0]' '{"state":{"l":\[1\]}}' '{"state":{"l":["1"]}}'
+change '3.state.l[1]' '\[1,\[2\]\]}}' '[1]}}'
+change '7.state' '{"state":[^]]*\],null\]}}\]' '{}]'
+
+take scenarios.json own/scenarios/register-twice
+change '1.error.scenarioId' '"scenarioId":"d"' '"scenarioId":"e"'
+change '2.mocks' '"mocks":0' '"mocks":1'
+change '4.scenarios[1]' '\["default","d"\]' '["default"]'
+change '4.scenarios[0]' '\["default","d"\]' '["d","default"]'
+
+run 2 'no case is named nothing' --case nothing "$work/case.json"
+run 2 'usage:' --fallback both
+echo '{"cases":[{"name":"bare"}]}' >"$work/bare.json"
+run 1 '^FAIL bare: ' "$work/bare.json"
+sed 's/"do":"list"/"do":"lost"/' "$work/case.json" >"$work/changed.json"
+run 1 'which is not known' "$work/changed.json"
+
+for rule in first last; do
+    suite scenarist : --fallback "$rule"
+    run 0 ' 0 failed, 0 skipped$' --self-test "$cases"/*.json
+    tail -n 2 "$work/out"
+done
+
 if [ "$bad" -ne 0 ]; then
     echo "$bad of $done_count runs were not as they should be"
     exit 1
