@@ -614,6 +614,30 @@ static void why_by_criterion(void **state)
     }
 }
 
+/* A criterion that can never hold. */
+static void why_unchecked(void **state)
+{
+    static const char *const criteria[] = {
+        "{}", "{'like':1}", "[]", "{'regex':{}}", "{'regex':5}",
+        "{'regex':{'source':'('}}", "{'equals':null}", "{'contains':{}}"};
+    char definitions[512];
+    wfs_mocks *mocks;
+    asked it;
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < sizeof criteria / sizeof criteria[0]; i++) {
+        sprintf(definitions, DEFAULT(POST("/p", "'match':{'body':{'a':%s}},%s")),
+                criteria[i], SAYS("1"));
+        mocks = open_mocks_with((wfs_mock_options){.unchecked = true},
+                                definitions);
+        it = ask(mocks, NULL, "POST /p {'a':'x'}");
+        assert_int_equal(it.status, WFS_ERR_NO_MOCK_FOUND);
+        assert_contains(it.answer.explanation, "default[0] POST /p: body.a: ");
+        close_mocks(mocks);
+    }
+}
+
 static void why_by_state(void **state)
 {
     wfs_mocks *mocks = open_mocks(DEFAULT(
@@ -1074,6 +1098,7 @@ int main(void)
         cmocka_unit_test(what_was_not_used),
         cmocka_unit_test(nothing_was_used),
         cmocka_unit_test(why_by_criterion),
+        cmocka_unit_test(why_unchecked),
         cmocka_unit_test(why_by_state),
         cmocka_unit_test(why_by_url_and_method),
         cmocka_unit_test(why_is_told_everywhere),
