@@ -18,9 +18,6 @@
  */
 #include "conformance.h"
 
-/* In the place of an expectation that was not recorded. */
-#define NOT_COMPARED "(not compared)"
-
 static wfs_mock_fallback fallback = WFS_MOCK_FIRST_FALLBACK;
 
 /* A case while it runs. */
@@ -29,6 +26,7 @@ typedef struct case_world {
     wfs_arena *arena;
     wfs_mocks *mocks;
     const char *default_id;
+    wfs_json *counters;             /* see below; NULL: nothing is shared */
 } case_world;
 
 /* --- short ways to JSON */
@@ -234,8 +232,6 @@ static wfs_json *plain_expectation(case_world *world, const wfs_json *given)
     const char *key;
     size_t i;
 
-    if (wfs_json_type_of(given) == WFS_JSON_STRING)
-        return wfs_json_copy(world->arena, given);
     for (i = 0; i < wfs_json_count(given); i++) {
         key = wfs_json_key_at(given, i, NULL);
         if (strcmp(key, "error") == 0 && !answered)
@@ -267,69 +263,6 @@ static void overlay(case_world *world, wfs_json *entries, const wfs_json *rule)
         snprintf(place, sizeof place, "%lu", (unsigned long)i);
         if (has(rule, place))
             put(world, entries, place, wfs_json_get(rule, place));
-    }
-}
-
-/* Where both rules together were not recorded, `first_fallback` alone may rest
- * on counters that mocks share. It shows when one has run past the end of a
- * shorter sequence, a HANDLER_ERROR that cannot happen with sequences of their
- * own. What is to come instead was not recorded: then the entries of the
- * variant that a sequence answers, or fails to, are named and not compared. */
-
-static bool is_run_past(const wfs_json *expect, const wfs_json *variant,
-                        size_t i)
-{
-    const char *place = wfs_json_key_at(variant, i, NULL);
-    const char *code = wfs_json_string(
-        wfs_json_path(wfs_json_at(variant, i), "error.code"), NULL);
-    const char *before = wfs_json_string(
-        wfs_json_path(wfs_json_at(expect, (size_t)strtoul(place, NULL, 10)),
-                      "error.code"),
-        NULL);
-
-    return code != NULL && strcmp(code, "HANDLER_ERROR") == 0 &&
-           (before == NULL || strcmp(before, code) != 0);
-}
-
-/* Whether a mock with a sequence answered an entry. */
-static bool is_of_sequence(case_world *world, const wfs_json *expectation)
-{
-    const wfs_json *scenarios = wfs_json_get(world->one->json, "scenarios");
-    const wfs_json *mock = wfs_json_get(expectation, "mock"), *mocks;
-    size_t i;
-
-    for (i = 0; mock != NULL && i < wfs_json_count(scenarios); i++) {
-        if (strcmp(text_of(wfs_json_at(scenarios, i), "id"),
-                   text_of(mock, "scenario")) != 0)
-            continue;
-        mocks = wfs_json_get(wfs_json_at(scenarios, i), "mocks");
-        return has(wfs_json_at(mocks, (size_t)wfs_json_integer(
-                                          wfs_json_get(mock, "index"))),
-                   "sequence");
-    }
-    return false;
-}
-
-static void forget_shared_counters(case_world *world, wfs_json *entries,
-                                   const wfs_json *expect,
-                                   const wfs_json *variant)
-{
-    const wfs_json *entry;
-    const char *place;
-    bool shared = false;
-    size_t i;
-
-    for (i = 0; i < wfs_json_count(variant); i++)
-        shared = shared || is_run_past(expect, variant, i);
-    for (i = 0; shared && i < wfs_json_count(variant); i++) {
-        place = wfs_json_key_at(variant, i, NULL);
-        entry = wfs_json_at(variant, i);
-        if (!is_run_past(expect, variant, i) && !is_of_sequence(world, entry))
-            continue;
-        printf("NOTE %s: entry %s rests on shared sequence counters and is not "
-               "compared\n",
-               text_of(world->one->json, "name"), place);
-        put_text(world, entries, place, NOT_COMPARED);
     }
 }
 
@@ -414,8 +347,9 @@ static wfs_json *expected_entries(case_world *world)
     overlay(world, entries, wfs_json_get(variants, "own_sequences"));
     if (fallback == WFS_MOCK_FIRST_FALLBACK) {
         overlay(world, entries, wfs_json_get(variants, "first_fallback"));
-        forget_shared_counters(world, entries, expect,
-                               wfs_json_get(variants, "first_fallback"));
+        world->counters = has(variants, "first_fallback")
+                              ? wfs_json_new_object(world->arena)
+                              : NULL;
     }
     return entries;
 }
@@ -821,6 +755,185 @@ static wfs_json *do_entry(case_world *world, const wfs_json *entry,
     return NULL;
 }
 
+/* --- counters that mocks share
+ *
+ * Where both rules together were not recorded, `first_fallback` alone may rest
+ * on the reference's counters: one for a test id, a scenario and a place among
+ * the mocks that fit a request, so that mocks share them, and a mock reached
+ * through other candidates has several. What is to come with sequences of
+ * their own was not recorded then. So the counters are followed, by what the
+ * recording says of who answered. An entry that differs, of a test whose
+ * counters have been shared since it began, is named and not compared. */
+
+static bool is_text(const wfs_json *value, const char *text)
+{
+    const char *there = wfs_json_string(value, NULL);
+
+    return there != NULL && strcmp(there, text) == 0;
+}
+
+static const wfs_json *scenario_of_id(case_world *world, const char *id)
+{
+    const wfs_json *scenarios = wfs_json_get(world->one->json, "scenarios");
+    size_t i;
+
+    for (i = 0; i < wfs_json_count(scenarios); i++)
+        if (is_text(wfs_json_get(wfs_json_at(scenarios, i), "id"), id))
+            return wfs_json_at(scenarios, i);
+    return NULL;
+}
+
+static bool mock_fits(case_world *world, const wfs_json *mock,
+                      const wfs_json *request)
+{
+    const char *url = text_of(mock, "url");
+    bool fits = false;
+
+    return url != NULL &&
+           is_text(wfs_json_get(mock, "method"), text_of(request, "method")) &&
+           wfs_url_match(world->arena, url, text_of(request, "url"), &fits,
+                         NULL, NULL) == WFS_OK &&
+           fits;
+}
+
+/* A text made of a test id and others, for a place in `counters`. */
+static const char *counter_key(case_world *world, const char *kind,
+                               const char *test, const char *scenario,
+                               const char *rest)
+{
+    size_t size = strlen(kind) + strlen(test) + strlen(scenario) +
+                  strlen(rest) + 4;
+    char *key = (char *)wfs_arena_allocate(world->arena, size);
+
+    if (key != NULL)
+        snprintf(key, size, "%s\n%s\n%s\n%s", kind, test, scenario, rest);
+    return key != NULL ? key : "";
+}
+
+/* Whether the counter of one candidate, or its mock's, is another's too. won:
+ * it answered, so that its counter moved. */
+static bool follow_counter(case_world *world, const char *test,
+                           const char *active, size_t place, const char *mock,
+                           bool won)
+{
+    const char *by_place, *by_mock;
+    char text[32];
+    bool shared;
+
+    snprintf(text, sizeof text, "%lu", (unsigned long)place);
+    by_place = counter_key(world, "place", test, active, text);
+    by_mock = counter_key(world, "mock", test, active, mock);
+    shared = (has(world->counters, by_place) &&
+              !is_text(wfs_json_get(world->counters, by_place), mock)) ||
+             (has(world->counters, by_mock) &&
+              !is_text(wfs_json_get(world->counters, by_mock), text));
+    if (won) {
+        put_text(world, world->counters, by_place, mock);
+        put_text(world, world->counters, by_mock, text);
+    }
+    return shared;
+}
+
+/* Follow the candidates of a request in one scenario, from a place on. */
+static bool follow_scenario(case_world *world, const char *test,
+                            const char *active, const wfs_json *scenario,
+                            const wfs_json *request, const wfs_json *expected,
+                            size_t *place, bool *plain)
+{
+    const wfs_json *mocks = wfs_json_get(scenario, "mocks"), *mock;
+    const wfs_json *winner = wfs_json_get(expected, "mock");
+    const char *id = text_of(scenario, "id");
+    char name[128];
+    bool shared = false, won;
+    size_t i;
+
+    for (i = 0; i < wfs_json_count(mocks); i++) {
+        mock = wfs_json_at(mocks, i);
+        if (!mock_fits(world, mock, request))
+            continue;
+        *plain = *plain || !has(mock, "match");
+        won = winner != NULL &&
+              is_text(wfs_json_get(winner, "scenario"), id) &&
+              wfs_json_integer(wfs_json_get(winner, "index")) == (int64_t)i;
+        snprintf(name, sizeof name, "%s/%lu", id, (unsigned long)i);
+        if (has(mock, "sequence") &&
+            follow_counter(world, test, active, *place, name, won))
+            shared = true;
+        ++*place;
+    }
+    return shared;
+}
+
+static const char *test_of(case_world *world, const wfs_json *entry)
+{
+    return has(entry, "testId") ? text_of(entry, "testId") : world->default_id;
+}
+
+/* Whether the counters of an entry's test are shared up to now. */
+static bool is_shared(case_world *world, const wfs_json *entry)
+{
+    return has(world->counters,
+               counter_key(world, "shared", test_of(world, entry), "", ""));
+}
+
+static void follow_request(case_world *world, const wfs_json *request,
+                           const wfs_json *expected)
+{
+    const char *test = test_of(world, request);
+    const char *active = wfs_mocks_active(world->mocks, test);
+    bool plain = false, shared = false;
+    size_t place = 0;
+
+    if (active != NULL)
+        shared = follow_scenario(world, test, active,
+                                 scenario_of_id(world, active), request,
+                                 expected, &place, &plain);
+    if (!plain && follow_scenario(world, test,
+                                  active != NULL ? active : "default",
+                                  scenario_of_id(world, "default"), request,
+                                  expected, &place, &plain))
+        shared = true;
+    if (shared)
+        put(world, world->counters,
+            counter_key(world, "shared", test, "", ""),
+            wfs_json_new_null(world->arena));
+}
+
+/* A switch starts a test's counters anew. */
+static void forget_counters(case_world *world, const char *test)
+{
+    wfs_json *left = wfs_json_new_object(world->arena);
+    const char *key, *start, *end;
+    size_t i;
+
+    for (i = 0; i < wfs_json_count(world->counters); i++) {
+        key = wfs_json_key_at(world->counters, i, NULL);
+        start = strchr(key, '\n') + 1;
+        end = strchr(start, '\n');
+        if (strlen(test) != (size_t)(end - start) ||
+            memcmp(start, test, strlen(test)) != 0)
+            put(world, left, key, wfs_json_at(world->counters, i));
+    }
+    world->counters = left;
+}
+
+/* What is to be compared with what an entry gave. */
+static const wfs_json *judged(case_world *world, const wfs_json *entry,
+                              const char *place, const wfs_json *actual)
+{
+    const wfs_json *expected = wfs_json_get(world->one->expected, place);
+    conf_comparison quietly = {NULL, NULL};
+
+    quietly.arena = world->arena;
+    if (world->counters == NULL || !is_shared(world, entry) ||
+        !conf_differ(&quietly, NULL, expected, actual))
+        return expected;
+    printf("NOTE %s: entry %s (%s) rests on sequence counters that mocks "
+           "share, and is not compared\n",
+           text_of(world->one->json, "name"), place, text_of(entry, "do"));
+    return actual;
+}
+
 /* --- a case */
 
 static wfs_mock_reaction reaction(const wfs_json *behaviors, const char *name)
@@ -885,20 +998,44 @@ static wfs_json *set_up(case_world *world, const wfs_json *expected)
     return result;
 }
 
+/* One entry, with what it does to the counters. */
+static wfs_json *run_entry(case_world *world, const wfs_json *entry,
+                           const wfs_json *expected)
+{
+    wfs_json *result;
+
+    if (world->counters != NULL && is_text(wfs_json_get(entry, "do"), "request"))
+        follow_request(world, entry, expected);
+    result = do_entry(world, entry, expected);
+    if (world->counters != NULL && is_text(wfs_json_get(entry, "do"), "switch"))
+        forget_counters(world, test_of(world, entry));
+    return result;
+}
+
+/* A case that was refused when it was recorded has no expectations, though its
+ * definitions are accepted here. */
 static void run_script(case_world *world, wfs_json *actual)
 {
     const wfs_json *script = wfs_json_get(world->one->json, "script");
-    const wfs_json *expected, *result;
+    const wfs_json *entry, *expected, *result;
+    wfs_json *judgement = wfs_json_new_object(world->arena);
     char place[32];
-    size_t i;
+    size_t i, count = wfs_json_count(script);
 
-    for (i = 0; i < wfs_json_count(script); i++) {
+    if (wfs_json_count(world->one->expected) == 1)
+        count = 0;
+    for (i = 0; i < count; i++) {
         snprintf(place, sizeof place, "%lu", (unsigned long)i);
+        entry = wfs_json_at(script, i);
         expected = wfs_json_get(world->one->expected, place);
-        result = do_entry(world, wfs_json_at(script, i), expected);
-        put(world, actual, place,
-            wfs_json_type_of(expected) == WFS_JSON_STRING ? expected : result);
+        result = run_entry(world, entry, expected);
+        put(world, actual, place, result);
+        if (expected != NULL)
+            put(world, judgement, place, judged(world, entry, place, result));
     }
+    put(world, judgement, "setup",
+        wfs_json_get(world->one->expected, "setup"));
+    world->one->expected = wfs_json_copy(world->arena, judgement);
 }
 
 static void run_case(conf_case *one)
