@@ -1004,10 +1004,12 @@ static wfs_json *run_entry(case_world *world, const wfs_json *entry,
 {
     wfs_json *result;
 
-    if (world->counters != NULL && is_text(wfs_json_get(entry, "do"), "request"))
+    if (world->counters != NULL &&
+        is_text(wfs_json_get(entry, "do"), "request"))
         follow_request(world, entry, expected);
     result = do_entry(world, entry, expected);
-    if (world->counters != NULL && is_text(wfs_json_get(entry, "do"), "switch"))
+    if (world->counters != NULL &&
+        is_text(wfs_json_get(entry, "do"), "switch"))
         forget_counters(world, test_of(world, entry));
     return result;
 }
