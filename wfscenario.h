@@ -149,9 +149,10 @@
  * THE STORE
  *
  * Tables are declared as data. Yours lie in the same store as the engine's
- * (workflow_instance, workflow_step, workflow_event, workflow_hook), and a
- * step's body can queue writes that are committed with the step's result or
- * not at all.
+ * (workflow_instance, workflow_step, workflow_event, workflow_hook) and the
+ * mocks' (mock_scenario, mock_test, mock_sequence, mock_request), and a step's
+ * body can queue writes that are committed with the step's result or not at
+ * all.
  *
  *      static const wfs_column stock_columns[] = {
  *          {.name = "sku", .type = WFS_TEXT},
@@ -1657,8 +1658,9 @@ WFSDEF wfs_status wfs_harness_fork(wfs_harness *harness, wfs_harness **copy);
 WFSDEF void wfs_harness_release(wfs_harness *harness);
 
 /* Parts of the harness, which it owns. Its store has the tables
- * workflow_instance, workflow_step, workflow_event, workflow_hook (to read;
- * writing gives ARGUMENT_INVALID), then the user's. */
+ * workflow_instance, workflow_step, workflow_event, workflow_hook and those of
+ * the mocks, if there are any (to read; writing gives ARGUMENT_INVALID), then
+ * the user's. */
 WFSDEF wfs_store *wfs_harness_store(wfs_harness *harness);
 WFSDEF wfs_clock *wfs_harness_clock(wfs_harness *harness);
 WFSDEF wfs_random *wfs_harness_random(wfs_harness *harness);
@@ -9447,7 +9449,7 @@ static wfs_status wfsi_table_to_write(wfs_store *store, const char *name,
     return *number >= store->reserved
                ? WFS_OK
                : wfsi_error(&store->error, WFS_ERR_ARGUMENT,
-                            "table %s belongs to the engine", name);
+                            "table %s is the library's own, to read", name);
 }
 
 /* The row to change or read, in the version that is asked for (0: any). */
@@ -16260,10 +16262,10 @@ static wfsi_span wfsi_template_fill(const wfsi_sources *sources,
 /* ------------------------------------------------------------------------
  * >>mock  private: scenarios, selection, sequences, state
  *
- * Owns the mocks: their definitions, checked and compiled, the four tables, and
- * the three phases of a request. Calls >>store, >>json, >>http, >>regex,
- * >>match. Called by >>harness and >>scenario, which have mocks in a harness.
- * Source: Scenarist's core.
+ * Owns the mocks: their definitions, checked and compiled, the four tables,
+ * and the three phases of a request. Calls >>store, >>json, >>time, >>http,
+ * >>regex and >>match. Called by >>engine, >>harness and >>scenario, for mocks
+ * in a harness. Source: Scenarist's core.
  * --------------------------------------------------------------------- */
 
 /* --- tables */
