@@ -14024,9 +14024,18 @@ typedef struct wfsi_piece {
     size_t expression_at;       /* in the pattern */
 } wfsi_piece;
 
-/* A whole segment of a path: text in lower case, or a parameter. */
+typedef enum wfsi_segment_kind {
+    WFSI_SEGMENT_TEXT,
+    WFSI_SEGMENT_PARAMETER,     /* any text but none */
+    WFSI_SEGMENT_MIXTURE,       /* what is between text and tail is not known */
+    WFSI_SEGMENT_REST           /* likewise, and may go on behind a '/' */
+} wfsi_segment_kind;
+
+/* A segment of a path; its text is in lower case. */
 typedef struct wfsi_segment {
-    wfsi_span text;             /* data NULL: any text but none */
+    wfsi_segment_kind kind;
+    wfsi_span text;             /* it starts with; data NULL: a parameter */
+    wfsi_span tail;             /* a mixture ends with; a rest but for '/' */
     wfsi_span name;             /* the parameter's */
 } wfsi_segment;
 
@@ -14036,8 +14045,9 @@ typedef struct wfsi_pattern {
     bool rooted;                /* starts with '/'; others fit nothing */
     wfsi_piece *pieces;
     size_t count;
-    wfsi_segment *segments;     /* the whole ones that it starts with */
+    wfsi_segment *segments;     /* that it starts with */
     size_t segment_count;
+    bool whole;                 /* whether they are all of it */
     size_t groups;              /* pieces that capture */
     wfs_regex *regex;           /* NULL: the segments are all there is */
 } wfsi_pattern;
@@ -14381,81 +14391,192 @@ static bool wfsi_slash_follows(const wfsi_pattern *pattern, size_t i)
     return true;
 }
 
-/* Whether a piece is a parameter that is a whole segment. */
-static bool wfsi_piece_is_segment(const wfsi_pattern *pattern, size_t i)
+/* Whether no text that an expression matches can have a '/' in it. Told by its
+ * characters alone: false for all that is not plainly so. */
+static bool wfsi_expression_stays(wfsi_span expression)
 {
-    const wfsi_piece *piece = &pattern->pieces[i];
-    wfsi_span before = piece->text;
+    const char *at = expression.data, *end = at + expression.size;
+    bool in_class = false;
+    char next;
 
-    if (piece->name.size == 0 || piece->modifier != 0 ||
-        piece->expression.size != 0 || piece->after.size != 0)
-        return false;
-    if (before.size == 0 && i > 0 && piece[-1].literal)
-        before = piece[-1].text;
-    else if (before.size != 1)
-        return false;
-    return before.data[before.size - 1] == '/' &&
-           wfsi_slash_follows(pattern, i + 1);
+    for (; at < end; at++) {
+        next = end - at > 1 ? at[1] : '\0';
+        if (*at == '\\') {
+            if (next != 'd' && next != 'w')
+                return false;
+            at++;
+        } else if (in_class) {
+            if (*at == '/' || (*at < '/' && next == '-' && at[2] != ']'))
+                return false;
+            in_class = *at != ']';
+        } else if (*at == '[') {
+            if (next == '^')
+                return false;
+            in_class = true;
+        } else if (*at == '(') {
+            if (end - at < 3 || at[2] != ':')
+                return false;
+            at += 2;
+        } else if (!wfsi_is_name_char(*at) &&
+                   memchr("-|)?*+{,}", *at, 9) == NULL) {
+            return false;
+        }
+    }
+    return true;
 }
 
-static void wfsi_add_segment(wfsi_pattern *pattern, const char *start,
-                             const char *end, wfsi_span name)
+/* Whether a '/' can only come from the text around a piece's value. */
+static bool wfsi_value_stays(const wfsi_piece *piece)
 {
-    wfsi_segment *segment = &pattern->segments[pattern->segment_count++];
-
-    segment->text = wfsi_span_between(start, end);
-    segment->name = name;
+    return piece->expression.size == 0 ||
+           wfsi_expression_stays(piece->expression);
 }
 
-/* The segments of a literal that are whole; text is in lower case. False when
- * its last one is not, or is a parameter's. */
-static bool wfsi_literal_segments(wfsi_pattern *pattern, size_t i)
+typedef struct wfsi_segmenter {
+    wfsi_pattern *pattern;
+    char *at;                   /* where more text goes */
+    wfsi_segment segment;       /* that has begun */
+    bool begun;                 /* whether one has */
+} wfsi_segmenter;
+
+static void wfsi_end_segment(wfsi_segmenter *segmenter)
 {
-    const wfsi_span text = pattern->pieces[i].text, none = {NULL, 0};
-    char *copy = (char *)(uintptr_t)text.data;
-    const char *at = copy + 1, *end = copy + text.size, *slash;
+    wfsi_pattern *pattern = segmenter->pattern;
+
+    if (segmenter->begun)
+        pattern->segments[pattern->segment_count++] = segmenter->segment;
+    segmenter->begun = false;
+}
+
+/* Text that has to be there. */
+static void wfsi_segment_text(wfsi_segmenter *segmenter, wfsi_span text)
+{
+    wfsi_segment *segment = &segmenter->segment;
+    size_t i;
+
+    for (i = 0; i < text.size; i++) {
+        if (text.data[i] == '/') {
+            wfsi_end_segment(segmenter);
+            memset(segment, 0, sizeof *segment);
+            segment->text.data = segmenter->at;
+            segmenter->begun = true;
+            continue;
+        }
+        *segmenter->at++ = wfsi_lower_char(text.data[i]);
+        if (segment->kind == WFSI_SEGMENT_TEXT) {
+            segment->text.size++;
+        } else {
+            segment->kind = WFSI_SEGMENT_MIXTURE;
+            segment->tail.size++;
+        }
+    }
+}
+
+/* A piece without '/', or a piece's value. */
+static void wfsi_segment_value(wfsi_segmenter *segmenter,
+                               const wfsi_piece *piece)
+{
+    wfsi_segment *segment = &segmenter->segment;
+
+    if (segment->kind == WFSI_SEGMENT_TEXT && segment->text.size == 0 &&
+        piece->name.size != 0 && piece->expression.size == 0 &&
+        piece->modifier == 0) {
+        segment->kind = WFSI_SEGMENT_PARAMETER;
+        segment->text.data = NULL;
+        segment->name = piece->name;
+    } else {
+        segment->kind = WFSI_SEGMENT_MIXTURE;
+    }
+    segment->tail = wfsi_span_between(segmenter->at, segmenter->at);
+}
+
+/* The text that a pattern ends with, of its last piece only, and without '/'
+ * at its end. */
+static wfsi_span wfsi_pattern_tail(const wfsi_pattern *pattern)
+{
+    const wfsi_piece *piece = &pattern->pieces[pattern->count - 1];
+    wfsi_span tail = piece->captures ? piece->after : piece->text;
+
+    if (piece->modifier != 0)
+        tail.size = 0;
+    while (tail.size != 0 && tail.data[tail.size - 1] == '/')
+        tail.size--;
+    return tail;
+}
+
+/* What is left when a piece may or may not have a '/'. It is one more segment
+ * at least: the one that has begun, or that of the '/' that has to come before
+ * a tail. */
+static void wfsi_segment_rest(wfsi_segmenter *segmenter, size_t i)
+{
+    wfsi_pattern *pattern = segmenter->pattern;
+    wfsi_segment *segment = &segmenter->segment;
+    wfsi_span tail = wfsi_pattern_tail(pattern);
     size_t k;
 
-    for (k = 0; k < text.size; k++)
-        copy[k] = wfsi_lower_char(copy[k]);
-    for (;; at = slash + 1) {
-        slash = (const char *)memchr(at, '/', (size_t)(end - at));
-        if (slash == NULL)
-            break;
-        wfsi_add_segment(pattern, at, slash, none);
-    }
-    if (wfsi_slash_follows(pattern, i + 1)) {
-        wfsi_add_segment(pattern, at, end, none);
-        return true;
-    }
-    return at == end && wfsi_piece_is_segment(pattern, i + 1);
+    if (pattern->pieces[i].modifier != 0 && wfsi_slash_follows(pattern, i))
+        wfsi_end_segment(segmenter);
+    if (!segmenter->begun)
+        memset(segment, 0, sizeof *segment);
+    if (segment->text.size + tail.size == 0)
+        return;
+    segment->kind = WFSI_SEGMENT_REST;
+    segment->tail.data = segmenter->at;
+    segment->tail.size = tail.size;
+    for (k = 0; k < tail.size; k++)
+        *segmenter->at++ = wfsi_lower_char(tail.data[k]);
+    segmenter->begun = true;
+    wfsi_end_segment(segmenter);
 }
 
-/* The whole segments that a pattern starts with; *all when there is nothing
- * else to it. False without memory. */
+/* Whether a piece was taken up; else it and what follows are the rest. */
+static bool wfsi_segment_piece(wfsi_segmenter *segmenter,
+                               const wfsi_piece *piece)
+{
+    if (piece->modifier != 0) {
+        if (wfsi_has_delimiter(piece->text) ||
+            wfsi_has_delimiter(piece->after) || !wfsi_value_stays(piece))
+            return false;
+        wfsi_segment_value(segmenter, piece);
+        return true;
+    }
+    wfsi_segment_text(segmenter, piece->text);
+    if (!wfsi_value_stays(piece))
+        return false;
+    if (piece->captures)
+        wfsi_segment_value(segmenter, piece);
+    wfsi_segment_text(segmenter, piece->after);
+    return true;
+}
+
+/* The segments that a pattern starts with; *all when they say all that there
+ * is to it. False without memory. */
 static bool wfsi_find_segments(wfs_arena *arena, wfsi_pattern *pattern,
                                bool *all)
 {
-    const wfsi_span none = {NULL, 0};
+    wfsi_segmenter segmenter;
     size_t i, slashes = 1;
 
+    memset(&segmenter, 0, sizeof segmenter);
     for (i = 0; i < pattern->text.size; i++)
         slashes += pattern->text.data[i] == '/';
     pattern->segments = (wfsi_segment *)wfsi_arena_allocate(
         arena, (slashes + 1) * sizeof *pattern->segments);
-    if (pattern->segments == NULL)
+    segmenter.pattern = pattern;
+    segmenter.at = (char *)wfsi_arena_allocate(arena, pattern->text.size + 1);
+    if (pattern->segments == NULL || segmenter.at == NULL)
         return false;
-    *all = true;
-    for (i = 0; i < pattern->count && *all; i++) {
-        if (pattern->pieces[i].literal) {
-            *all = wfsi_literal_segments(pattern, i);
-        } else {
-            *all = wfsi_piece_is_segment(pattern, i);
-            if (*all)
-                wfsi_add_segment(pattern, none.data, none.data,
-                                 pattern->pieces[i].name);
-        }
-    }
+    for (i = 0; i < pattern->count; i++)
+        if (!wfsi_segment_piece(&segmenter, &pattern->pieces[i]))
+            break;
+    pattern->whole = i == pattern->count;
+    if (pattern->whole)
+        wfsi_end_segment(&segmenter);
+    else
+        wfsi_segment_rest(&segmenter, i);
+    *all = pattern->whole;
+    for (i = 0; i < pattern->segment_count; i++)
+        *all = *all && pattern->segments[i].kind != WFSI_SEGMENT_MIXTURE;
     return true;
 }
 
@@ -14874,11 +14995,13 @@ static wfs_status wfsi_pattern_params(const wfsi_pattern *pattern,
 
 /* --- routes
  *
- * A tree by segments: what is literal in a pattern's whole segments, and one
- * child for any segment. A pattern of whole segments only ends at its node;
- * of any other that node is how far the tree can tell, and the rest is up to
- * its expression. Each host has a root of its own. All children are in one
- * table, under their parent and their text. */
+ * A tree by segments: those that are text, one child for any segment, and the
+ * mixtures. These are below a node for each pair of sizes that their text and
+ * tail have: first by the text, then by the tail, where there are any. A
+ * pattern that is all segments ends at its node, and is tried there if there
+ * are mixtures in it; of any other that node is how far the tree can tell, and
+ * the rest is up to its expression. Each host has a root of its own. All
+ * children are in one table, under their parent and their text. */
 
 #define WFSI_ROUTE_HOSTS UINT32_MAX     /* the parent of the hosts' roots */
 
@@ -14898,12 +15021,23 @@ typedef struct wfsi_route_node {
     uint32_t parent;
     uint32_t any;               /* its child for any segment; 0: none */
     wfsi_route_list ends, checks;
+    uint32_t shapes;            /* of mixtures, + 1; 0: none */
     bool branches;              /* whether it has other children */
 } wfsi_route_node;
+
+/* Mixtures, or rests, after the same segments, with as much text around. */
+typedef struct wfsi_route_shape {
+    size_t text_size, tail_size;
+    bool rest;                  /* the tail is the path's */
+    uint32_t node;
+    uint32_t next;              /* of the same parent, + 1; 0: none */
+} wfsi_route_shape;
 
 typedef struct wfsi_routes {
     wfsi_route_node *nodes;     /* the first is the root for all hosts */
     size_t node_count, node_capacity;
+    wfsi_route_shape *shapes;
+    size_t shape_count, shape_capacity;
     wfsi_route *routes;
     size_t count, capacity;
     bool hosts;                 /* whether a pattern has a host */
@@ -15011,6 +15145,55 @@ static uint32_t wfsi_route_enter_any(wfsi_routes *routes, wfs_arena *arena,
     return child;
 }
 
+/* The node for a mixture's shape, made when there is none; 0 without memory.
+ */
+static uint32_t wfsi_route_enter_shape(wfsi_routes *routes, wfs_arena *arena,
+                                       uint32_t parent,
+                                       const wfsi_segment *segment)
+{
+    bool rest = segment->kind == WFSI_SEGMENT_REST;
+    uint32_t at = routes->nodes[parent].shapes, node;
+    wfsi_route_shape *shape;
+
+    for (; at != 0; at = shape->next) {
+        shape = &routes->shapes[at - 1];
+        if (shape->text_size == segment->text.size &&
+            shape->tail_size == segment->tail.size && shape->rest == rest)
+            return shape->node;
+    }
+    if (!wfsi_arena_grow(arena, &routes->shapes, routes->shape_count,
+                         &routes->shape_capacity, sizeof *routes->shapes))
+        return 0;
+    node = wfsi_route_node_new(routes, arena);
+    if (node == 0)
+        return 0;
+    shape = &routes->shapes[routes->shape_count++];
+    shape->text_size = segment->text.size;
+    shape->tail_size = segment->tail.size;
+    shape->rest = rest;
+    shape->node = node;
+    shape->next = routes->nodes[parent].shapes;
+    routes->nodes[parent].shapes = (uint32_t)routes->shape_count;
+    return node;
+}
+
+/* The node for a segment, made when there is none; 0 without memory. */
+static uint32_t wfsi_route_enter_segment(wfsi_routes *routes,
+                                         wfs_arena *arena, uint32_t node,
+                                         const wfsi_segment *segment)
+{
+    if (segment->kind == WFSI_SEGMENT_TEXT)
+        return wfsi_route_enter(routes, arena, node, segment->text);
+    if (segment->kind == WFSI_SEGMENT_PARAMETER)
+        return wfsi_route_enter_any(routes, arena, node);
+    node = wfsi_route_enter_shape(routes, arena, node, segment);
+    if (node != 0 && segment->text.size != 0)
+        node = wfsi_route_enter(routes, arena, node, segment->text);
+    if (node != 0 && segment->tail.size != 0)
+        node = wfsi_route_enter(routes, arena, node, segment->tail);
+    return node;
+}
+
 static bool wfsi_route_append(wfsi_routes *routes, wfs_arena *arena,
                               uint32_t node, const wfsi_pattern *pattern,
                               uint32_t number)
@@ -15025,8 +15208,8 @@ static bool wfsi_route_append(wfsi_routes *routes, wfs_arena *arena,
     route->pattern = pattern;
     route->number = number;
     route->next = 0;
-    list = pattern->regex == NULL ? &routes->nodes[node].ends
-                                  : &routes->nodes[node].checks;
+    list = pattern->whole ? &routes->nodes[node].ends
+                          : &routes->nodes[node].checks;
     if (list->last != 0)
         routes->routes[list->last - 1].next = (uint32_t)routes->count;
     else
@@ -15040,9 +15223,8 @@ static bool wfsi_route_append(wfsi_routes *routes, wfs_arena *arena,
 static bool wfsi_routes_add(wfsi_routes *routes, wfs_arena *arena,
                             const wfsi_pattern *pattern, uint32_t number)
 {
-    const wfsi_segment *segment = pattern->segments;
-    const wfsi_segment *last = segment + pattern->segment_count;
     uint32_t node = 0;
+    size_t i;
 
     if (!pattern->rooted)
         return true;
@@ -15058,10 +15240,9 @@ static bool wfsi_routes_add(wfsi_routes *routes, wfs_arena *arena,
         if (node == 0)
             return false;
     }
-    for (; segment < last; segment++) {
-        node = segment->text.data != NULL
-                   ? wfsi_route_enter(routes, arena, node, segment->text)
-                   : wfsi_route_enter_any(routes, arena, node);
+    for (i = 0; i < pattern->segment_count; i++) {
+        node = wfsi_route_enter_segment(routes, arena, node,
+                                        &pattern->segments[i]);
         if (node == 0)
             return false;
     }
@@ -15077,6 +15258,7 @@ typedef struct wfsi_walk {
     const wfsi_routes *routes;
     const wfsi_url *url;
     wfs_arena *scratch;
+    wfsi_span path;             /* in lower case, without '/' at its end */
     uint32_t room[2][WFSI_WALK_NODES];
     uint32_t *nodes, *spare;
     size_t count, capacity, spare_capacity;
@@ -15112,28 +15294,76 @@ static wfs_status wfsi_walk_list(wfsi_walk *walk, wfsi_route_list list)
     return WFS_OK;
 }
 
-/* Take up what hangs on the nodes; ends: the path may end here. */
-static wfs_status wfsi_walk_take(wfsi_walk *walk, bool ends)
+/* Take up what ends at the nodes; last: there is no step from them, which
+ * would take up what has to be tried. */
+static wfs_status wfsi_walk_take(wfsi_walk *walk, bool last)
 {
     const wfsi_route_node *nodes = walk->routes->nodes, *node;
-    const uint32_t *at = walk->nodes, *last = at + walk->count;
+    const uint32_t *at = walk->nodes, *end = at + walk->count;
 
-    for (; at < last; at++) {
+    for (; at < end; at++) {
         node = &nodes[*at];
-        if (node->checks.first != 0)
+        if (last && node->checks.first != 0)
             WFS_TRY(wfsi_walk_list(walk, node->checks));
-        if (ends && node->ends.first != 0)
+        if (node->ends.first != 0)
             WFS_TRY(wfsi_walk_list(walk, node->ends));
     }
     return WFS_OK;
 }
 
-/* On to the children for a segment, given in lower case. */
+/* The mixtures of a shape that a segment may be, or 0. */
+static uint32_t wfsi_walk_shape(const wfsi_walk *walk, wfsi_span segment,
+                                const wfsi_route_shape *shape)
+{
+    wfsi_span text = segment, tail = shape->rest ? walk->path : segment;
+    uint32_t node = shape->node;
+
+    if (text.size < shape->text_size || tail.size < shape->tail_size)
+        return 0;
+    tail.data += tail.size - shape->tail_size;
+    tail.size = shape->tail_size;
+    text.size = shape->text_size;
+    if (text.size != 0)
+        node = wfsi_route_child(walk->routes, node, text,
+                                wfsi_route_hash(text));
+    if (node != 0 && tail.size != 0)
+        node = wfsi_route_child(walk->routes, node, tail,
+                                wfsi_route_hash(tail));
+    return node;
+}
+
+/* Add the mixtures that a segment may be; the nodes it comes from, of that
+ * count, are the spare ones now. */
+static wfs_status wfsi_walk_mixtures(wfsi_walk *walk, wfsi_span segment,
+                                     size_t count)
+{
+    const wfsi_route_shape *shape;
+    uint32_t at, child;
+    size_t i;
+
+    for (i = 0; i < count; i++) {
+        at = walk->routes->nodes[walk->spare[i]].shapes;
+        for (; at != 0; at = shape->next) {
+            shape = &walk->routes->shapes[at - 1];
+            child = wfsi_walk_shape(walk, segment, shape);
+            if (child == 0)
+                continue;
+            if (!wfsi_arena_grow(walk->scratch, &walk->nodes, walk->count,
+                                 &walk->capacity, sizeof child))
+                return WFS_ERR_NO_MEMORY;
+            walk->nodes[walk->count++] = child;
+        }
+    }
+    return WFS_OK;
+}
+
+/* On to the children for a segment, given in lower case; what has to be tried
+ * is taken up. */
 static wfs_status wfsi_walk_step(wfsi_walk *walk, wfsi_span segment)
 {
     const wfsi_route_node *node;
     uint64_t hash = wfsi_route_hash(segment);
-    uint32_t *nodes = walk->spare, child;
+    uint32_t *nodes = walk->spare, child, shapes = 0;
     size_t i, count = 0, capacity = walk->spare_capacity;
 
     if (walk->count * 2 > capacity) {
@@ -15153,13 +15383,17 @@ static wfs_status wfsi_walk_step(wfsi_walk *walk, wfsi_span segment)
             nodes[count++] = child;
         if (node->any != 0 && segment.size != 0)
             nodes[count++] = node->any;
+        shapes |= node->shapes;
+        if (node->checks.first != 0)
+            WFS_TRY(wfsi_walk_list(walk, node->checks));
     }
     walk->spare = walk->nodes;
     walk->spare_capacity = walk->capacity;
     walk->nodes = nodes;
     walk->capacity = capacity;
+    i = walk->count;
     walk->count = count;
-    return WFS_OK;
+    return shapes != 0 ? wfsi_walk_mixtures(walk, segment, i) : WFS_OK;
 }
 
 /* Down the tree along a path in lower case. One '/' more at its end does not
@@ -15168,8 +15402,12 @@ static wfs_status wfsi_walk_path(wfsi_walk *walk, const char *at, size_t size)
 {
     const char *end = at + size, *start;
 
+    walk->path = wfsi_span_between(at, end);
+    while (walk->path.size != 0 && at[walk->path.size - 1] == '/')
+        walk->path.size--;
     while (at < end && walk->count != 0) {
-        WFS_TRY(wfsi_walk_take(walk, end - at == 1));
+        if (end - at == 1)
+            WFS_TRY(wfsi_walk_take(walk, false));
         start = at + 1;
         at = wfsi_segment_end(start, end);
         WFS_TRY(wfsi_walk_step(walk, wfsi_span_between(start, at)));

@@ -659,6 +659,52 @@ static const pattern_case patterns[] = {
     {"/:x(a*?)b", "/b", "{\"x\":\"\"}"},
     {"/:a(\\w+)-:b(\\w+)", "/x-y", "{\"a\":\"x\",\"b\":\"y\"}"},
     {"/:a(\\w+)-:b(\\w+)", "/x-y-z", "no"},
+    {"/v:ver/x", "/v2/x", "{\"ver\":\"2\"}"},
+    {"/v:ver/x", "/V2/X/", "{\"ver\":\"2\"}"},
+    {"/v:ver/x", "/v/x", "no"},
+    {"/v:ver/x", "/v2/y/x", "no"},
+    {"/v:ver/x", "/v2", "no"},
+    {"/:l(en|de)/x", "/DE/x", "{\"l\":\"DE\"}"},
+    {"/:l(en|de)/x", "/fr/x", "no"},
+    {"/:l(en|de)/x", "/en//x", "no"},
+    {"/:l(\\d*)/x", "//x", "{\"l\":\"\"}"},
+    {"/:l(\\d*)/x", "/1/x", "{\"l\":\"1\"}"},
+    {"/x/:l(\\d*)", "/x/", "{\"l\":\"\"}"},
+    {"/x/:l(\\d*)", "/x//", "{\"l\":\"\"}"},
+    {"/x/:l(\\d*)", "/x", "no"},
+    {"/f/:n-1.json", "/f/a-1.json", "{\"n\":\"a\"}"},
+    {"/f/:n-1.json", "/F/A-1.JSON/", "{\"n\":\"A\"}"},
+    {"/f/:n-1.json", "/f/a/b-1.json", "no"},
+    {"/f/:n-1.json", "/f/-1.json", "no"},
+    {"/f/:n-1.json", "/f/a-1.json//", "no"},
+    {"/f/:n(.*)-1.json", "/f/a/b-1.json", "{\"n\":\"a/b\"}"},
+    {"/f/:n(.*)-1.json", "/f/a/b-2.json", "no"},
+    {"/f/:n([!-a]+)/x", "/f/1/2/x", "{\"n\":\"1/2\"}"},
+    {"/f/:n([^a]+)/x", "/f/1/2/x", "{\"n\":\"1/2\"}"},
+    {"/f/:n(\\D+)/x", "/f/b/c/x", "{\"n\":\"b/c\"}"},
+    {"/f/:n(\\x2f)/x", "/f///x", "{\"n\":\"/\"}"},
+    {"/f/:n(.)/x", "/f///x", "{\"n\":\"/\"}"},
+    {"/a:b?/c", "/a/c", "null"},
+    {"/a:b?/c", "/ab/c", "{\"b\":\"b\"}"},
+    {"/a{-:b}*/c", "/a-1-2/c", "{\"b\":[\"1\",\"2\"]}"},
+    {"/a{-:b}+/c", "/a/c", "no"},
+    {"/a{-:b}+/c", "/a-1/c", "{\"b\":[\"1\"]}"},
+    {"/a{/:b}?c", "/ac", "null"},
+    {"/a{/:b}?c", "/a/1c", "{\"b\":\"1\"}"},
+    {"/a{/:b}?/c", "/a/c", "null"},
+    {"/a{/:b}?/c", "/a/1/c", "{\"b\":\"1\"}"},
+    {"/:a?/c-1", "/c-1", "null"},
+    {"/:a?/c-1", "/x/c-1/", "{\"a\":\"x\"}"},
+    {"/:a+/c-1/", "/x/y/c-1//", "{\"a\":[\"x\",\"y\"]}"},
+    {"/:a+/c-1", "/x/y/c-2", "no"},
+    {"/{a/:b/c}/d", "/a/1/c/d", "{\"b\":\"1\"}"},
+    {"/{a}b", "/AB", "null"},
+    {"/a{b}+", "/abb", "null"},
+    {"/a/{:b}", "/a/1", "{\"b\":\"1\"}"},
+    {"/{:a/}{b:c}", "/1/b2", "{\"a\":\"1\",\"c\":\"2\"}"},
+    {"/a-:b{/c}?", "/a-1/c", "{\"b\":\"1\"}"},
+    {"/a-:b{/c}?", "/a-1", "{\"b\":\"1\"}"},
+    {"/a-:b{c/}?d", "/a-1c/d", "{\"b\":\"1\"}"},
 };
 
 /* What the library adds to the grammar: "*" is "(.*)", and hosts; the URL is
@@ -797,6 +843,72 @@ static void test_hosts_and_stars(void **state)
                      whole_urls[i].params);
     expect_match(NULL, "http://h/", "no");
     expect_match("/", NULL, NULL);
+}
+
+/* All patterns that can be compiled, in one tree. */
+static size_t route_all(wfs_arena *arena, wfsi_routes *routes,
+                        const wfsi_pattern **compiled)
+{
+    wfsi_pattern *pattern;
+    const char *text;
+    size_t i, count = 0;
+
+    memset(routes, 0, sizeof *routes);
+    for (i = 0; i < COUNT(patterns) + COUNT(whole_urls); i++) {
+        text = i < COUNT(patterns) ? patterns[i].pattern
+                                   : whole_urls[i - COUNT(patterns)].pattern;
+        if (wfsi_pattern_compile(arena, text, strlen(text), &pattern,
+                                 NULL) != WFS_OK)
+            continue;
+        assert_true(wfsi_routes_add(routes, arena, pattern, (uint32_t)count));
+        compiled[count++] = pattern;
+    }
+    return count;
+}
+
+/* What is found among many is what fits when tried one by one. */
+static void expect_routes(const wfsi_routes *routes,
+                          const wfsi_pattern *const *compiled, size_t count,
+                          const char *url)
+{
+    wfs_arena *arena = wfs_arena_create(NULL);
+    size_t i, found, at = 0;
+    uint32_t *numbers;
+    wfsi_url parsed;
+    bool fits;
+
+    if (wfsi_url_parse(arena, url, strlen(url), &parsed, NULL) == WFS_OK) {
+        assert_int_equal(wfsi_routes_find(routes, &parsed, arena, &numbers,
+                                          &found), WFS_OK);
+        for (i = 0; i < count; i++) {
+            assert_int_equal(wfsi_pattern_fits(compiled[i], &parsed, arena,
+                                               &fits), WFS_OK);
+            if ((at < found && numbers[at] == i) != fits)
+                fail_msg("%s, %s", compiled[i]->text.data, url);
+            at += fits;
+        }
+        assert_int_equal(at, found);
+    }
+    wfs_arena_free(arena);
+}
+
+static void test_routes(void **state)
+{
+    const wfsi_pattern *compiled[COUNT(patterns) + COUNT(whole_urls)];
+    wfs_arena *arena = wfs_arena_create(NULL);
+    wfsi_routes routes;
+    char url[200];
+    size_t i, count = route_all(arena, &routes, compiled);
+
+    (void)state;
+    for (i = 0; i < COUNT(patterns); i++) {
+        strcpy(url, "http://h");
+        strcat(url, patterns[i].path);
+        expect_routes(&routes, compiled, count, url);
+    }
+    for (i = 0; i < COUNT(whole_urls); i++)
+        expect_routes(&routes, compiled, count, whole_urls[i].path);
+    wfs_arena_free(arena);
 }
 
 static void test_refused_patterns(void **state)
@@ -992,6 +1104,7 @@ int main(void)
         cmocka_unit_test(test_headers),
         cmocka_unit_test(test_patterns),
         cmocka_unit_test(test_hosts_and_stars),
+        cmocka_unit_test(test_routes),
         cmocka_unit_test(test_refused_patterns),
         cmocka_unit_test(test_refused_expressions),
         cmocka_unit_test(test_large),
