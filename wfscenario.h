@@ -15106,7 +15106,6 @@ typedef struct wfsi_routes {
     wfsi_route *routes;
     size_t count, capacity;
     bool hosts;                 /* whether a pattern has a host */
-    bool checks;                /* whether a node has */
     uint32_t *slots;            /* nodes + 1, 0: free; a power of two */
     size_t slot_count;
 } wfsi_routes;
@@ -15276,7 +15275,6 @@ static bool wfsi_route_append(wfsi_routes *routes, wfs_arena *arena,
     route->next = 0;
     list = pattern->whole ? &routes->nodes[node].ends
                           : &routes->nodes[node].checks;
-    routes->checks = routes->checks || !pattern->whole;
     if (list->last != 0)
         routes->routes[list->last - 1].next = (uint32_t)routes->count;
     else
@@ -15361,17 +15359,18 @@ static wfs_status wfsi_walk_list(wfsi_walk *walk, wfsi_route_list list)
     return WFS_OK;
 }
 
-/* Take up what hangs on the nodes; ends: the path may end here. */
-static wfs_status wfsi_walk_take(wfsi_walk *walk, bool ends)
+/* Take up what ends at the nodes; last: there is no step from them, which
+ * would take up what has to be tried. */
+static wfs_status wfsi_walk_take(wfsi_walk *walk, bool last)
 {
     const wfsi_route_node *nodes = walk->routes->nodes, *node;
-    const uint32_t *at = walk->nodes, *last = at + walk->count;
+    const uint32_t *at = walk->nodes, *end = at + walk->count;
 
-    for (; at < last; at++) {
+    for (; at < end; at++) {
         node = &nodes[*at];
-        if (node->checks.first != 0)
+        if (last && node->checks.first != 0)
             WFS_TRY(wfsi_walk_list(walk, node->checks));
-        if (ends && node->ends.first != 0)
+        if (node->ends.first != 0)
             WFS_TRY(wfsi_walk_list(walk, node->ends));
     }
     return WFS_OK;
@@ -15423,7 +15422,8 @@ static wfs_status wfsi_walk_mixtures(wfsi_walk *walk, wfsi_span segment,
     return WFS_OK;
 }
 
-/* On to the children for a segment, given in lower case. */
+/* On to the children for a segment, given in lower case; what has to be tried
+ * is taken up. */
 static wfs_status wfsi_walk_step(wfsi_walk *walk, wfsi_span segment)
 {
     const wfsi_route_node *node;
@@ -15449,6 +15449,8 @@ static wfs_status wfsi_walk_step(wfsi_walk *walk, wfsi_span segment)
         if (node->any != 0 && segment.size != 0)
             nodes[count++] = node->any;
         shapes |= node->shapes;
+        if (node->checks.first != 0)
+            WFS_TRY(wfsi_walk_list(walk, node->checks));
     }
     walk->spare = walk->nodes;
     walk->spare_capacity = walk->capacity;
@@ -15469,8 +15471,8 @@ static wfs_status wfsi_walk_path(wfsi_walk *walk, const char *at, size_t size)
     while (walk->path.size != 0 && at[walk->path.size - 1] == '/')
         walk->path.size--;
     while (at < end && walk->count != 0) {
-        if (walk->routes->checks || end - at == 1)
-            WFS_TRY(wfsi_walk_take(walk, end - at == 1));
+        if (end - at == 1)
+            WFS_TRY(wfsi_walk_take(walk, false));
         start = at + 1;
         at = wfsi_segment_end(start, end);
         WFS_TRY(wfsi_walk_step(walk, wfsi_span_between(start, at)));
