@@ -723,7 +723,8 @@ WFSDEF int64_t wfs_clock_now(const wfs_clock *clock);
  * after it. */
 WFSDEF void wfs_clock_set(wfs_clock *clock, int64_t now);
 
-/* Move the clock by that many ms; it stops at the ends of what is a time. */
+/* Move the clock by that many ms; it stops at the ends of what is a time. A
+ * body may, to wait; when its tick fails the clock goes back. */
 WFSDEF void wfs_clock_advance(wfs_clock *clock, int64_t ms);
 
 /* Move the clock by a duration in text. Returns WFS_OK or
@@ -1133,6 +1134,7 @@ typedef struct wfs_mock_options {
     const char *set_scenario_path;  /* NULL: "/__scenario__" */
     const char *get_scenario_path;  /* NULL: "/__scenario__" */
     const char *get_state_path;     /* NULL: "/__scenarist__/state" */
+    bool known_keys_only;           /* refuse members that mean nothing */
     bool unchecked;                 /* register without validation */
     bool no_log;                    /* keep no rows in mock_request */
     int64_t clock_start;            /* ms; these three not in a harness, */
@@ -1434,11 +1436,12 @@ WFSDEF wfs_arena *wfs_run_arena(wfs_run *run);      /* lives as this tick */
 WFSDEF wfs_harness *wfs_run_harness(wfs_run *run);
 
 /* In a body: send a request to the harness's mocks, as their client with that
- * test id (NULL: the request's header says it). A delay moves the clock. The
- * response lives as long as this tick. What the mocks write is undone when the
- * tick fails, but not when the attempt does. WFS_FAILED, named by the status
- * (NO_MOCK_FOUND, ...), when nobody answers. Errors: MISUSE outside a body or
- * without mocks, NO_MEMORY. */
+ * test id (NULL: the request's header says it). (A body that hands a transport
+ * on makes one with wfs_mock_transport over wfs_harness_mocks.) A delay moves
+ * the clock. The response lives as long as this tick. What the mocks write is
+ * undone when the tick fails, but not when the attempt does. WFS_FAILED, named
+ * by the status (NO_MOCK_FOUND, ...), when nobody answers. Errors: MISUSE
+ * outside a body or without mocks, NO_MEMORY. */
 WFSDEF wfs_status wfs_fetch(wfs_run *run, const char *test_id,
                             const wfs_http_request *request,
                             wfs_http_response *response);
@@ -2012,7 +2015,8 @@ struct wfs_scenario_step {
  * ADVANCE_AND_RUN      workflow, id, duration or timestamp, max_ticks
  *
  * SWITCH_MOCKS         test_id, mock_scenario          {testId, scenarioId}
- * EXPECT_REQUESTS      requests, log or count          the count
+ * EXPECT_REQUESTS      test_id (NULL: any), requests,  the count
+ *                      log or count (0: none came)
  * EXPECT_MOCK_STATE    test_id, state                  the state
  * EXPECT_MOCKS_USED    test_id (NULL: any)             null
  *
@@ -17244,6 +17248,29 @@ static size_t wfsi_problem_count(const wfsi_checker *checker)
     return wfsi_array_count(checker->world->problems);
 }
 
+/* Members that mean nothing, a slip of the pen most often; they are let pass,
+ * as recorded, unless the options say otherwise. */
+static void wfsi_check_keys(wfsi_checker *checker, const wfs_json *value,
+                            const wfsi_shape *shape)
+{
+    const wfsi_shape *known;
+    const char *key;
+    size_t i, size;
+
+    for (i = 0; i < wfs_json_count(value); i++) {
+        key = wfs_json_key_at(value, i, &size);
+        for (known = shape; known->key != NULL; known++)
+            if (strlen(known->key) == size &&
+                memcmp(known->key, key, size) == 0)
+                break;
+        if (known->key != NULL)
+            continue;
+        wfsi_go_to_key(checker, key, size);
+        wfsi_problem(checker, "is not known");
+        wfsi_go_back(checker);
+    }
+}
+
 static void wfsi_check_shape(wfsi_checker *checker, const wfs_json *value,
                              const wfsi_shape *shape)
 {
@@ -17253,6 +17280,8 @@ static void wfsi_check_shape(wfsi_checker *checker, const wfs_json *value,
         wfsi_problem(checker, "must be an object");
         return;
     }
+    if (checker->world->options.known_keys_only)
+        wfsi_check_keys(checker, value, shape);
     for (; shape->key != NULL; shape++) {
         member = wfs_json_get(value, shape->key);
         if (member == NULL && !shape->required)
@@ -17350,6 +17379,7 @@ static void wfsi_check_response(wfsi_checker *checker, const wfs_json *value)
     static const wfsi_shape shape[] = {
         {"status", wfsi_check_status, true},
         {"headers", wfsi_check_texts, false},
+        {"body", wfsi_check_anything, false},
         {"delay", wfsi_check_delay, false},
         {NULL, NULL, false}};
 
@@ -17749,21 +17779,44 @@ static void wfsi_check_definition(wfsi_checker *checker, const wfs_json *value)
         wfsi_check_scenario(checker, value);
 }
 
-/* What the check came to; the first problem stands in the error. */
+/* "mock scenario shop: mocks[0].url is required", a line a problem. */
+static const char *wfsi_problems_text(wfs_mocks *world, const char *id)
+{
+    wfsi_buffer buffer;
+    size_t i;
+
+    wfsi_buffer_open(&buffer, &world->notes);
+    if (!wfsi_text_empty(id)) {
+        wfsi_buffer_literal(&buffer, "mock scenario ");
+        wfsi_buffer_text(&buffer, id);
+        wfsi_buffer_literal(&buffer, ": ");
+    }
+    for (i = 0; i < wfsi_array_count(world->problems); i++) {
+        if (i != 0)
+            wfsi_buffer_literal(&buffer, "\n  ");
+        wfsi_buffer_text(&buffer, world->problems[i].where);
+        wfsi_buffer_char(&buffer, ' ');
+        wfsi_buffer_text(&buffer, world->problems[i].message);
+    }
+    return wfsi_buffer_finish(&buffer);
+}
+
+/* What the check came to; as many problems stand in the error as fit. */
 static wfs_status wfsi_checker_close(wfsi_checker *checker, const char *id)
 {
     wfs_mocks *world = checker->world;
-    size_t count = wfsi_problem_count(checker);
+    const char *text;
 
     if (checker->no_memory || world->notes.failed)
         return wfsi_no_memory(wfsi_mocks_error(world));
-    if (count == 0)
+    if (wfsi_problem_count(checker) == 0)
         return WFS_OK;
-    return wfsi_error(wfsi_mocks_error(world), WFS_ERR_VALIDATION,
-                      count > 1 ? "mock scenario %s: %s %s (and %i more)"
-                                : "mock scenario %s: %s %s",
-                      id, world->problems[0].where, world->problems[0].message,
-                      (int64_t)count - 1);
+    text = wfsi_problems_text(world, id);
+    if (text == NULL)
+        return wfsi_no_memory(wfsi_mocks_error(world));
+    wfsi_error(wfsi_mocks_error(world), WFS_ERR_VALIDATION, "");
+    wfsi_error_text(wfsi_mocks_error(world), text);
+    return WFS_ERR_VALIDATION;
 }
 
 /* --- registered scenarios */
@@ -18027,134 +18080,169 @@ static wfs_json *wfsi_mock_parse(wfs_mocks *world, wfs_arena *arena,
 
 /* --- definitions from C */
 
-static const wfs_json *wfsi_mock_json(wfs_mocks *world, wfs_arena *arena,
-                                      const char *json, wfs_status *status)
-{
-    const wfs_json *value = wfsi_mock_parse(world, arena, json, 0);
+/* A scenario while it is made into a definition, and where that is. */
+typedef struct wfsi_maker {
+    wfs_mocks *world;
+    wfs_arena *arena;
+    const char *scenario;
+    size_t mock;                /* its place */
+    size_t reply;               /* place in its sequence */
+    bool in_sequence;
+    wfs_status status;          /* of the first JSON text that is none */
+} wfsi_maker;
 
-    if (value == NULL && *status == WFS_OK)
-        *status = world->store->error.code;
-    return value;
+/* Name the text that is no JSON. */
+static void wfsi_maker_blame(wfsi_maker *maker, const char *key)
+{
+    wfs_error *error = wfsi_mocks_error(maker->world);
+    wfs_error why = *error;
+
+    maker->status = why.code;
+    if (why.code == WFS_ERR_NO_MEMORY)
+        return;
+    if (maker->in_sequence)
+        wfsi_error_in(error, &why,
+                      "mock scenario %s: mocks[%i].sequence[%i].%s is not "
+                      "JSON: %s", maker->scenario, (int64_t)maker->mock,
+                      (int64_t)maker->reply, key, why.message);
+    else
+        wfsi_error_in(error, &why,
+                      "mock scenario %s: mocks[%i], %s is not JSON: %s",
+                      maker->scenario, (int64_t)maker->mock, key, why.message);
 }
 
-static void wfsi_mock_set_member(wfs_mocks *world, wfs_arena *arena,
-                                 wfs_json *object, const char *key,
-                                 const char *json, wfs_status *status)
+static void wfsi_make_json(wfsi_maker *maker, wfs_json *object,
+                           const char *key, const char *json)
 {
-    if (json != NULL)
-        wfs_json_set(arena, object, key,
-                     wfsi_mock_json(world, arena, json, status));
+    const wfs_json *value;
+
+    if (json == NULL || maker->status != WFS_OK)
+        return;
+    value = wfsi_mock_parse(maker->world, maker->arena, json, 0);
+    if (value == NULL)
+        wfsi_maker_blame(maker, key);
+    wfs_json_set(maker->arena, object, key, value);
 }
 
-static wfs_json *wfsi_mock_response_json(wfs_mocks *world, wfs_arena *arena,
-                                         const wfs_mock_response *response,
-                                         wfs_status *status)
+static void wfsi_make_text(wfsi_maker *maker, wfs_json *object,
+                           const char *key, const char *text)
 {
-    wfs_json *object = wfs_json_new_object(arena), *headers;
+    if (text != NULL)
+        wfs_json_set(maker->arena, object, key,
+                     wfs_json_new_string(maker->arena, text));
+}
+
+/* Only an entry that is zero all through ends an array. */
+static bool wfsi_mock_response_ends(const wfs_mock_response *response)
+{
+    return response->status == 0 && response->body == NULL &&
+           response->headers == NULL && response->delay == 0;
+}
+
+static bool wfsi_mock_ends(const wfs_mock *mock)
+{
+    return mock->method == NULL && mock->url == NULL && mock->match == NULL &&
+           wfsi_mock_response_ends(&mock->response) &&
+           mock->sequence == NULL && mock->state_response == NULL &&
+           mock->capture_state == NULL && mock->after_response == NULL;
+}
+
+static wfs_json *wfsi_make_response(wfsi_maker *maker,
+                                    const wfs_mock_response *response)
+{
+    wfs_json *object = wfs_json_new_object(maker->arena), *headers;
     const wfs_http_header *header = response->headers;
 
-    wfs_json_set(arena, object, "status",
-                 wfs_json_new_integer(arena, response->status));
-    wfsi_mock_set_member(world, arena, object, "body", response->body, status);
+    if (response->status != 0)
+        wfs_json_set(maker->arena, object, "status",
+                     wfs_json_new_integer(maker->arena, response->status));
+    wfsi_make_json(maker, object, "body", response->body);
     if (header != NULL) {
-        headers = wfs_json_new_object(arena);
+        headers = wfs_json_new_object(maker->arena);
         for (; header->name != NULL; header++)
-            wfs_json_set(arena, headers, header->name,
-                         wfs_json_new_string(arena, header->value));
-        wfs_json_set(arena, object, "headers", headers);
+            wfsi_make_text(maker, headers, header->name,
+                           header->value != NULL ? header->value : "");
+        wfs_json_set(maker->arena, object, "headers", headers);
     }
     if (response->delay != 0)
-        wfs_json_set(arena, object, "delay",
-                     wfs_json_new_integer(arena, response->delay));
+        wfs_json_set(maker->arena, object, "delay",
+                     wfs_json_new_integer(maker->arena, response->delay));
     return object;
 }
 
-static wfs_json *wfsi_mock_sequence_json(wfs_mocks *world, wfs_arena *arena,
-                                         const wfs_mock *mock,
-                                         wfs_status *status)
+static wfs_json *wfsi_make_sequence(wfsi_maker *maker, const wfs_mock *mock)
 {
     static const char *const repeats[] = {"last", "cycle", "none"};
-    wfs_json *sequence = wfs_json_new_object(arena);
-    wfs_json *responses = wfs_json_new_array(arena);
-    const wfs_mock_response *response;
+    wfs_json *sequence = wfs_json_new_object(maker->arena);
+    wfs_json *responses = wfs_json_new_array(maker->arena);
+    const wfs_mock_response *response = mock->sequence;
 
-    for (response = mock->sequence; response->status != 0; response++)
-        responses = wfs_json_append(
-            arena, responses,
-            wfsi_mock_response_json(world, arena, response, status));
-    wfs_json_set(arena, sequence, "responses", responses);
-    wfs_json_set(arena, sequence, "repeat",
-                 (size_t)mock->repeat < WFSI_COUNT(repeats)
-                     ? wfs_json_new_string(arena, repeats[mock->repeat])
-                     : NULL);
+    maker->in_sequence = true;
+    for (maker->reply = 0; !wfsi_mock_response_ends(response);
+         maker->reply++, response++)
+        responses = wfs_json_append(maker->arena, responses,
+                                    wfsi_make_response(maker, response));
+    maker->in_sequence = false;
+    wfs_json_set(maker->arena, sequence, "responses", responses);
+    wfsi_make_text(maker, sequence, "repeat",
+                   (size_t)mock->repeat < WFSI_COUNT(repeats)
+                       ? repeats[mock->repeat]
+                       : "");
     return sequence;
 }
 
-static wfs_json *wfsi_mock_mock_json(wfs_mocks *world, wfs_arena *arena,
-                                     const wfs_mock *mock, wfs_status *status)
+static wfs_json *wfsi_make_mock(wfsi_maker *maker, const wfs_mock *mock)
 {
-    wfs_json *object = wfs_json_new_object(arena);
+    wfs_json *object = wfs_json_new_object(maker->arena);
 
-    if (mock->method != NULL)
-        wfs_json_set(arena, object, "method",
-                     wfs_json_new_string(arena, mock->method));
-    if (mock->url != NULL)
-        wfs_json_set(arena, object, "url",
-                     wfs_json_new_string(arena, mock->url));
-    if (mock->response.status != 0)
-        wfs_json_set(arena, object, "response",
-                     wfsi_mock_response_json(world, arena, &mock->response,
-                                             status));
+    wfsi_make_text(maker, object, "method", mock->method);
+    wfsi_make_text(maker, object, "url", mock->url);
+    if (!wfsi_mock_response_ends(&mock->response))
+        wfs_json_set(maker->arena, object, "response",
+                     wfsi_make_response(maker, &mock->response));
     if (mock->sequence != NULL)
-        wfs_json_set(arena, object, "sequence",
-                     wfsi_mock_sequence_json(world, arena, mock, status));
-    wfsi_mock_set_member(world, arena, object, "match", mock->match, status);
-    wfsi_mock_set_member(world, arena, object, "stateResponse",
-                         mock->state_response, status);
-    wfsi_mock_set_member(world, arena, object, "captureState",
-                         mock->capture_state, status);
-    wfsi_mock_set_member(world, arena, object, "afterResponse",
-                         mock->after_response, status);
+        wfs_json_set(maker->arena, object, "sequence",
+                     wfsi_make_sequence(maker, mock));
+    wfsi_make_json(maker, object, "match", mock->match);
+    wfsi_make_json(maker, object, "stateResponse", mock->state_response);
+    wfsi_make_json(maker, object, "captureState", mock->capture_state);
+    wfsi_make_json(maker, object, "afterResponse", mock->after_response);
     return object;
 }
 
-/* A scenario of C structs as a definition; *status tells of JSON in it that is
- * none. */
-static wfs_json *wfsi_mock_scenario_json(wfs_mocks *world, wfs_arena *arena,
-                                         const wfs_mock_scenario *scenario,
-                                         wfs_status *status)
+/* A scenario of C structs as a definition. */
+static wfs_json *wfsi_make_scenario(wfsi_maker *maker,
+                                    const wfs_mock_scenario *scenario)
 {
-    wfs_json *object = wfs_json_new_object(arena);
-    wfs_json *mocks = wfs_json_new_array(arena);
+    wfs_json *object = wfs_json_new_object(maker->arena);
+    wfs_json *mocks = wfs_json_new_array(maker->arena);
     const wfs_mock *mock = scenario->mocks;
 
-    if (scenario->id != NULL)
-        wfs_json_set(arena, object, "id",
-                     wfs_json_new_string(arena, scenario->id));
-    wfs_json_set(arena, object, "name",
-                 wfs_json_new_string(arena, scenario->name != NULL
-                                                ? scenario->name
-                                                : scenario->id));
-    wfs_json_set(arena, object, "description",
-                 wfs_json_new_string(arena, scenario->description != NULL
-                                                ? scenario->description
-                                                : ""));
-    for (; mock != NULL && (mock->method != NULL || mock->url != NULL); mock++)
-        mocks = wfs_json_append(
-            arena, mocks, wfsi_mock_mock_json(world, arena, mock, status));
-    return wfs_json_set(arena, object, "mocks", mocks);
+    wfsi_make_text(maker, object, "id", scenario->id);
+    wfsi_make_text(maker, object, "name",
+                   scenario->name != NULL ? scenario->name : scenario->id);
+    wfsi_make_text(maker, object, "description",
+                   scenario->description != NULL ? scenario->description : "");
+    for (; mock != NULL && !wfsi_mock_ends(mock); mock++, maker->mock++)
+        mocks = wfs_json_append(maker->arena, mocks,
+                                wfsi_make_mock(maker, mock));
+    return wfs_json_set(maker->arena, object, "mocks", mocks);
 }
 
 static wfs_status wfsi_mock_add(wfs_mocks *world, wfs_arena *arena,
                                 const wfs_mock_scenario *scenario)
 {
-    wfs_status status = WFS_OK;
-    const wfs_json *definition =
-        wfsi_mock_scenario_json(world, arena, scenario, &status);
+    const wfs_json *definition;
+    wfsi_maker maker;
 
+    memset(&maker, 0, sizeof maker);
+    maker.world = world;
+    maker.arena = arena;
+    maker.scenario = scenario->id;
+    definition = wfsi_make_scenario(&maker, scenario);
     if (arena->failed)
         return wfsi_no_memory(wfsi_mocks_error(world));
-    WFS_TRY(status);
+    WFS_TRY(maker.status);
     return wfsi_mock_register(world, arena, definition, scenario);
 }
 
@@ -19007,6 +19095,16 @@ typedef struct wfsi_near {
     size_t score;               /* 0: none */
 } wfsi_near;
 
+/* How many mocks were not among the nearest. */
+static size_t wfsi_mocks_left(const wfsi_mock_set *active,
+                              const wfsi_mock_set *backup)
+{
+    size_t count = (active != NULL ? active->count : 0) +
+                   (backup != NULL ? backup->count : 0);
+
+    return count > WFSI_NEAREST ? count - WFSI_NEAREST : 0;
+}
+
 /* How many leading segments of the path are those of a mock's URL. */
 static size_t wfsi_segments_shared(wfsi_span url, wfsi_span path)
 {
@@ -19176,7 +19274,7 @@ static const char *wfsi_mock_explain(wfsi_mock_call *call, wfs_status status)
 {
     wfsi_near nearest[WFSI_NEAREST];
     wfsi_buffer buffer;
-    size_t i;
+    size_t i, left;
 
     memset(nearest, 0, sizeof nearest);
     if (status == WFS_ERR_NO_MOCK_FOUND ||
@@ -19188,6 +19286,12 @@ static const char *wfsi_mock_explain(wfsi_mock_call *call, wfs_status status)
     wfsi_buffer_text(&buffer, call->world->store->error.message);
     for (i = 0; i < WFSI_NEAREST && nearest[i].score != 0; i++)
         wfsi_put_near(&buffer, call, &nearest[i]);
+    left = i != 0 ? wfsi_mocks_left(call->active, call->backup) : 0;
+    if (left != 0) {
+        wfsi_buffer_literal(&buffer, "\n  (and ");
+        wfsi_buffer_integer(&buffer, (int64_t)left);
+        wfsi_buffer_literal(&buffer, " more)");
+    }
     return wfsi_buffer_finish(&buffer);
 }
 
@@ -25468,21 +25572,26 @@ static wfs_status wfsi_act_expect_requests(wfsi_turn *turn)
 {
     const wfs_scenario_step *step = turn->step;
     const wfs_mock_request *requests;
+    wfs_mock_filter filter;
     wfs_mocks *mocks;
     const char *log;
     size_t count;
 
+    memset(&filter, 0, sizeof filter);
+    if (step->requests != NULL)
+        filter = *step->requests;
+    if (turn->in.test_id != NULL)
+        filter.test_id = turn->in.test_id;
     WFS_TRY(wfsi_turn_mocks(turn, &mocks));
     WFS_TRY(wfsi_turn_asked(turn, mocks,
-                            wfs_mocks_requests(mocks, step->requests,
-                                               turn->arena, &requests,
-                                               &count)));
+                            wfs_mocks_requests(mocks, &filter, turn->arena,
+                                               &requests, &count)));
     turn->value = wfs_json_new_integer(turn->arena, (int64_t)count);
     if (step->log == NULL)
         return wfs_expect_integer(&turn->context, "requests",
                                   (int64_t)step->count, (int64_t)count);
-    WFS_TRY(wfsi_turn_asked(turn, mocks, wfs_mocks_log(mocks, step->requests,
-                                                       turn->arena, &log)));
+    WFS_TRY(wfsi_turn_asked(
+        turn, mocks, wfs_mocks_log(mocks, &filter, turn->arena, &log)));
     return wfs_expect_text(&turn->context, "requests", step->log, log);
 }
 
@@ -25560,7 +25669,7 @@ static const wfsi_kind wfsi_kinds[WFS_SCENARIO_KIND_COUNT] = {
      NULL, WFS_REASON_WAKE, "%d and run %w until idle"},
     {WFSI_IN_MOCKS, WFSI_IN_TEST_ID, wfsi_act_switch_mocks, NULL,
      WFS_REASON_NONE, "switch mocks of %i to %m"},
-    {0, 0, wfsi_act_expect_requests, NULL, WFS_REASON_NONE,
+    {0, WFSI_IN_TEST_ID, wfsi_act_expect_requests, NULL, WFS_REASON_NONE,
      "expect requests"},
     {WFSI_IN_STATE, WFSI_IN_TEST_ID, wfsi_act_expect_mock_state, NULL,
      WFS_REASON_NONE, "expect state of %i"},

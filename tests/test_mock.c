@@ -146,7 +146,8 @@ static void load_is_all_or_nothing(void **state)
         assert_string_equal(problems[i].where, expected[i].where);
         assert_contains(problems[i].message, expected[i].message);
     }
-    assert_contains(wfs_mocks_error(mocks)->message, "7 more");
+    assert_contains(wfs_mocks_error(mocks)->message,
+                    "\n  a.mocks[1].url is required\n");
     assert_string_equal(wfs_json_write(mock_arena, problems[1].path, 0, NULL),
                         "[\"a\",\"mocks\",0,\"match\",\"body\",\"sku\"]");
     wfs_arena_clear(mock_arena);
@@ -210,7 +211,9 @@ static void mocks_in_c_that_are_wrong(void **state)
     wfs_mocks *mocks = open_mocks(DEFAULT(""));
 
     (void)state;
-    mocks_refused(mocks, WFS_ERR_JSON, "", wfs_mocks_add(mocks, &scenario));
+    mocks_refused(mocks, WFS_ERR_JSON,
+                  "mock scenario x: mocks[0], match is not JSON: ",
+                  wfs_mocks_add(mocks, &scenario));
     wrong[0].match = "{\"state\":5}";
     mocks_refused(mocks, WFS_ERR_VALIDATION, "mocks[0].match.state",
                   wfs_mocks_add(mocks, &scenario));
@@ -220,7 +223,9 @@ static void mocks_in_c_that_are_wrong(void **state)
                   wfs_mocks_add(mocks, &scenario));
     wrong[0].response.status = 200;
     wrong[0].response.body = "no json";
-    mocks_refused(mocks, WFS_ERR_JSON, "", wfs_mocks_add(mocks, &scenario));
+    mocks_refused(mocks, WFS_ERR_JSON,
+                  "mock scenario x: mocks[0], body is not JSON: ",
+                  wfs_mocks_add(mocks, &scenario));
     wrong[0].response.body = NULL;
     wrong[0].response.delay = -1;
     mocks_refused(mocks, WFS_ERR_VALIDATION, "mocks[0].response.delay",
@@ -236,6 +241,66 @@ static void mocks_in_c_that_are_wrong(void **state)
     wrong[0].url = "/";
     mocks_ok(mocks, wfs_mocks_add(mocks, &scenario));
     close_mocks(mocks);
+}
+
+/* Only an entry that is zero all through ends an array. */
+static void entries_without_what_they_need(void **state)
+{
+    static const wfs_mock_response replies[] = {
+        {.status = 200}, {.body = "2"}, {.delay = 3}, {.status = 200}, {0}};
+    static const wfs_mock_response broken[] = {
+        {.status = 200}, {.status = 200, .body = "two"}, {0}};
+    wfs_mock entries[] = {
+        {.method = "GET", .url = "/", .sequence = replies},
+        {.response = {.body = "1"}},
+        {.method = "GET", .url = "/x", .response = {.status = 200}},
+        {0}};
+    wfs_mock_scenario scenario = {.id = "x", .mocks = entries};
+    wfs_mocks *mocks = open_mocks(DEFAULT(""));
+    size_t count;
+
+    (void)state;
+    mocks_refused(mocks, WFS_ERR_VALIDATION,
+                  "mock scenario x: mocks[0].sequence.responses[1].status is "
+                  "required\n"
+                  "  mocks[0].sequence.responses[2].status is required\n"
+                  "  mocks[1].method is required\n"
+                  "  mocks[1].url is required\n"
+                  "  mocks[1].response.status is required",
+                  wfs_mocks_add(mocks, &scenario));
+    wfs_mocks_problems(mocks, &count);
+    assert_int_equal(count, 5);
+    entries[0].sequence = broken;
+    mocks_refused(mocks, WFS_ERR_JSON,
+                  "mock scenario x: mocks[0].sequence[1].body is not JSON: ",
+                  wfs_mocks_add(mocks, &scenario));
+    close_mocks(mocks);
+}
+
+/* Slips of the pen: let pass, unless the options say otherwise. */
+static void members_that_mean_nothing(void **state)
+{
+    static const char odd[] =
+        "{'default':{'id':'default','name':'d','description':'','mocks':["
+        "{'method':'GET','url':'/','respones':1,'match':{'header':{}},"
+        "'response':{'status':200,'boddy':2}}]}}";
+    wfs_arena *arena = wfs_arena_create(NULL);
+    wfs_mock_options options = {.json = quoted(arena, odd)};
+    wfs_mocks *mocks;
+    wfs_error error;
+
+    (void)state;
+    assert_int_equal(wfs_mocks_create(&options, &mocks, NULL), WFS_OK);
+    wfs_mocks_free(mocks);
+    options.known_keys_only = true;
+    assert_int_equal(wfs_mocks_create(&options, &mocks, &error),
+                     WFS_ERR_VALIDATION);
+    assert_null(mocks);
+    assert_string_equal(error.message,
+                        "default.mocks[0].respones is not known\n"
+                        "  default.mocks[0].match.header is not known\n"
+                        "  default.mocks[0].response.boddy is not known");
+    wfs_arena_free(arena);
 }
 
 /* Options are refused as a whole, and nothing leaks. */
@@ -671,7 +736,8 @@ static void why_by_url_and_method(void **state)
                "  default[2] POST /api/users/:id/cart: url: expected "
                "'/api/users/:id/cart', actual '/api/users/7'\n"
                "  default[1] GET /other: url: expected '/other', actual "
-               "'/api/users/7'");
+               "'/api/users/7'\n"
+               "  (and 1 more)");
     mocks_ok(mocks, wfs_mocks_switch(mocks, NULL, "busy"));
     expect(mocks, NULL, "GET /api/users", "200 5");
     expect_why(mocks, NULL, "GET /api/users",
@@ -681,7 +747,8 @@ static void why_by_url_and_method(void **state)
                "  default[0] GET /api/users/:id: url: expected "
                "'/api/users/:id', actual '/api/users'\n"
                "  default[2] POST /api/users/:id/cart: url: expected "
-               "'/api/users/:id/cart', actual '/api/users'");
+               "'/api/users/:id/cart', actual '/api/users'\n"
+               "  (and 2 more)");
     close_mocks(mocks);
 }
 
@@ -1086,6 +1153,8 @@ int main(void)
         cmocka_unit_test(load_is_all_or_nothing),
         cmocka_unit_test(odd_definitions),
         cmocka_unit_test(mocks_in_c_that_are_wrong),
+        cmocka_unit_test(entries_without_what_they_need),
+        cmocka_unit_test(members_that_mean_nothing),
         cmocka_unit_test(options_that_are_refused),
         cmocka_unit_test(options_that_are_few),
         cmocka_unit_test(the_same_value_again),

@@ -112,6 +112,8 @@ static const wfs_scenario_step story[] = {
                         .log = "POST https://bank.test/pay -> busy[0] #1\n"
                                "POST https://bank.test/pay -> busy[0] #2\n"),
     WFS_EXPECT_REQUESTS(.count = 3),
+    WFS_EXPECT_REQUESTS(.test_id = "b", .count = 1),
+    WFS_EXPECT_REQUESTS(.test_id = "nobody"),
     WFS_EXPECT_MOCK_STATE(.test_id = "a", .state = "{\"sums\":[5,5]}",
                           .store_as = "state"),
     WFS_EXPECT_MOCKS_USED(.test_id = "b", .store_as = "used"),
@@ -131,8 +133,8 @@ static void test_values(void **state)
     assert_int_equal(result.clock, 250 + 10000);
     assert_string_equal(result.steps[0].label, "switch mocks of a to busy");
     assert_string_equal(result.steps[3].label, "expect requests");
-    assert_string_equal(result.steps[7].label, "expect state of a");
-    assert_string_equal(result.steps[8].label, "expect mocks used");
+    assert_string_equal(result.steps[9].label, "expect state of a");
+    assert_string_equal(result.steps[10].label, "expect mocks used");
     wfs_scenario_result_free(&result);
 }
 
