@@ -967,7 +967,8 @@ WFSDEF size_t wfs_store_memory(const wfs_store *store);
  * >>regex-api  public: regular expressions
  *
  * JavaScript's (ECMAScript 2024), without look-around and back-references, so
- * that a search takes time in proportion to the text, whatever the expression.
+ * that a search takes time in proportion to the text, whatever the expression;
+ * and without scripts in \p{...}, and sets in classes (flag v).
  * --------------------------------------------------------------------- */
 
 typedef struct wfs_regex wfs_regex;
@@ -996,7 +997,8 @@ WFSDEF wfs_status wfs_regex_search(const wfs_regex *regex, wfs_arena *scratch,
  * --------------------------------------------------------------------- */
 
 /* A header; arrays end with a zero entry. Names are compared without regard
- * to case; of a name that stands twice the values are joined with ", ". */
+ * to case; mocks see the values of a name that stands twice joined with ", ".
+ */
 typedef struct wfs_http_header {
     const char *name;
     const char *value;
@@ -1010,7 +1012,8 @@ typedef struct wfs_http_request {
     size_t body_size;               /* 0: the body ends at its NUL */
 } wfs_http_request;
 
-/* Everything it points to lives in the arena of the call that gave it. */
+/* What it points to lives as long as the arena of the call that gave it and as
+ * who answered (the mocks, for what is the same in every answer). */
 typedef struct wfs_http_response {
     int status;
     const wfs_http_header *headers; /* lower-case names; never NULL */
@@ -1019,7 +1022,7 @@ typedef struct wfs_http_response {
     int64_t delay;                  /* ms from the request to the response */
 } wfs_http_response;
 
-/* The value of a header, or NULL. */
+/* The value of the first header of that name, as it stands, or NULL. */
 WFSDEF const char *wfs_http_header_value(const wfs_http_header *headers,
                                          const char *name);
 
@@ -1127,7 +1130,9 @@ typedef struct wfs_mock_options {
     wfs_mock_reaction on_no_mock;   /* also: the mock has no response */
     wfs_mock_reaction on_exhausted; /* its sequence has ended */
     wfs_mock_reaction on_missing_test_id;   /* not THROW: "" is the test id */
-    void (*warn)(const wfs_error *error, void *user);   /* NULL: nobody */
+    /* Told of what WFS_MOCK_WARN is for, in the request's transaction: it may
+     * read. NULL: nobody is told. */
+    void (*warn)(const wfs_error *error, void *user);
     void *user;                     /* for warn */
     const wfs_http_transport *pass_through; /* the real server; NULL: none.
                                                Must outlive the mocks */
@@ -1168,8 +1173,9 @@ WFSDEF const wfs_mock_problem *wfs_mocks_problems(const wfs_mocks *mocks,
                                                   size_t *count);
 
 /* Register scenarios: an object of them, one of whose keys is "default"; one;
- * one in C. All or nothing. size 0: the text ends at its NUL. The same value
- * again is accepted, another with its id is not. Errors: JSON_INVALID,
+ * one in C. All or nothing. size 0: the text ends at its NUL. The same value,
+ * at the same place and unchanged, is accepted again; another with its id is
+ * not. Errors: JSON_INVALID,
  * VALIDATION_ERROR (see wfs_mocks_problems), DUPLICATE_SCENARIO, NO_MEMORY. */
 WFSDEF wfs_status wfs_mocks_load(wfs_mocks *mocks, const char *json,
                                  size_t size);
@@ -1183,7 +1189,7 @@ WFSDEF wfs_status wfs_mocks_add(wfs_mocks *mocks,
                                 const wfs_mock_scenario *scenario);
 
 /* Registered scenarios, in order from 0 on, by place or by id; false when
- * there is none. Texts live as long as the mocks. */
+ * there is none, or (in a fork) no memory. Texts live as long as the mocks. */
 typedef struct wfs_mock_scenario_info {
     const char *id;
     const char *name;
@@ -1201,7 +1207,8 @@ WFSDEF bool wfs_mocks_scenario(wfs_mocks *mocks, const char *id,
 WFSDEF wfs_status wfs_mocks_switch(wfs_mocks *mocks, const char *test_id,
                                    const char *scenario);
 
-/* Forget the active scenario only; state and sequences stay. */
+/* Forget the active scenario only; state and sequences stay. test_id: NULL is
+ * the default one. Errors: NO_MEMORY. */
 WFSDEF wfs_status wfs_mocks_clear(wfs_mocks *mocks, const char *test_id);
 
 /* The id of the active scenario, or NULL; lives as long as the mocks. */
@@ -1212,7 +1219,8 @@ WFSDEF const char *wfs_mocks_active(const wfs_mocks *mocks,
 WFSDEF wfs_json *wfs_mocks_state(const wfs_mocks *mocks, const char *test_id,
                                  wfs_arena *arena);
 
-/* What became of a request. Texts and values live in the arena of the call. */
+/* What became of a request. Texts and values live as long as the arena of the
+ * call and the mocks; test_id as long as the one given. */
 typedef struct wfs_mock_answer {
     wfs_http_response response;     /* what goes over the wire */
     bool passed_through;            /* nothing does: ask the real server */
@@ -1247,7 +1255,8 @@ WFSDEF wfs_json *wfs_mock_selected(wfs_arena *arena,
 /* A client of the mocks, for code under test; must outlive its transport. */
 typedef struct wfs_mock_client {
     wfs_mocks *mocks;
-    const char *test_id;            /* NULL: that of the request's header */
+    const char *test_id;            /* NULL: that of the request's header;
+                                       else that header is not looked at */
     bool keep_clock;                /* delays are told, not waited for */
 } wfs_mock_client;
 
@@ -1292,8 +1301,9 @@ typedef struct wfs_mock_request {
 
 /* The requests that came so far, or as text, a line each: "POST
  * https://x.test/pay -> declined[0]", "-> cart[1] #2" for the second response
- * of a sequence, "-> NO_MOCK_FOUND". filter: NULL for all. Errors:
- * VALIDATION_ERROR (the pattern), NO_MEMORY. */
+ * of a sequence, "-> NO_MOCK_FOUND". filter: NULL for all. They live in the
+ * arena. Errors: VALIDATION_ERROR (the pattern), MISUSE without a log,
+ * NO_MEMORY. */
 WFSDEF wfs_status wfs_mocks_requests(wfs_mocks *mocks,
                                      const wfs_mock_filter *filter,
                                      wfs_arena *arena,
@@ -13940,28 +13950,35 @@ static bool wfsi_form_decode(wfs_arena *arena, wfsi_span text,
     return decoded->data != NULL;
 }
 
-/* The value of a query's parameter, the last one of that name; false when
- * there is none, or without memory (the arena tells). */
-static bool wfsi_query_find(wfs_arena *arena, wfsi_span query,
-                            const char *name, size_t size, wfsi_span *value)
+/* The names and values of a query, decoded; of a name that stands twice the
+ * last value. NULL without memory. */
+static wfs_json *wfsi_query_read(wfs_arena *arena, wfsi_span query)
 {
-    const char *at = query.data, *end = at + query.size, *stop, *equals;
-    wfsi_span key, last = {NULL, 0};
+    const char *at = query.data, *end = query.data, *stop, *equals;
+    wfs_json *names = wfs_json_new_object(arena);
+    wfsi_span name, value;
 
-    for (; at < end; at = stop + 1) {
+    if (query.size != 0)
+        end += query.size;
+    for (; names != NULL && at < end; at = stop + 1) {
         stop = (const char *)memchr(at, '&', (size_t)(end - at));
         if (stop == NULL)
             stop = end;
+        if (stop == at)
+            continue;
         equals = (const char *)memchr(at, '=', (size_t)(stop - at));
         if (equals == NULL)
             equals = stop;
-        if (!wfsi_form_decode(arena, wfsi_span_between(at, equals), &key))
-            return false;
-        if (at < stop && key.size == size &&
-            (size == 0 || memcmp(key.data, name, size) == 0))
-            last = wfsi_span_between(equals + (equals < stop), stop);
+        if (!wfsi_form_decode(arena, wfsi_span_between(at, equals), &name) ||
+            !wfsi_form_decode(
+                arena, wfsi_span_between(equals + (equals < stop), stop),
+                &value))
+            return NULL;
+        names = wfs_json_set_n(
+            arena, names, name.data, name.size,
+            wfs_json_new_string_n(arena, value.data, value.size));
     }
-    return last.data != NULL && wfsi_form_decode(arena, last, value);
+    return names;
 }
 
 /* --- headers */
@@ -13971,19 +13988,16 @@ static bool wfsi_is_http_blank(char c)
     return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
-/* A value without blanks around it. */
-static wfsi_span wfsi_header_trim(const char *value)
+/* A header's value has no blanks around it. */
+static wfsi_span wfsi_trim(wfsi_span text)
 {
-    const char *end;
-
-    if (value == NULL)
-        value = "";
-    while (wfsi_is_http_blank(*value))
-        value++;
-    end = value + strlen(value);
-    while (end > value && wfsi_is_http_blank(end[-1]))
-        end--;
-    return wfsi_span_between(value, end);
+    while (text.size != 0 && wfsi_is_http_blank(text.data[0])) {
+        text.data++;
+        text.size--;
+    }
+    while (text.size != 0 && wfsi_is_http_blank(text.data[text.size - 1]))
+        text.size--;
+    return text;
 }
 
 /* Equal but for the case of ASCII letters; name has that many bytes. */
@@ -14022,14 +14036,14 @@ static wfsi_span wfsi_header_find(wfs_arena *arena,
 
     if (header == NULL)
         return value;
-    value = wfsi_header_trim(header->value);
+    value = wfsi_trim(wfsi_span_of(header->value, 0));
     header = wfsi_header_next(header + 1, name, size);
     if (header == NULL)
         return value;
     wfsi_buffer_open(&joined, arena);
     wfsi_buffer_put(&joined, value.data, value.size);
     for (; header != NULL; header = wfsi_header_next(header + 1, name, size)) {
-        next = wfsi_header_trim(header->value);
+        next = wfsi_trim(wfsi_span_of(header->value, 0));
         wfsi_buffer_literal(&joined, ", ");
         wfsi_buffer_put(&joined, next.data, next.size);
     }
@@ -15987,22 +16001,11 @@ typedef struct wfsi_template {
 static bool wfsi_template_add(wfs_arena *arena, wfsi_template *templ,
                               wfsi_slice slice)
 {
-    size_t capacity = templ->capacity != 0 ? templ->capacity * 2 : 4;
-    wfsi_slice *slices;
-
     if (slice.kind == WFSI_SLICE_TEXT && slice.text.size == 0)
         return true;
-    if (templ->count == templ->capacity) {
-        slices = (wfsi_slice *)wfsi_arena_allocate(arena,
-                                                   capacity * sizeof *slices);
-        if (slices == NULL)
-            return false;
-        if (templ->count != 0)
-            memcpy(slices, templ->slices,
-                   templ->count * sizeof *slices);
-        templ->slices = slices;
-        templ->capacity = capacity;
-    }
+    if (!wfsi_arena_grow(arena, &templ->slices, templ->count,
+                         &templ->capacity, sizeof *templ->slices))
+        return false;
     templ->slices[templ->count++] = slice;
     return true;
 }
@@ -16427,7 +16430,6 @@ typedef enum wfsi_subject {
 #define WFSI_ENUMERATOR(code, name) code,
     WFSI_SUBJECT_LIST(WFSI_ENUMERATOR)
 #undef WFSI_ENUMERATOR
-    WFSI_SUBJECT_COUNT
 } wfsi_subject;
 
 #define WFSI_NAME(code, name) name,
@@ -16547,17 +16549,6 @@ static bool wfsi_is_header_value(wfsi_span value)
     return true;
 }
 
-static wfsi_span wfsi_trim(wfsi_span text)
-{
-    while (text.size != 0 && wfsi_is_http_blank(text.data[0])) {
-        text.data++;
-        text.size--;
-    }
-    while (text.size != 0 && wfsi_is_http_blank(text.data[text.size - 1]))
-        text.size--;
-    return text;
-}
-
 /* The value of a header, joined with those of the same name. */
 static wfs_status wfsi_reply_header_value(const wfsi_reply *reply,
                                           const wfsi_reply_header *header,
@@ -16645,9 +16636,12 @@ static wfs_status wfsi_reply_render(const wfsi_reply *reply,
 
     if (body.data == NULL)
         return wfsi_no_memory(error);
-    if (reply->delay > INT32_MAX)
+    if (!(reply->delay >= 0 && reply->delay <= INT32_MAX))
         return wfsi_error(error, WFS_ERR_HANDLER,
-                          "a delay of more than 2147483647 ms");
+                          "the delay is not from 0 to 2147483647 ms");
+    if (reply->status < 0 || reply->status > INT32_MAX)
+        return wfsi_error(error, WFS_ERR_HANDLER, "%i is no status",
+                          reply->status);
     WFS_TRY(wfsi_reply_headers(reply, sources, body.size, error,
                                &response->headers));
     response->status = (int)reply->status;
@@ -17013,21 +17007,13 @@ static wfsi_method *wfsi_method_find(const wfsi_mock_set *set, wfsi_span name)
  * memory. */
 static wfsi_method *wfsi_method_of(wfsi_mock_set *set, wfsi_span name)
 {
-    wfsi_method *method = wfsi_method_find(set, name), *methods;
-    size_t capacity = set->method_capacity * 2 + 4;
+    wfsi_method *method = wfsi_method_find(set, name);
 
     if (method != NULL)
         return method;
-    if (set->method_count == set->method_capacity) {
-        methods = (wfsi_method *)wfsi_arena_allocate(
-            &set->arena, capacity * sizeof *methods);
-        if (methods == NULL)
-            return NULL;
-        if (set->method_count != 0)
-            memcpy(methods, set->methods, set->method_count * sizeof *methods);
-        set->methods = methods;
-        set->method_capacity = capacity;
-    }
+    if (!wfsi_arena_grow(&set->arena, &set->methods, set->method_count,
+                         &set->method_capacity, sizeof *set->methods))
+        return NULL;
     method = &set->methods[set->method_count++];
     memset(method, 0, sizeof *method);
     method->name = name;
@@ -17168,12 +17154,22 @@ static bool wfsi_is(const wfs_json *value, wfs_json_type type)
     return wfs_json_type_of(value) == type;
 }
 
+/* All of it: a NUL in it counts. */
+static bool wfsi_json_is_text(const wfs_json *value, const char *text)
+{
+    size_t size;
+    const char *there = wfs_json_string(value, &size);
+
+    return there != NULL && size == strlen(text) &&
+           memcmp(there, text, size) == 0;
+}
+
 static bool wfsi_is_number(const wfs_json *value)
 {
     return wfsi_is(value, WFS_JSON_INTEGER) || wfsi_is(value, WFS_JSON_REAL);
 }
 
-/* The way as text: mocks[0].match.headers["x-id"] */
+/* The way as text: mocks[0].match.headers.x-id */
 static const char *wfsi_way_text(wfs_arena *arena, const wfs_json *way)
 {
     wfsi_buffer buffer;
@@ -17395,10 +17391,8 @@ static void wfsi_check_responses(wfsi_checker *checker, const wfs_json *value)
 
 static void wfsi_check_repeat(wfsi_checker *checker, const wfs_json *value)
 {
-    const char *repeat = wfs_json_string(value, NULL);
-
-    if (!wfsi_text_equal(repeat, "last") && !wfsi_text_equal(repeat, "cycle") &&
-        !wfsi_text_equal(repeat, "none"))
+    if (!wfsi_json_is_text(value, "last") &&
+        !wfsi_json_is_text(value, "cycle") && !wfsi_json_is_text(value, "none"))
         wfsi_problem(checker, "must be \"last\", \"cycle\" or \"none\"");
 }
 
@@ -17680,11 +17674,10 @@ static void wfsi_check_method(wfsi_checker *checker, const wfs_json *value)
 {
     static const char *const methods[] = {"GET",   "POST",    "PUT", "DELETE",
                                           "PATCH", "OPTIONS", "HEAD"};
-    const char *method = wfs_json_string(value, NULL);
     size_t i;
 
     for (i = 0; i < WFSI_COUNT(methods); i++)
-        if (wfsi_text_equal(methods[i], method))
+        if (wfsi_json_is_text(value, methods[i]))
             return;
     wfsi_problem(checker, "must be one of GET, POST, PUT, DELETE, PATCH, "
                           "OPTIONS, HEAD");
@@ -18016,7 +18009,8 @@ static wfs_status wfsi_mock_register(wfs_mocks *world, wfs_arena *arena,
 }
 
 /* Check an object of definitions, with its keys in the way. */
-static wfs_status wfsi_mock_check_all(wfs_mocks *world, const wfs_json *all)
+static wfs_status wfsi_mock_check_all(wfs_mocks *world, const wfs_json *all,
+                                      bool needs_default)
 {
     wfsi_checker checker;
     const char *key;
@@ -18025,7 +18019,7 @@ static wfs_status wfsi_mock_check_all(wfs_mocks *world, const wfs_json *all)
     wfsi_checker_open(&checker, world);
     if (!wfsi_is(all, WFS_JSON_OBJECT))
         wfsi_problem(&checker, "must be an object of mock scenarios");
-    else if (wfs_json_get(all, "default") == NULL)
+    else if (needs_default && wfs_json_get(all, "default") == NULL)
         wfsi_problem_at(&checker, "default", "is required");
     for (i = 0; wfsi_is(all, WFS_JSON_OBJECT) && i < wfs_json_count(all); i++) {
         key = wfs_json_key_at(all, i, &size);
@@ -18061,21 +18055,42 @@ static wfs_status wfsi_mock_keep_all(wfs_mocks *world, wfs_arena *arena,
 
 /* given: the values outlive the call and are known again. */
 static wfs_status wfsi_mock_load(wfs_mocks *world, wfs_arena *arena,
-                                 const wfs_json *all, bool given)
+                                 const wfs_json *all, bool given,
+                                 bool needs_default)
 {
-    WFS_TRY(wfsi_mock_check_all(world, all));
+    WFS_TRY(wfsi_mock_check_all(world, all, needs_default));
     WFS_TRY(wfsi_mock_begin(world));
     return wfsi_close(world->store,
                       wfsi_mock_keep_all(world, arena, all, given));
 }
 
+/* What an earlier call found wrong is forgotten. */
 static wfs_json *wfsi_mock_parse(wfs_mocks *world, wfs_arena *arena,
                                  const char *json, size_t size)
 {
+    wfsi_checker checker;
+
+    wfsi_checker_open(&checker, world);
     if (json == NULL)
         json = "";
     return wfsi_json_build(arena, json, size != 0 ? size : strlen(json),
                            &world->limits, wfsi_mocks_error(world));
+}
+
+static wfs_status wfsi_mock_load_text(wfs_mocks *world, const char *json,
+                                      size_t size, bool needs_default)
+{
+    wfs_arena arena;
+    const wfs_json *all;
+    wfs_status status;
+
+    wfsi_arena_open(&arena, &world->allocator);
+    all = wfsi_mock_parse(world, &arena, json, size);
+    status = all != NULL
+                 ? wfsi_mock_load(world, &arena, all, false, needs_default)
+                 : wfsi_mocks_error(world)->code;
+    wfsi_arena_close(&arena);
+    return status;
 }
 
 /* --- definitions from C */
@@ -18327,14 +18342,15 @@ static wfs_mocks *wfsi_mocks_over(const wfs_mock_options *options,
     return NULL;
 }
 
-/* What the options register. */
+/* What the options register: one of it has to be "default". */
 static wfs_status wfsi_mocks_fill(wfs_mocks *world,
                                   const wfs_mock_options *options)
 {
     const wfs_mock_scenario *scenario = options->scenarios;
 
     if (options->json != NULL)
-        WFS_TRY(wfs_mocks_load(world, options->json, options->json_size));
+        WFS_TRY(wfsi_mock_load_text(world, options->json, options->json_size,
+                                    scenario == NULL));
     for (; scenario != NULL &&
            (scenario->id != NULL || scenario->mocks != NULL);
          scenario++)
@@ -18481,15 +18497,22 @@ static wfs_status wfsi_mock_start_over(wfs_mocks *world, const char *test_id,
     return wfsi_mock_write_state(world, test, row, no_state);
 }
 
+static wfs_status wfsi_mock_unknown(wfs_mocks *world, const char *scenario,
+                                    size_t size)
+{
+    return wfsi_error(wfsi_mocks_error(world), WFS_ERR_SCENARIO_NOT_FOUND,
+                      "Scenario '%n' not found. Did you forget to register "
+                      "it?", scenario, size);
+}
+
 static wfs_status wfsi_mock_switch(wfs_mocks *world, const char *test_id,
                                    const char *scenario)
 {
     wfs_row_id id = wfsi_mock_scenario_find(world, scenario);
 
     if (id == 0)
-        return wfsi_error(wfsi_mocks_error(world), WFS_ERR_SCENARIO_NOT_FOUND,
-                          "Scenario '%s' not found. Did you forget to register "
-                          "it?", scenario);
+        return wfsi_mock_unknown(world, scenario != NULL ? scenario : "",
+                                 scenario != NULL ? strlen(scenario) : 0);
     WFS_TRY(wfsi_mock_begin(world));
     return wfsi_close(world->store,
                       wfsi_mock_start_over(world, test_id, id));
@@ -18533,7 +18556,10 @@ typedef struct wfsi_mock_call {
                                            it is the active one */
     bool body_read;
     const wfs_json *body;       /* NULL: none */
-    wfs_json *state;            /* NULL: not read yet */
+    wfs_json *body_texts;       /* its values as texts, those asked for */
+    wfs_json *query;            /* these three NULL: not read yet */
+    wfs_json *headers;          /* by name, where there are many; */
+    wfs_json *state;
     bool state_changed;
     bool no_memory;
 
@@ -18603,10 +18629,90 @@ static wfs_json *wfsi_call_state(wfsi_mock_call *call)
     return call->state;
 }
 
+/* A text of the request that was noted in an object, made when it is the
+ * first; NULL data: nothing has that name. */
+static wfsi_span wfsi_call_noted(wfsi_mock_call *call, const wfs_json *notes,
+                                 wfsi_span name)
+{
+    const wfs_json *text = wfs_json_get_n(notes, name.data, name.size);
+    wfsi_span span;
+
+    if (notes == NULL)
+        call->no_memory = true;
+    span.data = wfs_json_string(text, &span.size);
+    return span;
+}
+
+static wfsi_span wfsi_call_query(wfsi_mock_call *call, wfsi_span name)
+{
+    if (call->query == NULL)
+        call->query = wfsi_query_read(call->arena, call->url.query);
+    return wfsi_call_noted(call, call->query, name);
+}
+
+#define WFSI_FEW_HEADERS 32     /* are looked through each time */
+
+/* Headers by name in lower case; false stands for one that is there twice. */
+static wfs_json *wfsi_headers_by_name(wfs_arena *arena,
+                                      const wfs_http_header *header)
+{
+    wfs_json *names = wfs_json_new_object(arena);
+    wfsi_span name, value;
+
+    for (; names != NULL && header->name != NULL; header++) {
+        name = wfsi_lower_text(arena, wfsi_span_of(header->name, 0));
+        value = wfsi_trim(wfsi_span_of(header->value, 0));
+        if (name.data == NULL)
+            return NULL;
+        names = wfs_json_set_n(
+            arena, names, name.data, name.size,
+            wfs_json_get_n(names, name.data, name.size) != NULL
+                ? wfs_json_new_bool(arena, false)
+                : wfs_json_new_string_n(arena, value.data, value.size));
+    }
+    return names;
+}
+
+/* The value of a header of the request, given in lower case. */
 static wfsi_span wfsi_call_header(wfsi_mock_call *call, wfsi_span name)
 {
-    return wfsi_header_find(call->arena, call->request->headers, name.data,
-                            name.size);
+    const wfs_http_header *headers = call->request->headers;
+    wfsi_span value;
+    size_t i = 0;
+
+    while (headers != NULL && i <= WFSI_FEW_HEADERS && headers[i].name != NULL)
+        i++;
+    if (i <= WFSI_FEW_HEADERS)
+        return wfsi_header_find(call->arena, headers, name.data, name.size);
+    if (call->headers == NULL)
+        call->headers = wfsi_headers_by_name(call->arena, headers);
+    if (wfs_json_type_of(wfs_json_get_n(call->headers, name.data,
+                                        name.size)) == WFS_JSON_BOOL) {
+        value = wfsi_header_find(call->arena, headers, name.data, name.size);
+        wfs_json_set_n(call->arena, call->headers, name.data, name.size,
+                       wfs_json_new_string_n(call->arena, value.data,
+                                             value.size));
+    }
+    return wfsi_call_noted(call, call->headers, name);
+}
+
+/* A value of the body as text. */
+static wfsi_span wfsi_call_body_text(wfsi_mock_call *call, wfsi_span name,
+                                     const wfs_json *value)
+{
+    wfsi_span text;
+
+    if (wfsi_is(value, WFS_JSON_STRING))
+        return wfsi_text_of(call->arena, value);
+    if (call->body_texts == NULL)
+        call->body_texts = wfs_json_new_object(call->arena);
+    if (wfs_json_get_n(call->body_texts, name.data, name.size) == NULL) {
+        text = wfsi_text_of(call->arena, value);
+        wfs_json_set_n(call->arena, call->body_texts, name.data, name.size,
+                       wfs_json_new_string_n(call->arena, text.data,
+                                             text.size));
+    }
+    return wfsi_call_noted(call, call->body_texts, name);
 }
 
 /* --- phase 1: match */
@@ -18627,17 +18733,15 @@ static bool wfsi_criterion_actual(wfsi_mock_call *call,
         *actual = wfsi_call_header(call, criterion->name);
         return actual->size != 0;
     case WFSI_SUBJECT_QUERY:
-        return wfsi_query_find(call->arena, call->url.query,
-                               criterion->name.data, criterion->name.size,
-                               actual) &&
-               actual->size != 0;
+        *actual = wfsi_call_query(call, criterion->name);
+        return actual->data != NULL && actual->size != 0;
     default:
         value = wfs_json_get_n(wfsi_call_body(call), criterion->name.data,
                                criterion->name.size);
         actual->data = "";
         actual->size = 0;
         if (!wfsi_is(value, WFS_JSON_NULL))
-            *actual = wfsi_text_of(call->arena, value);
+            *actual = wfsi_call_body_text(call, criterion->name, value);
         return actual->data != NULL;
     }
 }
@@ -18958,10 +19062,8 @@ static const wfs_json *wfsi_capture_value(wfsi_mock_call *call, wfsi_span path)
     text.data = NULL;
     if (wfsi_span_is(root, "headers") && !wfsi_has_upper(name))
         text = wfsi_call_header(call, name);
-    else if (wfsi_span_is(root, "query") &&
-             !wfsi_query_find(call->arena, call->url.query, name.data,
-                              name.size, &text))
-        text.data = NULL;
+    else if (wfsi_span_is(root, "query"))
+        text = wfsi_call_query(call, name);
     return text.data != NULL
                ? wfs_json_new_string_n(call->arena, text.data, text.size)
                : NULL;
@@ -19092,6 +19194,7 @@ static wfs_json *wfsi_reply_selected(const wfsi_mock_call *call,
 typedef struct wfsi_near {
     const wfsi_mock_set *set;
     const wfsi_mock *mock;
+    bool fits;                  /* its URL does */
     size_t score;               /* 0: none */
 } wfsi_near;
 
@@ -19122,23 +19225,28 @@ static size_t wfsi_segments_shared(wfsi_span url, wfsi_span path)
 
 /* How near a mock comes: the same URL counts most, then the method, then each
  * criterion that holds, each segment of the path. */
-static size_t wfsi_mock_nearness(wfsi_mock_call *call, const wfsi_mock *mock)
+static void wfsi_mock_nearness(wfsi_mock_call *call, wfsi_near *found)
 {
+    const wfsi_mock *mock = found->mock;
     bool same_method = wfsi_span_equal(mock->method, call->method);
-    bool fits = false;
-    size_t score = 1, i;
+    size_t i;
 
+    found->fits = false;
+    found->score = 0;
     if (mock->pattern == NULL ||
-        wfsi_pattern_fits(mock->pattern, &call->url, call->arena, &fits) !=
-            WFS_OK)
-        return 0;
-    if (!fits)
-        return score + 2 * wfsi_segments_shared(mock->url, call->url.path) +
-               (same_method ? 1 : 0);
-    score = same_method ? 200000 : 100000;
+        wfsi_pattern_fits(mock->pattern, &call->url, call->arena,
+                          &found->fits) != WFS_OK)
+        return;
+    if (!found->fits) {
+        found->score = 1 + 2 * wfsi_segments_shared(mock->url, call->url.path);
+        if (same_method)
+            found->score++;
+        return;
+    }
+    found->score = SIZE_MAX / (same_method ? 2 : 4);
     for (i = 0; i < mock->criterion_count; i++)
-        score += wfsi_criterion_holds(call, &mock->criteria[i]) ? 2 : 0;
-    return score;
+        if (wfsi_criterion_holds(call, &mock->criteria[i]))
+            found->score++;
 }
 
 static void wfsi_nearest_add(wfsi_near *nearest, wfsi_near found)
@@ -19163,7 +19271,7 @@ static void wfsi_nearest_in(wfsi_mock_call *call, const wfsi_mock_set *set,
     found.set = set;
     for (i = 0; set != NULL && i < set->count; i++) {
         found.mock = &set->mocks[i];
-        found.score = wfsi_mock_nearness(call, found.mock);
+        wfsi_mock_nearness(call, &found);
         wfsi_nearest_add(nearest, found);
     }
 }
@@ -19236,16 +19344,15 @@ static void wfsi_put_mock(wfsi_buffer *buffer, const wfsi_mock_set *set,
 }
 
 static void wfsi_put_near(wfsi_buffer *buffer, wfsi_mock_call *call,
-                          const wfsi_near *near)
+                          const wfsi_near *found)
 {
-    const wfsi_mock *mock = near->mock;
+    const wfsi_mock *mock = found->mock;
     const wfsi_criterion *failed;
-    bool fits = near->score >= 100000;
 
     wfsi_buffer_literal(buffer, "\n  ");
-    wfsi_put_mock(buffer, near->set, mock);
+    wfsi_put_mock(buffer, found->set, mock);
     wfsi_buffer_literal(buffer, ": ");
-    if (!fits) {
+    if (!found->fits) {
         wfsi_buffer_literal(buffer, "url: expected ");
         wfsi_put_quoted(buffer, mock->url);
         wfsi_buffer_literal(buffer, ", actual ");
@@ -19263,7 +19370,7 @@ static void wfsi_put_near(wfsi_buffer *buffer, wfsi_mock_call *call,
     if (failed != NULL)
         wfsi_put_failed(buffer, call, failed);
     else
-        wfsi_buffer_text(buffer, wfsi_mock_is_exhausted(call, near->set, mock)
+        wfsi_buffer_text(buffer, wfsi_mock_is_exhausted(call, found->set, mock)
                                      ? "its sequence is exhausted"
                                      : "it is passed over");
 }
@@ -19331,10 +19438,15 @@ static bool wfsi_log_texts(wfsi_mock_call *call, wfsi_mock_request_row *row,
 {
     wfs_store *store = call->world->store;
     size_t size = wfsi_request_body_size(call->request);
+    wfsi_span url = wfsi_span_of(call->request->url, 0);
 
+    if (call->url.text != NULL) {
+        url.data = call->url.text;
+        url.size = call->url.size;
+    }
     row->test_id = wfsi_mock_test_row_at(call->world, call->test)->test_id;
     row->method = wfsi_symbol(store, call->method.data, call->method.size);
-    row->url = wfsi_text_keep(store, call->url.text, call->url.size);
+    row->url = wfsi_text_keep(store, url.data, url.size);
     if (row->method == 0 || row->url == 0)
         return false;
     if (call->request->headers != NULL)
@@ -19419,8 +19531,6 @@ static wfs_status wfsi_mock_refuse(wfsi_mock_call *call, wfs_status status,
     wfs_arena *arena = call->arena;
     wfs_json *json;
 
-    if (reaction == WFS_MOCK_WARN && world->options.warn != NULL)
-        world->options.warn(wfsi_mocks_error(world), world->options.user);
     if (reaction != WFS_MOCK_THROW) {
         answer->passed_through = !world->options.strict;
         return wfsi_plain_response(arena, world->options.strict ? 501 : 0, NULL,
@@ -19478,35 +19588,58 @@ static bool wfsi_call_lacks_test_id(wfsi_mock_call *call)
     return reaction == WFS_MOCK_THROW;
 }
 
+static wfs_status wfsi_call_read_url(wfsi_mock_call *call)
+{
+    const char *given = call->request->url != NULL ? call->request->url : "";
+    wfsi_url url;
+
+    WFS_TRY(wfsi_url_parse(call->arena, given, strlen(given), &url,
+                           wfsi_mocks_error(call->world)));
+    call->url = url;
+    return WFS_OK;
+}
+
 /* The three phases, in an open transaction. */
 static wfs_status wfsi_call_run(wfsi_mock_call *call,
                                 wfs_http_response *response)
 {
     if (call->test_id[0] == '\0' && wfsi_call_lacks_test_id(call))
         return WFS_ERR_MISSING_TEST_ID;
+    WFS_TRY(wfsi_call_read_url(call));
     WFS_TRY(wfsi_mock_match(call));
     WFS_TRY(wfsi_mock_select(call));
     return wfsi_mock_transform(call, response);
 }
 
-/* What no mock answered: why, and what goes back instead. */
+/* What no mock answered: what goes back instead, and why. A mock whose response
+ * could not be sent has answered all the same, as far as the log goes. */
 static wfs_status wfsi_call_fail(wfsi_mock_call *call, wfs_status status,
                                  wfs_mock_answer *answer)
 {
-    wfs_error *error = wfsi_mocks_error(call->world);
+    wfs_mocks *world = call->world;
+    wfs_error *error = wfsi_mocks_error(world), why;
 
     answer->mock = call->mock != NULL ? call->candidate : -1;
-    call->mock = NULL;
-    call->entry = -1;
+    if (call->reply == NULL) {
+        call->mock = NULL;
+        call->entry = -1;
+    }
     if (wfsi_mock_refuse(call, status, answer) != WFS_OK)
         return wfsi_no_memory(error);
-    if (!answer->passed_through || call->world->options.pass_through == NULL) {
+    if (!answer->passed_through || world->options.pass_through == NULL) {
         answer->explanation = wfsi_mock_explain(call, status);
-        if (answer->explanation == NULL)
+        if (answer->explanation == NULL || call->no_memory ||
+            call->arena->failed)
             return wfsi_no_memory(error);
         wfsi_error_text(error, answer->explanation);
     }
-    return wfsi_mock_log(call, answer->response.status, error);
+    why = *error;
+    WFS_TRY(wfsi_mock_log(call, answer->response.status, &why));
+    if (wfsi_mock_reaction_to(world, status) == WFS_MOCK_WARN &&
+        world->options.warn != NULL)
+        world->options.warn(&why, world->options.user);
+    *error = why;
+    return WFS_OK;
 }
 
 static void wfsi_call_tell(const wfsi_mock_call *call, wfs_mock_answer *answer)
@@ -19523,18 +19656,15 @@ static void wfsi_call_tell(const wfsi_mock_call *call, wfs_mock_answer *answer)
 static wfs_status wfsi_call_answer(wfsi_mock_call *call,
                                    wfs_mock_answer *answer, wfs_status *told)
 {
-    const char *url = call->request->url != NULL ? call->request->url : "";
     const wfsi_mock_set *set;
 
     WFS_TRY(wfsi_call_open(call));
     set = call->active != NULL ? call->active : call->backup;
     answer->active = set != NULL ? set->name.data : "default";
-    *told = wfsi_url_parse(call->arena, url, strlen(url), &call->url,
-                           wfsi_mocks_error(call->world));
-    if (*told != WFS_OK)
-        return *told;
-    answer->url = wfsi_arena_text(call->arena, call->url.text, call->url.size);
     *told = wfsi_call_run(call, &answer->response);
+    if (call->url.text != NULL)
+        answer->url =
+            wfsi_arena_text(call->arena, call->url.text, call->url.size);
     if (call->no_memory || call->arena->failed || *told == WFS_ERR_NO_MEMORY)
         return wfsi_no_memory(wfsi_mocks_error(call->world));
     if (*told != WFS_OK)
@@ -19652,7 +19782,9 @@ static wfs_status wfsi_control_switch(wfs_mocks *world, const char *test_id,
     scenario = wfs_json_string(wfs_json_get(body, "scenario"), &scenario_size);
     if (scenario == NULL || scenario_size == 0)
         return wfsi_control_refuse(arena, body, response);
-    status = wfsi_mock_switch(world, test_id, scenario);
+    status = strlen(scenario) == scenario_size
+                 ? wfsi_mock_switch(world, test_id, scenario)
+                 : wfsi_mock_unknown(world, scenario, scenario_size);
     if (status == WFS_ERR_SCENARIO_NOT_FOUND)
         return wfsi_plain_response(
             arena, 400, wfsi_control_error(arena, world->store->error.message),
@@ -19697,19 +19829,26 @@ static wfs_status wfsi_control_state(wfs_mocks *world, const char *test_id,
     return wfsi_plain_response(arena, 200, json, response);
 }
 
-/* Without a header of its own a request has that test id. */
+/* The test id that a request's header names, or the default one; NULL without
+ * memory. */
 static const char *wfsi_request_test_id(wfs_mocks *world, wfs_arena *arena,
-                                        const wfs_http_request *request,
-                                        const char *otherwise)
+                                        const wfs_http_request *request)
 {
     const char *name = world->options.test_id_header;
     wfsi_span id = wfsi_header_find(arena, request->headers, name,
                                     strlen(name));
 
     return id.data != NULL ? wfsi_arena_text(arena, id.data, id.size)
-                           : wfsi_test_id(world, otherwise);
+                           : wfsi_test_id(world, NULL);
 }
 
+/* Without regard to case. */
+static bool wfsi_method_is(const char *method, const char *name)
+{
+    return wfsi_header_is(method, name, strlen(name));
+}
+
+/* test_id: NULL is the one that the request's header names. */
 static wfs_status wfsi_control(wfs_mocks *world, const char *test_id,
                                const wfs_http_request *request,
                                wfs_arena *arena, bool *answered,
@@ -19719,6 +19858,7 @@ static wfs_status wfsi_control(wfs_mocks *world, const char *test_id,
     const char *method = wfsi_text_empty(request->method) ? "GET"
                                                           : request->method;
     bool sets, gets, reads;
+    wfs_status status;
     wfsi_url url;
 
     *answered = false;
@@ -19732,16 +19872,18 @@ static wfs_status wfsi_control(wfs_mocks *world, const char *test_id,
     if (!sets && !gets && !reads)
         return WFS_OK;
     *answered = true;
-    test_id = wfsi_request_test_id(world, arena, request, test_id);
     if (test_id == NULL)
-        return wfsi_no_memory(wfsi_mocks_error(world));
-    if (sets && strcmp(method, "POST") == 0)
-        return wfsi_control_switch(world, test_id, request, arena, response);
-    if (gets && strcmp(method, "GET") == 0)
-        return wfsi_control_active(world, test_id, arena, response);
-    if (reads && strcmp(method, "GET") == 0)
-        return wfsi_control_state(world, test_id, arena, response);
-    return wfsi_plain_response(arena, 404, NULL, response);
+        test_id = wfsi_request_test_id(world, arena, request);
+    status = test_id == NULL ? WFS_ERR_NO_MEMORY
+             : sets && wfsi_method_is(method, "POST")
+                 ? wfsi_control_switch(world, test_id, request, arena, response)
+             : gets && wfsi_method_is(method, "GET")
+                 ? wfsi_control_active(world, test_id, arena, response)
+             : reads && wfsi_method_is(method, "GET")
+                 ? wfsi_control_state(world, test_id, arena, response)
+                 : wfsi_plain_response(arena, 404, NULL, response);
+    return status == WFS_OK ? WFS_OK
+                            : wfsi_no_memory(wfsi_mocks_error(world));
 }
 
 /* --- the transport */
@@ -19772,7 +19914,7 @@ static wfs_status wfsi_mock_send(const wfs_http_request *request,
     if (status == WFS_OK && answered)
         return WFS_OK;
     if (status == WFS_OK && test_id == NULL)
-        test_id = wfsi_request_test_id(world, arena, request, NULL);
+        test_id = wfsi_request_test_id(world, arena, request);
     if (status == WFS_OK)
         status = test_id != NULL
                      ? wfsi_mock_request(world, test_id, request, arena,
@@ -19781,7 +19923,8 @@ static wfs_status wfsi_mock_send(const wfs_http_request *request,
     if (answer.passed_through && status != WFS_ERR_NO_MEMORY &&
         world->options.pass_through != NULL)
         return wfsi_mock_pass(world, request, arena, response, error);
-    if (status == WFS_ERR_NO_MEMORY || answer.response.status == 0) {
+    if (status == WFS_ERR_NO_MEMORY ||
+        (status != WFS_OK && answer.response.status == 0)) {
         if (error != NULL)
             *error = world->store->error;
         return status;
@@ -19813,8 +19956,7 @@ static bool wfsi_log_row_fits(const wfs_mocks *world,
         (filter->scenario != NULL &&
          !wfsi_text_equal(scenario, filter->scenario)) ||
         (filter->method != NULL &&
-         !wfsi_text_equal(wfsi_text(store, row->method, NULL),
-                          filter->method)))
+         !wfsi_method_is(filter->method, wfsi_text(store, row->method, NULL))))
         return false;
     if (pattern == NULL)
         return true;
@@ -19883,6 +20025,13 @@ static bool wfsi_log_row_read(const wfs_mocks *world, wfs_row_id id,
     return !arena->failed;
 }
 
+static wfs_status wfsi_mock_has_no_log(wfs_mocks *world)
+{
+    return wfsi_error(wfsi_mocks_error(world), WFS_ERR_MISUSE,
+                      "these mocks keep no log, so nothing is known of "
+                      "requests");
+}
+
 /* A test id that has no row yet. */
 #define WFSI_NO_TEST UINT32_MAX
 
@@ -19908,29 +20057,12 @@ static const wfsi_mock_request_row *wfsi_log_row(const wfs_mocks *world,
         world, WFSI_MOCK_REQUESTS, id);
 }
 
-/* Room for that many more requests, which grow by doubling. */
-static bool wfsi_log_reserve(wfs_arena *arena, wfs_mock_request **requests,
-                             size_t count)
-{
-    wfs_mock_request *larger;
-
-    if (count != 0 && (count < 16 || (count & (count - 1)) != 0))
-        return true;
-    larger = (wfs_mock_request *)wfsi_arena_allocate(
-        arena, (count != 0 ? count * 2 : 16) * sizeof *larger);
-    if (larger == NULL)
-        return false;
-    if (count != 0)
-        memcpy(larger, *requests, count * sizeof *larger);
-    *requests = larger;
-    return true;
-}
-
 static wfs_status wfsi_log_read(wfs_mocks *world, const wfs_mock_filter *filter,
                                 const wfsi_pattern *pattern, wfs_arena *arena,
                                 wfs_mock_request **requests, size_t *count)
 {
     wfs_row_id test = 0, id = 0;
+    size_t capacity = 0;
 
     *requests = NULL;
     *count = 0;
@@ -19943,7 +20075,8 @@ static wfs_status wfsi_log_read(wfs_mocks *world, const wfs_mock_filter *filter,
         if (!wfsi_log_row_fits(world, wfsi_log_row(world, id), filter, pattern,
                                arena))
             continue;
-        if (!wfsi_log_reserve(arena, requests, *count) ||
+        if (!wfsi_arena_grow(arena, requests, *count, &capacity,
+                             sizeof **requests) ||
             !wfsi_log_row_read(world, id, wfsi_log_row(world, id), arena,
                                &(*requests)[*count]))
             break;
@@ -20110,16 +20243,7 @@ const wfs_mock_problem *wfs_mocks_problems(const wfs_mocks *mocks,
 
 wfs_status wfs_mocks_load(wfs_mocks *mocks, const char *json, size_t size)
 {
-    wfs_arena arena;
-    const wfs_json *all;
-    wfs_status status;
-
-    wfsi_arena_open(&arena, &mocks->allocator);
-    all = wfsi_mock_parse(mocks, &arena, json, size);
-    status = all != NULL ? wfsi_mock_load(mocks, &arena, all, false)
-                         : mocks->store->error.code;
-    wfsi_arena_close(&arena);
-    return status;
+    return wfsi_mock_load_text(mocks, json, size, true);
 }
 
 wfs_status wfs_mocks_load_json(wfs_mocks *mocks, const wfs_json *scenarios)
@@ -20128,7 +20252,7 @@ wfs_status wfs_mocks_load_json(wfs_mocks *mocks, const wfs_json *scenarios)
     wfs_status status;
 
     wfsi_arena_open(&arena, &mocks->allocator);
-    status = wfsi_mock_load(mocks, &arena, scenarios, true);
+    status = wfsi_mock_load(mocks, &arena, scenarios, true, true);
     wfsi_arena_close(&arena);
     return status;
 }
@@ -20188,7 +20312,7 @@ bool wfs_mocks_scenario_at(wfs_mocks *mocks, size_t place,
     info->name = wfsi_text(mocks->store, row->name, NULL);
     info->description = wfsi_text(mocks->store, row->description, NULL);
     info->mock_count = set != NULL ? set->count : 0;
-    return true;
+    return set != NULL;
 }
 
 bool wfs_mocks_scenario(wfs_mocks *mocks, const char *id,
@@ -20282,6 +20406,8 @@ wfs_status wfs_mocks_requests(wfs_mocks *mocks, const wfs_mock_filter *filter,
 
     *requests = NULL;
     *count = 0;
+    if (mocks->options.no_log)
+        return wfsi_mock_has_no_log(mocks);
     if (used->url != NULL)
         WFS_TRY(wfsi_pattern_compile(arena, used->url, strlen(used->url),
                                      &pattern, wfsi_mocks_error(mocks)));
@@ -20316,8 +20442,7 @@ wfs_status wfs_mocks_unused(wfs_mocks *mocks, const char *test_id,
 
     *text = NULL;
     if (mocks->options.no_log)
-        return wfsi_error(wfsi_mocks_error(mocks), WFS_ERR_MISUSE,
-                          "mocks that keep no log do not know what was used");
+        return wfsi_mock_has_no_log(mocks);
     if (test_id != NULL) {
         test = wfsi_mock_test_find(mocks, test_id);
         first = test != 0 ? wfsi_mock_test_row_at(mocks, test)->active : 0;
@@ -22333,12 +22458,16 @@ wfs_status wfs_fetch(wfs_run *run, const char *test_id,
     client.mocks = run->harness->mocks;
     client.test_id = test_id;
     client.keep_clock = false;
+    memset(&error, 0, sizeof error);
     status = wfsi_mock_send(request, run->arena, response, &error, &client);
     if (status == WFS_ERR_NO_MEMORY)
         return wfsi_run_no_memory(run);
-    return status == WFS_OK ? WFS_OK
-                            : wfsi_run_fail_text(run, wfs_status_name(status),
-                                                 error.message, false);
+    return status == WFS_OK
+               ? WFS_OK
+               : wfsi_run_fail_text(run, wfs_status_name(status),
+                                    error.message[0] != '\0'
+                                        ? error.message
+                                        : wfs_status_meaning(status), false);
 }
 
 /* --- queued writes */

@@ -303,6 +303,85 @@ static void members_that_mean_nothing(void **state)
     wfs_arena_free(arena);
 }
 
+/* JSON and C together have to give a default scenario. */
+static void json_and_c_together(void **state)
+{
+    static const wfs_mock_scenario scenarios[] = {{.id = "default"}, {0}};
+    wfs_mock_options options = {
+        .json = "{\"a\":{\"id\":\"a\",\"name\":\"a\",\"description\":\"\","
+                "\"mocks\":[]}}",
+        .scenarios = scenarios};
+    wfs_mock_scenario_info info;
+    wfs_mocks *mocks;
+
+    (void)state;
+    assert_int_equal(wfs_mocks_create(&options, &mocks, NULL), WFS_OK);
+    assert_true(wfs_mocks_scenario(mocks, "a", &info));
+    assert_true(wfs_mocks_scenario(mocks, "default", &info));
+    wfs_mocks_free(mocks);
+    options.scenarios = NULL;
+    assert_int_equal(wfs_mocks_create(&options, &mocks, NULL),
+                     WFS_ERR_VALIDATION);
+}
+
+/* A delay or a status that is none, in a definition nobody checked. */
+static void unchecked_numbers(void **state)
+{
+    wfs_mocks *mocks = open_mocks_with(
+        (wfs_mock_options){.unchecked = true},
+        DEFAULT(GET("/early", "'response':{'status':200,'delay':-5000}") ","
+                GET("/never", "'response':{'status':200,'delay':-1e300}") ","
+                GET("/text", "'response':{'status':'200'}") ","
+                GET("/far", "'response':{'status':99999999999}")));
+    wfs_mock_client client = {.mocks = mocks};
+    wfs_http_transport transport = wfs_mock_transport(&client);
+    wfs_http_request request = {.url = "https://x.test/text"};
+    wfs_http_response response;
+
+    (void)state;
+    expect(mocks, NULL, "GET /early", "HANDLER_ERROR 500 {'error':'Internal "
+                                      "mock server error','code':"
+                                      "'HANDLER_ERROR'}");
+    expect(mocks, NULL, "GET /never", "HANDLER_ERROR 500 {'error':'Internal "
+                                      "mock server error','code':"
+                                      "'HANDLER_ERROR'}");
+    expect(mocks, NULL, "GET /far", "HANDLER_ERROR 500 {'error':'Internal "
+                                    "mock server error','code':"
+                                    "'HANDLER_ERROR'}");
+    memset(&response, 0x5A, sizeof response);
+    assert_int_equal(transport.send(&request, mock_arena, &response, NULL,
+                                    transport.user), WFS_OK);
+    assert_int_equal(response.status, 0);
+    assert_int_equal(wfs_clock_now(wfs_mocks_clock(mocks)), 0);
+    wfs_arena_clear(mock_arena);
+    close_mocks(mocks);
+}
+
+static void meddle(const wfs_error *error, void *user)
+{
+    wfs_mocks **mocks = (wfs_mocks **)user;
+
+    assert_int_equal(error->code, WFS_ERR_NO_MOCK_FOUND);
+    assert_contains(error->message, "default[0] GET /cart: method");
+    assert_int_equal(wfs_mocks_switch(*mocks, NULL, "no such scenario"),
+                     WFS_ERR_SCENARIO_NOT_FOUND);
+}
+
+/* What the one who is warned does does not change what the request gives. */
+static void a_warning_is_the_last_word(void **state)
+{
+    static wfs_mocks *mocks;
+
+    (void)state;
+    mocks = open_mocks_with((wfs_mock_options){.on_no_mock = WFS_MOCK_WARN,
+                                               .warn = meddle, .user = &mocks},
+                            DEFAULT(GET("/cart", SAYS("1"))));
+    expect(mocks, NULL, "PUT /cart", "NO_MOCK_FOUND");
+    expect_log(mocks, NULL, "PUT https://x.test/cart -> NO_MOCK_FOUND\n");
+    assert_int_equal(wfs_mocks_error(mocks)->code, WFS_ERR_NO_MOCK_FOUND);
+    close_mocks(mocks);
+}
+
 /* Options are refused as a whole, and nothing leaks. */
 static void options_that_are_refused(void **state)
 {
@@ -570,7 +649,10 @@ static void no_log(void **state)
     expect(mocks, NULL, "GET /cart", "200 1");
     expect(mocks, NULL, "GET /cart", "200 2");
     expect(mocks, NULL, "GET /nothing", "NO_MOCK_FOUND");
-    expect_log(mocks, NULL, "");
+    assert_int_equal(wfs_mocks_log(mocks, NULL, mock_arena, &text),
+                     WFS_ERR_MISUSE);
+    assert_null(text);
+    text = "something";
     assert_int_equal(wfs_count(wfs_mocks_store(mocks), "mock_request"), 0);
     assert_int_equal(wfs_mocks_unused(mocks, NULL, mock_arena, &text),
                      WFS_ERR_MISUSE);
@@ -1153,6 +1235,9 @@ int main(void)
         cmocka_unit_test(load_is_all_or_nothing),
         cmocka_unit_test(odd_definitions),
         cmocka_unit_test(mocks_in_c_that_are_wrong),
+        cmocka_unit_test(json_and_c_together),
+        cmocka_unit_test(unchecked_numbers),
+        cmocka_unit_test(a_warning_is_the_last_word),
         cmocka_unit_test(entries_without_what_they_need),
         cmocka_unit_test(members_that_mean_nothing),
         cmocka_unit_test(options_that_are_refused),

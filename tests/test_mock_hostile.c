@@ -209,6 +209,96 @@ static void very_many_captures(void **state)
     }
 }
 
+/* What one request takes that many mocks look at, with criteria that all fail
+ * at the end: a part of the request that is large is read once. */
+static size_t bytes_looked_at(const char *mock, size_t mocks_count,
+                              const wfs_http_request *request)
+{
+    wfs_mocks *mocks = open_many(mock, mocks_count);
+    wfs_mock_answer answer;
+    wfs_status status;
+    size_t bytes;
+
+    bytes_of(status = send_raw(mocks, request, &answer), &bytes);
+    assert_int_equal(status, WFS_ERR_NO_MOCK_FOUND);
+    close_mocks(mocks);
+    return bytes;
+}
+
+#define MANY_CRITERIA 2000
+
+static void very_many_criteria(void **state)
+{
+    static wfs_http_header headers[MANY_CRITERIA + 1];
+    static char names[MANY_CRITERIA][16];
+    char *list = list_of("{'k':[", "%d", 50000, "]}");
+    char *query = list_of("https://x.test/p?", "a%%41%d=%%42", 5000, "");
+    wfs_http_request body = {.method = "POST", .url = "https://x.test/p"};
+    wfs_http_request get = {.url = "https://x.test/p"};
+    size_t one, many_, i;
+    char *at;
+
+    (void)state;
+    body.body = list;
+    one = bytes_looked_at("{'method':'POST','url':'/p','match':{'body':{'k':"
+                          "{'endsWith':'x'}}}}", 1, &body);
+    many_ = bytes_looked_at("{'method':'POST','url':'/p','match':{'body':{'k':"
+                            "{'endsWith':'x'}}}}", MANY_CRITERIA, &body);
+    assert_true(many_ < one + MANY_CRITERIA * 200 + 1000000);
+    for (at = query; *at != '\0'; at++)
+        if (*at == ',')
+            *at = '&';
+    get.url = query;
+    one = bytes_looked_at("{'method':'GET','url':'/p','match':{'query':{'aA7':"
+                          "{'endsWith':'x'}}}}", 1, &get);
+    many_ = bytes_looked_at("{'method':'GET','url':'/p','match':{'query':{"
+                            "'aA7':{'endsWith':'x'}}}}", MANY_CRITERIA, &get);
+    assert_true(many_ < one + MANY_CRITERIA * 200 + 1000000);
+    for (i = 0; i < MANY_CRITERIA; i++) {
+        sprintf(names[i], "X-%d", (int)(i / 2));
+        headers[i].name = names[i];
+        headers[i].value = i % 2 == 0 ? "one" : "two";
+    }
+    get.url = "https://x.test/p";
+    get.headers = headers;
+    one = bytes_looked_at("{'method':'GET','url':'/p','match':{'headers':{"
+                          "'x-7':{'equals':'one, twO'}}}}", 1, &get);
+    many_ = bytes_looked_at("{'method':'GET','url':'/p','match':{'headers':{"
+                            "'x-7':{'equals':'one, twO'}}}}", MANY_CRITERIA,
+                            &get);
+    assert_true(many_ < one + MANY_CRITERIA * 200 + 1000000);
+    free(list);
+    free(query);
+}
+
+/* Many headers are looked up as few are. */
+static void a_header_among_many(void **state)
+{
+    static wfs_http_header headers[] = {
+        {"A", " 1"}, {"B", "2"}, {"a", "3 "}, {"C", "4"}, {"D", NULL},
+        {"E1", "x"}, {"E2", "x"}, {"E3", "x"}, {"E4", "x"}, {"E5", "x"},
+        {"F1", "x"}, {"F2", "x"}, {"F3", "x"}, {"F4", "x"}, {"F5", "x"},
+        {"G1", "x"}, {"G2", "x"}, {"G3", "x"}, {"G4", "x"}, {"G5", "x"},
+        {"H1", "x"}, {"H2", "x"}, {"H3", "x"}, {"H4", "x"}, {"H5", "x"},
+        {"I1", "x"}, {"I2", "x"}, {"I3", "x"}, {"I4", "x"}, {"I5", "x"},
+        {"J1", "x"}, {"J2", "x"}, {"J3", "x"}, {"J4", "x"}, {"J5", "x"},
+        {"B", "last"}, {NULL, NULL}};
+    wfs_mocks *mocks = open_mocks(DEFAULT(
+        "{'method':'GET','url':'/p','match':{'headers':{'a':'1, 3','c':'4',"
+        "'B':'2, last'}},'captureState':{'a':'headers.a','d':'headers.d',"
+        "'none':'headers.k1'},'response':{'status':200,'body':"
+        "'{{state.a}}|{{state.d}}|{{state.none}}'}}"));
+
+    (void)state;
+    assert_string_equal(said(ask_with(mocks, NULL, "GET /p", headers)),
+                        "200 '1, 3||{{state.none}}'");
+    headers[20].name = NULL;
+    headers[20].value = NULL;
+    assert_string_equal(said(ask_with(mocks, NULL, "GET /p", headers)),
+                        "NO_MOCK_FOUND");
+    close_mocks(mocks);
+}
+
 static void very_many_templates(void **state)
 {
     size_t count = many(100000), i;
@@ -703,6 +793,8 @@ int main(void)
         cmocka_unit_test(very_many_that_fit),
         cmocka_unit_test(very_many_problems),
         cmocka_unit_test(very_many_captures),
+        cmocka_unit_test(very_many_criteria),
+        cmocka_unit_test(a_header_among_many),
         cmocka_unit_test(very_many_templates),
         cmocka_unit_test(a_list_that_grows),
         cmocka_unit_test(very_deep_bodies),

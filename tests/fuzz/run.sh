@@ -12,9 +12,9 @@ failed=0
 mkdir -p $DIRECTORY
 
 if ! command -v clang >/dev/null || ! [ -f stb_ds.h ]; then
-    echo "skipped: clang and stb_ds.h (make stb_ds.h) are needed to fuzz"
-    echo "0 passed, 0 failed, 1 skipped"
-    exit 0
+    echo "clang and stb_ds.h (make stb_ds.h) are needed to fuzz"
+    echo "0 passed, 1 failed, 0 skipped"
+    exit 1
 fi
 
 ls tests/fuzz/fuzz_*.c | xargs -n 1 -P 2 sh -c '
