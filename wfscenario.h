@@ -14873,11 +14873,12 @@ static const char *wfsi_segment_end(const char *at, const char *end)
 /* Whether a path is these segments, one '/' more at its end or not. */
 static bool wfsi_segments_fit(const wfsi_pattern *pattern, wfsi_span path)
 {
-    const wfsi_segment *segment = pattern->segments;
-    const wfsi_segment *last = segment + pattern->segment_count;
+    const wfsi_segment *segment;
     const char *at = path.data, *end = at + path.size, *start;
+    size_t i;
 
-    for (; segment < last; segment++) {
+    for (i = 0; i < pattern->segment_count; i++) {
+        segment = &pattern->segments[i];
         if (at == end)
             return false;
         start = at + 1;
@@ -23308,7 +23309,7 @@ static wfs_status wfsi_harness_mocks(wfs_harness *harness,
     wfs_store *store = harness->store;
 
     WFS_TRY(wfsi_mock_declare(store));
-    store->reserved = WFSI_TABLES + WFSI_MOCK_TABLES;
+    store->reserved = (uint32_t)WFSI_TABLES + (uint32_t)WFSI_MOCK_TABLES;
     harness->mocks = wfsi_mocks_over(options, &harness->allocator, store,
                                      WFSI_TABLES, &harness->clock);
     if (harness->mocks == NULL)
