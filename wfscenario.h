@@ -2779,6 +2779,11 @@ static bool wfsi_text_equal(const char *left, const char *right)
     return left != NULL && right != NULL && strcmp(left, right) == 0;
 }
 
+static bool wfsi_bytes_are(const char *bytes, size_t size, const char *text)
+{
+    return strlen(text) == size && memcmp(bytes, text, size) == 0;
+}
+
 static bool wfsi_text_empty(const char *text)
 {
     return text == NULL || text[0] == '\0';
@@ -11405,11 +11410,6 @@ static wfs_status wfsi_regex_add_escape(wfsi_regex_parser *parser,
                                 WFSI_COUNT(wfsi_word_ranges), negated);
 }
 
-static bool wfsi_bytes_are(const char *bytes, size_t size, const char *text)
-{
-    return strlen(text) == size && memcmp(bytes, text, size) == 0;
-}
-
 /* NAME, or General_Category=NAME. */
 static wfs_status wfsi_regex_add_property(wfsi_regex_parser *parser,
                                           const char *name, size_t size,
@@ -15895,8 +15895,7 @@ static bool wfsi_key_is_inherited(wfsi_span key)
     size_t i;
 
     for (i = 0; i < WFSI_COUNT(names); i++)
-        if (strlen(names[i]) == key.size &&
-            memcmp(names[i], key.data, key.size) == 0)
+        if (wfsi_bytes_are(key.data, key.size, names[i]))
             return true;
     return false;
 }
@@ -17161,8 +17160,7 @@ static bool wfsi_json_is_text(const wfs_json *value, const char *text)
     size_t size;
     const char *there = wfs_json_string(value, &size);
 
-    return there != NULL && size == strlen(text) &&
-           memcmp(there, text, size) == 0;
+    return there != NULL && wfsi_bytes_are(there, size, text);
 }
 
 static bool wfsi_is_number(const wfs_json *value)
@@ -17257,8 +17255,7 @@ static void wfsi_check_keys(wfsi_checker *checker, const wfs_json *value,
     for (i = 0; i < wfs_json_count(value); i++) {
         key = wfs_json_key_at(value, i, &size);
         for (known = shape; known->key != NULL; known++)
-            if (strlen(known->key) == size &&
-                memcmp(known->key, key, size) == 0)
+            if (wfsi_bytes_are(key, size, known->key))
                 break;
         if (known->key != NULL)
             continue;
@@ -18591,9 +18588,7 @@ static size_t wfsi_request_body_size(const wfs_http_request *request)
 
 static bool wfsi_span_is(wfsi_span span, const char *text)
 {
-    size_t size = strlen(text);
-
-    return span.size == size && memcmp(span.data, text, size) == 0;
+    return wfsi_bytes_are(span.data, span.size, text);
 }
 
 /* The body as JSON, whatever its content type; NULL: none. */
