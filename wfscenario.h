@@ -24,18 +24,20 @@
  *   >>regex-api     public  regular expressions
  *   >>http-api      public  requests, responses, transports, URL patterns
  *   >>mock-api      public  HTTP mocks as data
+ *   >>dag-api       public  HTTP checks as a graph
  *   >>engine-api    public  what a workflow function may call
  *   >>harness-api   public  workflow instances
  *   >>scenario-api  public  a test as an array of steps
  *   >>report-api    public  what happened, to read
  *   >>base          private allocation, arrays, arenas, hashing, text, errors
- *   >>json          private numbers in decimal, the checker, values, the writer
+ *   >>json          private numbers, the checker, values, the writer, shapes
  *   >>time          private durations, times, the clock, randomness
  *   >>store         private tables, indexes, transactions, cursors
  *   >>regex         private regular expressions in linear time
  *   >>http          private requests, headers, URLs
  *   >>match         private URL patterns, routes, value matchers, templates
  *   >>mock          private scenarios, selection, sequences, state
+ *   >>dag           private definition, validation, scheduler, score
  *   >>schema        private the workflow tables, declared as data
  *   >>engine        private steps, replay, tick, hooks
  *   >>harness       private instances
@@ -496,9 +498,9 @@ extern "C" {
     X(WFS_ERR_ASSERTION, "ASSERTION_FAILED", "expected and actual differ")    \
     X(WFS_ERR_HOOK, "HOOK_FAILED", "a hook's handler refused")                \
     X(WFS_ERR_SCENARIO_NOT_FOUND, "SCENARIO_NOT_FOUND",                       \
-      "no mock scenario has that id")                                         \
+      "no scenario has that id")                                         \
     X(WFS_ERR_DUPLICATE_SCENARIO, "DUPLICATE_SCENARIO",                       \
-      "another mock scenario has that id")                                    \
+      "another scenario has that id")                                    \
     X(WFS_ERR_NO_MOCK_FOUND, "NO_MOCK_FOUND", "no mock matched the request")  \
     X(WFS_ERR_SEQUENCE_EXHAUSTED, "SEQUENCE_EXHAUSTED",                       \
       "all responses of the sequence were given")                             \
@@ -687,6 +689,14 @@ WFSDEF bool wfs_json_equal(const wfs_json *left, const wfs_json *right);
  * "x"`. NULL when they are equal or there is no memory. Lives in the arena. */
 WFSDEF const char *wfs_json_diff(wfs_arena *arena, const wfs_json *expected,
                                  const wfs_json *actual);
+
+/* What is wrong with a value that was refused. */
+typedef struct wfs_problem {
+    const wfs_json *path;           /* keys and places, of the field */
+    const char *where;              /* the same: "mocks[0].match.body.sku" */
+    const char *code;               /* "invalid_type", "too_small", ... */
+    const char *message;
+} wfs_problem;
 
 /* ------------------------------------------------------------------------
  * >>time-api  public: durations, times, the clock, randomness
@@ -1161,15 +1171,8 @@ WFSDEF wfs_store *wfs_mocks_store(wfs_mocks *mocks);
 WFSDEF wfs_clock *wfs_mocks_clock(wfs_mocks *mocks);
 WFSDEF const wfs_error *wfs_mocks_error(const wfs_mocks *mocks);
 
-/* What is wrong with a definition that was refused. */
-typedef struct wfs_mock_problem {
-    const wfs_json *path;           /* keys and places, of the field */
-    const char *where;              /* the same: "mocks[0].match.body.sku" */
-    const char *message;
-} wfs_mock_problem;
-
 /* All that the last load or registration found; until the next one. */
-WFSDEF const wfs_mock_problem *wfs_mocks_problems(const wfs_mocks *mocks,
+WFSDEF const wfs_problem *wfs_mocks_problems(const wfs_mocks *mocks,
                                                   size_t *count);
 
 /* Register scenarios: an object of them, one of whose keys is "default"; one;
@@ -1320,6 +1323,325 @@ WFSDEF wfs_status wfs_mocks_unused(wfs_mocks *mocks, const char *test_id,
                                    wfs_arena *arena, const char **text);
 
 /* ------------------------------------------------------------------------
+ * >>dag-api  public: HTTP checks as a graph
+ *
+ * A definition has steps: a request, what to expect of its response, what to
+ * extract from it for later steps, and the steps it depends on. An execution
+ * runs them on the test clock, against mocks or through any transport; requests
+ * in flight overlap in virtual time. Source: Crucible's scenario engine.
+ *
+ * Everything is kept in the store: the tables are dag, dag_execution, dag_step,
+ * dag_variable and dag_queue, to read. Each transition is a transaction of its
+ * own, so that a call that found no memory can be made again. One thread at a
+ * time.
+ *
+ * A definition in JSON, with all that a step may have (? means optional):
+ *
+ *   {"id", "name", "steps": [{
+ *      "id", "name", "stage",
+ *      "request": {"method", "url", "headers"?: {}, "body"?: text or JSON},
+ *      "dependsOn"?: ["step id", ...],
+ *      "when"?: {"step", "succeeded"?: bool, "status"?: integer},
+ *      "execution"?: {"delayMs"?, "jitter"?, "retries"?, "iterations"?},
+ *      "extract"?: {"name": {"from": "body" or "header" or "status",
+ *                            "path"?: "items.0.id"}},
+ *      "expect"?: {"status"?, "blocked"?, "bodyContains"?, "bodyNotContains"?,
+ *                  "headerPresent"?, "headerEquals"?: {}},
+ *      "executionMode"?: "sequential" or "parallel", "parallelGroup"?}]}
+ *
+ * {{name}} in a URL, a header's value or a body is a variable that was
+ * extracted, or random, random_ip, timestamp, iteration (from 1), target.
+ * --------------------------------------------------------------------- */
+
+typedef struct wfs_dags wfs_dags;
+
+#define WFS_DAG_STATUS_LIST(X)                                                \
+    X(WFS_DAG_PENDING, "pending")       /* waits for a free place */          \
+    X(WFS_DAG_RUNNING, "running")                                             \
+    X(WFS_DAG_PAUSED, "paused")                                               \
+    X(WFS_DAG_COMPLETED, "completed")   /* also when steps failed */          \
+    X(WFS_DAG_FAILED, "failed")         /* the graph cannot be run */         \
+    X(WFS_DAG_CANCELLED, "cancelled")
+
+#define WFS_DAG_STEP_STATUS_LIST(X)                                           \
+    X(WFS_DAG_STEP_PENDING, "pending")  /* not begun */                       \
+    X(WFS_DAG_STEP_RUNNING, "running")                                        \
+    X(WFS_DAG_STEP_COMPLETED, "completed")                                    \
+    X(WFS_DAG_STEP_FAILED, "failed")                                          \
+    X(WFS_DAG_STEP_SKIPPED, "skipped")                                        \
+    X(WFS_DAG_STEP_CANCELLED, "cancelled")
+
+#define WFS_DAG_MODE_LIST(X)                                                  \
+    X(WFS_DAG_SIMULATION, "simulation")                                       \
+    X(WFS_DAG_ASSESSMENT, "assessment") /* with a score */
+
+#define WFS_DAG_EVENT_LIST(X)                                                 \
+    X(WFS_DAG_STARTED, "execution:started")                                   \
+    X(WFS_DAG_UPDATED, "execution:updated")     /* a step began or ended */   \
+    X(WFS_DAG_HAS_PAUSED, "execution:paused")                                 \
+    X(WFS_DAG_HAS_RESUMED, "execution:resumed")                               \
+    X(WFS_DAG_HAS_COMPLETED, "execution:completed")                           \
+    X(WFS_DAG_HAS_FAILED, "execution:failed")                                 \
+    X(WFS_DAG_HAS_CANCELLED, "execution:cancelled")
+
+/* Each enumeration starts with a value of 0 that means "not given". */
+#define WFSI_ENUMERATOR(code, name) code,
+typedef enum wfs_dag_status {
+    WFS_DAG_STATUS_NONE,
+    WFS_DAG_STATUS_LIST(WFSI_ENUMERATOR)
+    WFS_DAG_STATUS_COUNT
+} wfs_dag_status;
+typedef enum wfs_dag_step_status {
+    WFS_DAG_STEP_STATUS_NONE,
+    WFS_DAG_STEP_STATUS_LIST(WFSI_ENUMERATOR)
+    WFS_DAG_STEP_STATUS_COUNT
+} wfs_dag_step_status;
+typedef enum wfs_dag_mode {
+    WFS_DAG_MODE_NONE,              /* a simulation */
+    WFS_DAG_MODE_LIST(WFSI_ENUMERATOR)
+    WFS_DAG_MODE_COUNT
+} wfs_dag_mode;
+typedef enum wfs_dag_event_type {
+    WFS_DAG_EVENT_NONE,
+    WFS_DAG_EVENT_LIST(WFSI_ENUMERATOR)
+    WFS_DAG_EVENT_COUNT
+} wfs_dag_event_type;
+#undef WFSI_ENUMERATOR
+
+/* Their names, as they stand in the tables; "" for 0. Static text. */
+WFSDEF const char *wfs_dag_status_name(wfs_dag_status status);
+WFSDEF const char *wfs_dag_step_status_name(wfs_dag_step_status status);
+WFSDEF const char *wfs_dag_mode_name(wfs_dag_mode mode);
+WFSDEF const char *wfs_dag_event_name(wfs_dag_event_type type);
+
+/* When steps are begun. In waves: all whose dependencies have ended, and the
+ * next ones when all of these have. Reactive: each as soon as its own
+ * dependencies have ended, within its executionMode and parallelGroup. */
+typedef enum wfs_dag_scheduling {
+    WFS_DAG_BY_DEFINITION,          /* waves; reactive where a definition has
+                                       an executionMode */
+    WFS_DAG_WAVES,                  /* executionMode and parallelGroup mean
+                                       nothing */
+    WFS_DAG_REACTIVE                /* and a graph that cannot be run to its
+                                       end fails before it starts */
+} wfs_dag_scheduling;
+
+/* Whose response is kept with a step, see wfs_dag_step.details. */
+typedef enum wfs_dag_retention {
+    WFS_DAG_KEEP_FAILED,            /* that of a step that failed */
+    WFS_DAG_KEEP_ALL,
+    WFS_DAG_KEEP_NONE
+} wfs_dag_retention;
+
+typedef struct wfs_dag_event wfs_dag_event;
+
+typedef struct wfs_dag_options {
+    const char *json;               /* definitions: one, or a list; NULL */
+    size_t json_size;               /* 0: it ends at its NUL */
+    bool unchecked;                 /* take definitions as they are; what has
+                                       not the type it should have is absent */
+    wfs_dag_scheduling scheduling;
+    size_t max_concurrency;         /* executions at a time: 3; the others
+                                       wait, the oldest is the next */
+    const wfs_http_transport *transport;    /* must outlive the DAGs; NULL, in
+                                       a harness: its mocks */
+    const char *test_id;            /* of those mocks; NULL: the header's */
+    const char *target;             /* absolute URL: {{target}}, and put before
+                                       URLs that start with /; NULL: none */
+    const char *allow;              /* endpoints that may be asked beside the
+                                       target, with commas between: a URL,
+                                       host:port, *.domain, *.domain:port, host,
+                                       an IP address, CIDR block, [v6]:port;
+                                       those without a port: the scheme's.
+                                       NULL: any */
+    wfs_dag_retention retention;
+    size_t retention_size;          /* bytes of a body: 65,536 */
+    bool strict_json;               /* a response that is said to be JSON and is
+                                       not fails; else it is text */
+    int64_t evict_after;            /* ms after its end: 1,800,000 */
+    size_t evict_above;             /* so many are stored: 50; SIZE_MAX: never
+                                       because of that */
+    int64_t evict_every;            /* ms between looks: 60,000; -1: just when
+                                       evict_after has passed */
+    const char *report_url;         /* where reports are served, for links in
+                                       them; NULL: no links */
+    /* A source of numbers from 0 to below 1; NULL: the seeded one. */
+    double (*random)(void *user);
+    /* Told of each transition when it is done; may call what it likes but the
+     * functions that run and free. NULL: nobody is told. */
+    void (*observe)(wfs_dags *dags, const wfs_dag_event *event, void *user);
+    void *user;                     /* for random and observe */
+    int64_t clock_start;            /* ms; these four not in a harness, */
+    uint64_t seed;                  /* which has its own */
+    wfs_limits limits;
+    wfs_allocator allocator;
+} wfs_dag_options;
+
+/* DAGs with a store, a clock and a random source of their own. (A harness makes
+ * those in its options; see wfs_harness_dags.) What options points to is
+ * copied, save transport. Errors: as wfs_dags_load's; VALIDATION_ERROR for a
+ * target or an entry of allow that is none. Free it with wfs_dags_free. */
+WFSDEF wfs_status wfs_dags_create(const wfs_dag_options *options,
+                                  wfs_dags **dags, wfs_error *error);
+WFSDEF void wfs_dags_free(wfs_dags *dags);
+
+/* Parts of it, which it owns; and what the last call that failed had to say. */
+WFSDEF wfs_store *wfs_dags_store(wfs_dags *dags);
+WFSDEF wfs_clock *wfs_dags_clock(wfs_dags *dags);
+WFSDEF const wfs_error *wfs_dags_error(const wfs_dags *dags);
+
+/* What was found in a definition. Issues are about its shape; only a definition
+ * without any is looked at as a graph, for errors and warnings. */
+typedef struct wfs_dag_verdict {
+    bool accepted;                  /* no issues, no errors */
+    const wfs_problem *issues;
+    size_t issue_count;
+    const wfs_problem *errors;      /* code "unknown_step" or "cycle" */
+    size_t error_count;
+    const wfs_problem *warnings;    /* code "unknown_template" */
+    size_t warning_count;
+    const wfs_json *normalized;     /* what is used of it; NULL with issues */
+} wfs_dag_verdict;
+
+/* Judge a definition. The verdict lives in the arena. Errors: NO_MEMORY. */
+WFSDEF wfs_status wfs_dag_validate(wfs_arena *arena, const wfs_json *definition,
+                                   wfs_dag_scheduling scheduling,
+                                   wfs_dag_verdict *verdict);
+
+/* Add definitions: one, or a list; all or nothing. size 0: the text ends at its
+ * NUL. Errors: JSON_INVALID, VALIDATION_ERROR (see wfs_dags_verdict),
+ * DUPLICATE_SCENARIO, NO_MEMORY. */
+WFSDEF wfs_status wfs_dags_load(wfs_dags *dags, const char *json, size_t size);
+WFSDEF wfs_status wfs_dags_load_json(wfs_dags *dags,
+                                     const wfs_json *definitions);
+
+/* On the definition that the last load refused, or on its last one; until the
+ * next load. */
+WFSDEF const wfs_dag_verdict *wfs_dags_verdict(const wfs_dags *dags);
+
+typedef struct wfs_dag_start {
+    wfs_dag_mode mode;
+    const char *trigger;            /* JSON, kept with it; NULL: {} */
+} wfs_dag_start;
+
+/* Start an execution; up to what it has to wait for it runs at once. options
+ * may be NULL; *execution (may be NULL) is its id, a row of dag_execution.
+ * Errors: SCENARIO_NOT_FOUND, JSON_INVALID (the trigger), NO_MEMORY. */
+WFSDEF wfs_status wfs_dags_start(wfs_dags *dags, const char *id,
+                                 const wfs_dag_start *options,
+                                 wfs_row_id *execution);
+
+/* Control an execution. *accepted (may be NULL): false when it is unknown or
+ * not in a state for that. A pause takes effect when the steps that were begun
+ * have ended, and nothing else is begun. Resume is for those that have paused.
+ * A cancel fails the requests in flight. Errors: NO_MEMORY. */
+WFSDEF wfs_status wfs_dags_pause(wfs_dags *dags, wfs_row_id execution,
+                                 bool *accepted);
+WFSDEF wfs_status wfs_dags_resume(wfs_dags *dags, wfs_row_id execution,
+                                  bool *accepted);
+WFSDEF wfs_status wfs_dags_cancel(wfs_dags *dags, wfs_row_id execution,
+                                  bool *accepted);
+
+/* The same for all, in order of their start; *count (may be NULL): how many
+ * accepted. */
+WFSDEF wfs_status wfs_dags_pause_all(wfs_dags *dags, size_t *count);
+WFSDEF wfs_status wfs_dags_resume_all(wfs_dags *dags, size_t *count);
+WFSDEF wfs_status wfs_dags_cancel_all(wfs_dags *dags, size_t *count);
+
+/* Start the same again, with the same mode and trigger; one that has not ended
+ * is cancelled. *restarted (may be NULL) is the new execution, whose parent is
+ * the old one. Errors: ROW_NOT_FOUND, NO_MEMORY. */
+WFSDEF wfs_status wfs_dags_restart(wfs_dags *dags, wfs_row_id execution,
+                                   wfs_row_id *restarted);
+
+/* Move the clock from one thing that is due to the next, until nothing waits
+ * for time to pass; or all that is due up to a time, which it then shows.
+ * Errors: MISUSE (inside of observe), NO_MEMORY; then they can be called
+ * again. */
+WFSDEF wfs_status wfs_dags_run(wfs_dags *dags);
+WFSDEF wfs_status wfs_dags_run_until(wfs_dags *dags, int64_t time);
+
+/* When the next thing is due: WFS_OK, or WFS_DONE when nothing waits for time
+ * to pass. Errors: NO_MEMORY. */
+WFSDEF wfs_status wfs_dags_next(wfs_dags *dags, int64_t *time);
+
+/* Rows as they are read. Times are ms or WFS_NO_TIME; texts are NULL where
+ * there is none, and good until the row changes. */
+typedef struct wfs_dag_execution {
+    wfs_row_id id;
+    uint32_t version;
+    const char *dag;                /* id of the definition */
+    wfs_dag_mode mode;
+    wfs_dag_status status;
+    int64_t started_at, completed_at;
+    const char *error;
+    const char *trigger;            /* JSON */
+    wfs_row_id parent;              /* 0: none */
+    size_t step_count;              /* of the definition */
+    size_t begun_count;             /* begun or skipped */
+    size_t passed_count;            /* completed */
+    int score;                      /* 0 to 100, of a completed assessment that
+                                       has steps; else -1 */
+    bool passed;                    /* the score is 80 or more */
+} wfs_dag_execution;
+
+typedef struct wfs_dag_step {
+    wfs_row_id id;
+    uint32_t version;
+    wfs_row_id execution;
+    size_t place;                   /* in the definition, from 0 */
+    const char *step_id;
+    wfs_dag_step_status status;
+    int64_t attempts;
+    int64_t started_at, completed_at;
+    const char *error;
+    const char *assertions;         /* JSON: [{field, expected, actual,
+                                       passed}] */
+    const char *details;            /* JSON: {response: {status, headers, body},
+                                       retention: {policy, truncated,
+                                       contentType, originalBytes, storedBytes,
+                                       bodyFormat}} */
+} wfs_dag_step;
+
+/* Errors: ROW_NOT_FOUND (no such execution, or evicted; no step of that id). */
+WFSDEF wfs_status wfs_dags_execution(wfs_dags *dags, wfs_row_id id,
+                                     wfs_dag_execution *execution);
+WFSDEF wfs_status wfs_dags_step(wfs_dags *dags, wfs_row_id execution,
+                                const char *step_id, wfs_dag_step *step);
+WFSDEF wfs_status wfs_dags_step_at(wfs_dags *dags, wfs_row_id execution,
+                                   size_t place, wfs_dag_step *step);
+
+/* A whole execution: id, scenarioId, mode, status, startedAt, completedAt,
+ * duration, steps (those begun, in that order), error, triggerData, context,
+ * pausedState, parentExecutionId, report, targetUrl; what is not there is left
+ * out. Lives in the arena. NULL without memory, or execution. */
+WFSDEF wfs_json *wfs_dags_snapshot(wfs_dags *dags, wfs_row_id execution,
+                                   wfs_arena *arena);
+
+/* The report to hand on: execution, scenario, steps with their requests (as
+ * defined) and results; secrets in headers and bodies are "[redacted]", by
+ * their names. Lives in the arena. NULL without memory, or execution. */
+WFSDEF wfs_json *wfs_dags_report(wfs_dags *dags, wfs_row_id execution,
+                                 wfs_arena *arena);
+
+/* Inside of a transport's send: the step whose request it is; else NULL. */
+WFSDEF const wfs_dag_step *wfs_dags_sending(const wfs_dags *dags);
+
+struct wfs_dag_event {
+    wfs_dag_event_type type;
+    int64_t time;                   /* ms */
+    const wfs_dag_execution *execution;
+    const wfs_dag_step *step;       /* of WFS_DAG_UPDATED; else NULL */
+};
+
+/* The event as a message for who follows the executions: {type, payload,
+ * format, timestamp}. Of WFS_DAG_UPDATED the payload is {id, changes}, what
+ * has changed since the event before (format "delta"); else a snapshot. Only
+ * inside of observe. Lives in the arena. NULL without memory. */
+WFSDEF wfs_json *wfs_dags_message(wfs_dags *dags, const wfs_dag_event *event,
+                                  wfs_arena *arena);
+
+/* ------------------------------------------------------------------------
  * >>engine-api  public: what a workflow function may call
  *
  * A workflow and the body of a do step are the same kind of function. A
@@ -1455,6 +1777,17 @@ WFSDEF wfs_harness *wfs_run_harness(wfs_run *run);
 WFSDEF wfs_status wfs_fetch(wfs_run *run, const char *test_id,
                             const wfs_http_request *request,
                             wfs_http_response *response);
+
+/* In a body: start a DAG of the harness and run it to its end. The clock moves
+ * on. *result (may be NULL) is the execution as wfs_dags_snapshot gives it;
+ * lives as long as this tick. options: NULL for the defaults. All of it is
+ * undone when the tick fails, but not when the attempt does. WFS_FAILED, named
+ * DAG_FAILED (the execution did not complete), DAG_NOT_PASSED (an assessment
+ * below 80), SCENARIO_NOT_FOUND, ...; *result is there all the same. Errors:
+ * MISUSE outside a body or without DAGs, NO_MEMORY. */
+WFSDEF wfs_status wfs_run_dag(wfs_run *run, const char *id,
+                              const wfs_dag_start *options,
+                              const wfs_json **result);
 
 /* In a body: queue a write to the user's own tables, or a hook of the user's.
  * It is done when the step's result is committed, or not at all: not when the
@@ -1654,6 +1987,7 @@ typedef struct wfs_harness_options {
     bool auto_tick;                     /* processing a hook runs its tick */
     wfs_limits limits;
     wfs_allocator allocator;
+    const wfs_dag_options *dags;        /* HTTP checks as graphs; NULL: none */
 } wfs_harness_options;
 
 /* Make a harness; error may be NULL. Errors: ARGUMENT_INVALID (a workflow
@@ -1679,6 +2013,8 @@ WFSDEF wfs_clock *wfs_harness_clock(wfs_harness *harness);
 WFSDEF wfs_random *wfs_harness_random(wfs_harness *harness);
 /* The mocks, over the harness's store and clock; NULL: none were asked for. */
 WFSDEF wfs_mocks *wfs_harness_mocks(wfs_harness *harness);
+/* The DAGs, likewise; without a transport of their own they ask the mocks. */
+WFSDEF wfs_dags *wfs_harness_dags(wfs_harness *harness);
 /* Where the rows and values that calls give are kept. */
 WFSDEF wfs_arena *wfs_harness_arena(wfs_harness *harness);
 /* What the last call that failed had to say. */
@@ -3037,7 +3373,7 @@ bool wfs_arena_failed(const wfs_arena *arena)
 
 
 /* ------------------------------------------------------------------------
- * >>json  private: numbers in decimal, the checker, values, the writer
+ * >>json  private: numbers, the checker, values, the writer, shapes
  *
  * Owns the form of JSON values, the grammar, and the exact conversions of
  * doubles. Calls >>base. Called by every section below.
@@ -3638,6 +3974,10 @@ static size_t wfsi_format_real(double value, char *buffer)
         buffer[size++] = '-';
         value = -value;
     }
+    if (!wfsi_double_is_finite(value)) {    /* read back, it is infinite */
+        memcpy(buffer + size, "1e999", 5);
+        return size + 5;
+    }
     count = wfsi_shortest_quick(value, digits, &point);
     if (count == 0)
         count = wfsi_shortest_exact(value, digits, &point);
@@ -3939,6 +4279,7 @@ typedef struct wfsi_build {
     size_t key_size;
     wfsi_member *waiting;
     size_t count, capacity;
+    bool lenient;               /* see wfsi_json_build_js */
     wfsi_member first[WFSI_BUILD_FIRST];
 } wfsi_build;
 
@@ -4029,8 +4370,62 @@ static size_t wfsi_unique_indexed(const wfsi_json_index *index,
     return kept;
 }
 
+/* The number that a key is, as JavaScript counts the places of a list; -1 when
+ * it is none. */
+static int64_t wfsi_key_place(const char *key, size_t size)
+{
+    int64_t place = 0;
+    size_t i;
+
+    if (size == 0 || size > 10 || (size > 1 && key[0] == '0'))
+        return -1;
+    for (i = 0; i < size; i++) {
+        if (!wfsi_is_digit(key[i]))
+            return -1;
+        place = place * 10 + (key[i] - '0');
+    }
+    return place < UINT32_MAX ? place : -1;
+}
+
+static int wfsi_place_order(const void *left, const void *right)
+{
+    const wfsi_member *a = (const wfsi_member *)left;
+    const wfsi_member *b = (const wfsi_member *)right;
+    int64_t first = wfsi_key_place(a->key, a->key_size);
+    int64_t second = wfsi_key_place(b->key, b->key_size);
+
+    return (first > second) - (first < second);
+}
+
+/* The members in JavaScript's order: those whose key is a number come first,
+ * by number. False without memory. */
+static bool wfsi_order_members(wfs_arena *arena, wfsi_member *members,
+                               size_t count)
+{
+    wfsi_member *others;
+    size_t i, placed = 0, left = 0;
+
+    for (i = 0; i < count; i++)
+        placed += wfsi_key_place(members[i].key, members[i].key_size) >= 0;
+    if (placed == 0)
+        return true;
+    others = (wfsi_member *)wfsi_arena_allocate(
+        arena, (count - placed + 1) * sizeof *others);
+    if (others == NULL)
+        return false;
+    for (i = placed = 0; i < count; i++) {
+        if (wfsi_key_place(members[i].key, members[i].key_size) >= 0)
+            members[placed++] = members[i];
+        else
+            others[left++] = members[i];
+    }
+    qsort(members, placed, sizeof *members, wfsi_place_order);
+    memcpy(members + placed, others, left * sizeof *others);
+    return true;
+}
+
 static bool wfsi_build_object(wfs_arena *arena, wfs_json *object,
-                              wfsi_member *members, size_t count)
+                              wfsi_member *members, size_t count, bool ordered)
 {
     wfsi_json_index *index = NULL;
 
@@ -4041,6 +4436,12 @@ static bool wfsi_build_object(wfs_arena *arena, wfs_json *object,
     }
     object->size = index != NULL ? wfsi_unique_indexed(index, members, count)
                                  : wfsi_unique_small(members, count);
+    if (ordered && !wfsi_order_members(arena, members, object->size))
+        return false;
+    if (ordered && index != NULL) {
+        memset(index->slots, 0, (index->mask + 1) * sizeof index->slots[0]);
+        wfsi_json_index_fill(index, members, object->size);
+    }
     object->u.members = (wfsi_member *)wfsi_arena_allocate(
         arena, count * sizeof members[0]);
     if (object->u.members == NULL)
@@ -4085,7 +4486,15 @@ static bool wfsi_build_close(wfsi_build *build)
     value->capacity = (uint32_t)count;
     return value->kind == WFS_JSON_ARRAY
                ? wfsi_build_array(build->arena, value, children, count)
-               : wfsi_build_object(build->arena, value, children, count);
+               : wfsi_build_object(build->arena, value, children, count,
+                                   build->lenient);
+}
+
+/* Whether the escape of a low surrogate stands here. */
+static bool wfsi_is_low_escape(const char *at, const char *end)
+{
+    return end - at >= 6 && at[0] == '\\' && at[1] == 'u' &&
+           wfsi_is_low_surrogate(wfsi_hex4(at + 2, end));
 }
 
 static size_t wfsi_unescape(char *out, const char *at, const char *end)
@@ -4104,10 +4513,13 @@ static size_t wfsi_unescape(char *out, const char *at, const char *end)
         if (at[-1] == 'u') {
             code = wfsi_hex4(at, end);
             at += 4;
-            if (wfsi_is_high_surrogate(code)) {
+            if (wfsi_is_high_surrogate(code) && wfsi_is_low_escape(at, end)) {
                 code = 0x10000 + ((code - 0xD800) << 10) +
                        (wfsi_hex4(at + 2, end) - 0xDC00);
                 at += 6;
+            } else if (wfsi_is_high_surrogate(code) ||
+                       wfsi_is_low_surrogate(code)) {
+                code = 0xFFFD;
             }
             out += wfsi_utf8_put(out, (uint32_t)code);
         } else {
@@ -4187,6 +4599,12 @@ static bool wfsi_parse_integer(const char *at, const char *end, bool negative,
     return true;
 }
 
+/* Whether a double holds it, and its neighbours. */
+static bool wfsi_is_safe_integer(int64_t value)
+{
+    return value < INT64_C(1) << 53 && value > -(INT64_C(1) << 53);
+}
+
 static bool wfsi_build_number(wfsi_build *build, const char *start,
                               const char *end, bool negative)
 {
@@ -4195,7 +4613,8 @@ static bool wfsi_build_number(wfsi_build *build, const char *start,
 
     if (value == NULL)
         return false;
-    if (!wfsi_parse_integer(start, end, negative, &value->u.integer)) {
+    if (!wfsi_parse_integer(start, end, negative, &value->u.integer) ||
+        (build->lenient && !wfsi_is_safe_integer(value->u.integer))) {
         real = wfsi_parse_decimal(start, (size_t)(end - start));
         value->kind = WFS_JSON_REAL;
         value->u.real = negative ? -real : real;
@@ -4220,6 +4639,7 @@ static void wfsi_build_start(wfsi_build *build, wfs_arena *arena)
     build->key_size = build->base = build->count = 0;
     build->waiting = build->first;
     build->capacity = WFSI_BUILD_FIRST;
+    build->lenient = false;
 }
 
 /* --- the parser
@@ -4318,11 +4738,10 @@ static const char *wfsi_scan_unicode(wfsi_scan *scan, const char *at)
     if (code < 0)
         return wfsi_scan_wrong(scan, at - 2,
                                "expected four hexadecimal digits after \\u");
-    if (wfsi_is_high_surrogate(code) && wfsi_scan_is(scan, at + 4, '\\') &&
-        wfsi_scan_is(scan, at + 5, 'u') &&
-        wfsi_is_low_surrogate(wfsi_hex4(at + 6, scan->end)))
+    if (wfsi_is_high_surrogate(code) && wfsi_is_low_escape(at + 4, scan->end))
         return at + 10;
-    if (wfsi_is_high_surrogate(code) || wfsi_is_low_surrogate(code))
+    if ((wfsi_is_high_surrogate(code) || wfsi_is_low_surrogate(code)) &&
+        (scan->build == NULL || !scan->build->lenient))
         return wfsi_scan_wrong(scan, at - 2, "lone surrogate in a string");
     return at + 4;
 }
@@ -4409,6 +4828,7 @@ static const char *wfsi_scan_fraction(wfsi_scan *scan, const char *at,
     }
     /* shorter ones are below 10^300 */
     if ((at - exponent > 3 || at - digits > 200) &&
+        (scan->build == NULL || !scan->build->lenient) &&
         !wfsi_decimal_fits(digits, (size_t)(at - digits)))
         return wfsi_scan_wrong(scan, digits, "number out of range");
     return at;
@@ -4705,14 +5125,15 @@ static bool wfsi_json_check(const char *text, size_t size,
 }
 
 /* NULL with an error when the text is not JSON, or without memory. */
-static wfs_json *wfsi_json_build(wfs_arena *arena, const char *text,
-                                 size_t size, const wfs_limits *limits,
-                                 wfs_error *error)
+static wfs_json *wfsi_json_build_as(wfs_arena *arena, const char *text,
+                                    size_t size, bool lenient,
+                                    const wfs_limits *limits, wfs_error *error)
 {
     wfsi_build build;
     const wfs_json *value;
 
     wfsi_build_start(&build, arena);
+    build.lenient = lenient;
     value = wfsi_scan_text(&build, text, size, limits, error)
                 ? build.waiting[0].value
                 : NULL;
@@ -4720,6 +5141,22 @@ static wfs_json *wfsi_json_build(wfs_arena *arena, const char *text,
         wfsi_release(&arena->allocator, build.waiting,
                      build.capacity * sizeof build.waiting[0]);
     return (wfs_json *)value;   /* made by the builder, never const */
+}
+
+static wfs_json *wfsi_json_build(wfs_arena *arena, const char *text,
+                                 size_t size, const wfs_limits *limits,
+                                 wfs_error *error)
+{
+    return wfsi_json_build_as(arena, text, size, false, limits, error);
+}
+
+/* As JavaScript reads it: every number is a double, beyond the range of one
+ * infinite; keys that are numbers come first; lone surrogates are U+FFFD. */
+static wfs_json *wfsi_json_build_js(wfs_arena *arena, const char *text,
+                                    size_t size, const wfs_limits *limits,
+                                    wfs_error *error)
+{
+    return wfsi_json_build_as(arena, text, size, true, limits, error);
 }
 
 /* --- raw values */
@@ -5760,6 +6197,244 @@ static wfs_json *wfsi_json_shallow(wfs_arena *arena, const wfs_json *object)
         copy = wfs_json_set_n(arena, copy, key, size, wfs_json_at(object, i));
     }
     return copy;
+}
+
+/* --- checking a value of a given shape
+ *
+ * A shape is a list of members, each with its own check; the way to the value
+ * that is looked at is kept, for the problems. All are found at once. */
+
+#define WFSI_WAY_DEPTH 12       /* of the deepest definition: 9 */
+
+typedef struct wfsi_checker {
+    const wfs_allocator *allocator;
+    wfs_arena *notes;           /* of the problems */
+    wfs_problem **problems;     /* array */
+    bool known_keys_only;
+    const wfs_json *way[WFSI_WAY_DEPTH];    /* keys and places */
+    size_t depth;
+    bool no_memory;
+} wfsi_checker;
+
+typedef void (*wfsi_check)(wfsi_checker *checker, const wfs_json *value);
+
+typedef struct wfsi_shape {
+    const char *key;
+    wfsi_check check;
+    bool required;
+} wfsi_shape;
+
+static bool wfsi_is(const wfs_json *value, wfs_json_type type)
+{
+    return wfs_json_type_of(value) == type;
+}
+
+/* All of it: a NUL in it counts. */
+static bool wfsi_json_is_text(const wfs_json *value, const char *text)
+{
+    size_t size;
+    const char *there = wfs_json_string(value, &size);
+
+    return there != NULL && wfsi_bytes_are(there, size, text);
+}
+
+static bool wfsi_is_number(const wfs_json *value)
+{
+    return wfsi_is(value, WFS_JSON_INTEGER) || wfsi_is(value, WFS_JSON_REAL);
+}
+
+/* The way as text: mocks[0].match.headers.x-id */
+static const char *wfsi_way_text(wfs_arena *arena, const wfs_json *way)
+{
+    wfsi_buffer buffer;
+    const wfs_json *step;
+    const char *key;
+    size_t i, size;
+
+    wfsi_buffer_open(&buffer, arena);
+    for (i = 0; i < wfs_json_count(way); i++) {
+        step = wfs_json_at(way, i);
+        key = wfs_json_string(step, &size);
+        if (key != NULL) {
+            if (i != 0)
+                wfsi_buffer_char(&buffer, '.');
+            wfsi_buffer_put(&buffer, key, size);
+        } else {
+            wfsi_buffer_char(&buffer, '[');
+            wfsi_buffer_integer(&buffer, wfs_json_integer(step));
+            wfsi_buffer_char(&buffer, ']');
+        }
+    }
+    return wfsi_buffer_finish(&buffer);
+}
+
+/* Note a problem at the value that is looked at. code: static text. */
+static void wfsi_problem_coded(wfsi_checker *checker, const char *code,
+                               const char *message)
+{
+    wfs_arena *notes = checker->notes;
+    wfs_json *path = wfs_json_new_array(notes);
+    wfs_problem problem;
+    size_t i;
+
+    for (i = 0; i < checker->depth; i++)
+        path = wfs_json_append(notes, path, checker->way[i]);
+    problem.path = path;
+    problem.where = wfsi_way_text(notes, path);
+    problem.code = code;
+    problem.message = wfsi_arena_text(notes, message, strlen(message));
+    if (problem.where == NULL || problem.message == NULL ||
+        !wfsi_array_reserve(checker->allocator, *checker->problems, 1))
+        checker->no_memory = true;
+    else
+        wfsi_array_push(*checker->problems, problem);
+}
+
+static void wfsi_problem(wfsi_checker *checker, const char *message)
+{
+    wfsi_problem_coded(checker, "custom", message);
+}
+
+static void wfsi_wrong_type(wfsi_checker *checker, const char *message)
+{
+    wfsi_problem_coded(checker, "invalid_type", message);
+}
+
+static void wfsi_go_to_key(wfsi_checker *checker, const char *key, size_t size)
+{
+    checker->way[checker->depth++] =
+        wfs_json_new_string_n(checker->notes, key, size);
+}
+
+static void wfsi_go_to_place(wfsi_checker *checker, size_t place)
+{
+    checker->way[checker->depth++] =
+        wfs_json_new_integer(checker->notes, (int64_t)place);
+}
+
+static void wfsi_go_back(wfsi_checker *checker)
+{
+    checker->depth--;
+}
+
+/* A problem at a member of the value that is looked at. */
+static void wfsi_problem_at(wfsi_checker *checker, const char *key,
+                            const char *message)
+{
+    wfsi_go_to_key(checker, key, strlen(key));
+    wfsi_problem(checker, message);
+    wfsi_go_back(checker);
+}
+
+/* Returns how many problems there are up to now. */
+static size_t wfsi_problem_count(const wfsi_checker *checker)
+{
+    return wfsi_array_count(*checker->problems);
+}
+
+/* Members that mean nothing, a slip of the pen most often; they are let pass,
+ * as recorded, unless the options say otherwise. */
+static void wfsi_check_keys(wfsi_checker *checker, const wfs_json *value,
+                            const wfsi_shape *shape)
+{
+    const wfsi_shape *known;
+    const char *key;
+    size_t i, size;
+
+    for (i = 0; i < wfs_json_count(value); i++) {
+        key = wfs_json_key_at(value, i, &size);
+        for (known = shape; known->key != NULL; known++)
+            if (wfsi_bytes_are(key, size, known->key))
+                break;
+        if (known->key != NULL)
+            continue;
+        wfsi_go_to_key(checker, key, size);
+        wfsi_problem(checker, "is not known");
+        wfsi_go_back(checker);
+    }
+}
+
+static void wfsi_check_shape(wfsi_checker *checker, const wfs_json *value,
+                             const wfsi_shape *shape)
+{
+    const wfs_json *member;
+
+    if (!wfsi_is(value, WFS_JSON_OBJECT)) {
+        wfsi_wrong_type(checker, "must be an object");
+        return;
+    }
+    if (checker->known_keys_only)
+        wfsi_check_keys(checker, value, shape);
+    for (; shape->key != NULL; shape++) {
+        member = wfs_json_get(value, shape->key);
+        if (member == NULL && !shape->required)
+            continue;
+        wfsi_go_to_key(checker, shape->key, strlen(shape->key));
+        if (member == NULL)
+            wfsi_wrong_type(checker, "is required");
+        else
+            shape->check(checker, member);
+        wfsi_go_back(checker);
+    }
+}
+
+static void wfsi_check_list(wfsi_checker *checker, const wfs_json *value,
+                            wfsi_check check)
+{
+    size_t i;
+
+    if (!wfsi_is(value, WFS_JSON_ARRAY))
+        wfsi_wrong_type(checker, "must be a list");
+    for (i = 0; wfsi_is(value, WFS_JSON_ARRAY) && i < wfs_json_count(value);
+         i++) {
+        wfsi_go_to_place(checker, i);
+        check(checker, wfs_json_at(value, i));
+        wfsi_go_back(checker);
+    }
+}
+
+static void wfsi_check_members(wfsi_checker *checker, const wfs_json *value,
+                               wfsi_check check)
+{
+    const char *key;
+    size_t i, size;
+
+    if (!wfsi_is(value, WFS_JSON_OBJECT))
+        wfsi_wrong_type(checker, "must be an object");
+    for (i = 0; wfsi_is(value, WFS_JSON_OBJECT) && i < wfs_json_count(value);
+         i++) {
+        key = wfs_json_key_at(value, i, &size);
+        wfsi_go_to_key(checker, key, size);
+        check(checker, wfs_json_at(value, i));
+        wfsi_go_back(checker);
+    }
+}
+
+static void wfsi_check_text(wfsi_checker *checker, const wfs_json *value)
+{
+    if (!wfsi_is(value, WFS_JSON_STRING))
+        wfsi_wrong_type(checker, "must be text");
+}
+
+static void wfsi_check_filled_text(wfsi_checker *checker, const wfs_json *value)
+{
+    size_t size;
+
+    if (wfs_json_string(value, &size) == NULL)
+        wfsi_wrong_type(checker, "must be text");
+    else if (size == 0)
+        wfsi_problem(checker, "must not be empty");
+}
+
+static void wfsi_check_texts(wfsi_checker *checker, const wfs_json *value)
+{
+    wfsi_check_members(checker, value, wfsi_check_text);
+}
+
+static void wfsi_check_anything(wfsi_checker *checker, const wfs_json *value)
+{
+    (void)checker;
+    (void)value;
 }
 
 /* ------------------------------------------------------------------------
@@ -10495,6 +11170,9 @@ bool wfs_store_equal(const wfs_store *left, const wfs_store *right,
     X(uint8_t, member, column, WFS_BOOL, false, false, NULL)
 #define WFSI_FLAG_OR_NULL(X, member, column)                                  \
     X(uint8_t, member, column, WFS_BOOL, true, false, NULL)
+
+#define WFSI_REFERS(X, member, column, nullable, table)                       \
+    X(wfs_row_id, member, column, WFS_REFERENCE, nullable, false, table)
 
 #define WFSI_MEMBER(c_type, member, column, type, nullable, interned, refers) \
     c_type member;
@@ -15638,6 +16316,9 @@ static void wfsi_put_number_text(wfsi_buffer *buffer, const wfs_json *value)
     if (value->kind == WFS_JSON_INTEGER && value->u.integer <= exact &&
         value->u.integer >= -exact)
         wfsi_buffer_integer(buffer, value->u.integer);
+    else if (!wfsi_double_is_finite(wfs_json_real(value)))
+        wfsi_buffer_text(buffer,
+                         wfs_json_real(value) > 0 ? "Infinity" : "-Infinity");
     else
         wfsi_buffer_put(buffer, digits,
                         wfsi_format_real(wfs_json_real(value), digits));
@@ -16279,9 +16960,6 @@ static wfsi_span wfsi_template_fill(const wfsi_sources *sources,
 
 /* --- tables */
 
-#define WFSI_REFERS(X, member, column, nullable, table)                       \
-    X(wfs_row_id, member, column, WFS_REFERENCE, nullable, false, table)
-
 #define WFSI_MOCK_SCENARIO_COLUMNS(X)                                         \
     WFSI_SYMBOL(X, scenario_id, "scenarioId")                                 \
     WFSI_SYMBOL(X, name, "name")                                              \
@@ -16511,7 +17189,7 @@ struct wfs_mocks {
     wfs_row_id recent_backup;   /* the scenario of that id and the test that */
     wfs_row_id recent_test;     /* were last asked for, to be looked at first */
     wfs_arena notes;            /* of the problems */
-    wfs_mock_problem *problems; /* array */
+    wfs_problem *problems; /* array */
 };
 
 /* --- the response on the wire */
@@ -17127,226 +17805,7 @@ static wfsi_mock_set *wfsi_mock_set_compile(const wfs_allocator *allocator,
     return NULL;
 }
 
-/* --- checking a definition
- *
- * A shape is a list of members, each with its own check; the way to the value
- * that is looked at is kept, for the problems. All are found at once. */
-
-#define WFSI_WAY_DEPTH 12       /* of a definition: 9 */
-
-typedef struct wfsi_checker {
-    wfs_mocks *world;
-    const wfs_json *way[WFSI_WAY_DEPTH];    /* keys and places */
-    size_t depth;
-    bool no_memory;
-} wfsi_checker;
-
-typedef void (*wfsi_check)(wfsi_checker *checker, const wfs_json *value);
-
-typedef struct wfsi_shape {
-    const char *key;
-    wfsi_check check;
-    bool required;
-} wfsi_shape;
-
-static bool wfsi_is(const wfs_json *value, wfs_json_type type)
-{
-    return wfs_json_type_of(value) == type;
-}
-
-/* All of it: a NUL in it counts. */
-static bool wfsi_json_is_text(const wfs_json *value, const char *text)
-{
-    size_t size;
-    const char *there = wfs_json_string(value, &size);
-
-    return there != NULL && wfsi_bytes_are(there, size, text);
-}
-
-static bool wfsi_is_number(const wfs_json *value)
-{
-    return wfsi_is(value, WFS_JSON_INTEGER) || wfsi_is(value, WFS_JSON_REAL);
-}
-
-/* The way as text: mocks[0].match.headers.x-id */
-static const char *wfsi_way_text(wfs_arena *arena, const wfs_json *way)
-{
-    wfsi_buffer buffer;
-    const wfs_json *step;
-    size_t i;
-
-    wfsi_buffer_open(&buffer, arena);
-    for (i = 0; i < wfs_json_count(way); i++) {
-        step = wfs_json_at(way, i);
-        if (wfsi_is(step, WFS_JSON_STRING)) {
-            if (i != 0)
-                wfsi_buffer_char(&buffer, '.');
-            wfsi_put_as_text(&buffer, step);
-        } else {
-            wfsi_buffer_char(&buffer, '[');
-            wfsi_put_as_text(&buffer, step);
-            wfsi_buffer_char(&buffer, ']');
-        }
-    }
-    return wfsi_buffer_finish(&buffer);
-}
-
-/* Note a problem at the value that is looked at. */
-static void wfsi_problem(wfsi_checker *checker, const char *message)
-{
-    wfs_mocks *world = checker->world;
-    wfs_json *path = wfs_json_new_array(&world->notes);
-    wfs_mock_problem problem;
-    size_t i;
-
-    for (i = 0; i < checker->depth; i++)
-        path = wfs_json_append(&world->notes, path, checker->way[i]);
-    problem.path = path;
-    problem.where = wfsi_way_text(&world->notes, path);
-    problem.message = wfsi_arena_text(&world->notes, message, strlen(message));
-    if (problem.where == NULL || problem.message == NULL ||
-        !wfsi_array_reserve(&world->allocator, world->problems, 1))
-        checker->no_memory = true;
-    else
-        wfsi_array_push(world->problems, problem);
-}
-
-static void wfsi_go_to_key(wfsi_checker *checker, const char *key, size_t size)
-{
-    checker->way[checker->depth++] =
-        wfs_json_new_string_n(&checker->world->notes, key, size);
-}
-
-static void wfsi_go_to_place(wfsi_checker *checker, size_t place)
-{
-    checker->way[checker->depth++] =
-        wfs_json_new_integer(&checker->world->notes, (int64_t)place);
-}
-
-static void wfsi_go_back(wfsi_checker *checker)
-{
-    checker->depth--;
-}
-
-/* A problem at a member of the value that is looked at. */
-static void wfsi_problem_at(wfsi_checker *checker, const char *key,
-                            const char *message)
-{
-    wfsi_go_to_key(checker, key, strlen(key));
-    wfsi_problem(checker, message);
-    wfsi_go_back(checker);
-}
-
-/* Returns how many problems there are up to now. */
-static size_t wfsi_problem_count(const wfsi_checker *checker)
-{
-    return wfsi_array_count(checker->world->problems);
-}
-
-/* Members that mean nothing, a slip of the pen most often; they are let pass,
- * as recorded, unless the options say otherwise. */
-static void wfsi_check_keys(wfsi_checker *checker, const wfs_json *value,
-                            const wfsi_shape *shape)
-{
-    const wfsi_shape *known;
-    const char *key;
-    size_t i, size;
-
-    for (i = 0; i < wfs_json_count(value); i++) {
-        key = wfs_json_key_at(value, i, &size);
-        for (known = shape; known->key != NULL; known++)
-            if (wfsi_bytes_are(key, size, known->key))
-                break;
-        if (known->key != NULL)
-            continue;
-        wfsi_go_to_key(checker, key, size);
-        wfsi_problem(checker, "is not known");
-        wfsi_go_back(checker);
-    }
-}
-
-static void wfsi_check_shape(wfsi_checker *checker, const wfs_json *value,
-                             const wfsi_shape *shape)
-{
-    const wfs_json *member;
-
-    if (!wfsi_is(value, WFS_JSON_OBJECT)) {
-        wfsi_problem(checker, "must be an object");
-        return;
-    }
-    if (checker->world->options.known_keys_only)
-        wfsi_check_keys(checker, value, shape);
-    for (; shape->key != NULL; shape++) {
-        member = wfs_json_get(value, shape->key);
-        if (member == NULL && !shape->required)
-            continue;
-        wfsi_go_to_key(checker, shape->key, strlen(shape->key));
-        if (member == NULL)
-            wfsi_problem(checker, "is required");
-        else
-            shape->check(checker, member);
-        wfsi_go_back(checker);
-    }
-}
-
-static void wfsi_check_list(wfsi_checker *checker, const wfs_json *value,
-                            wfsi_check check)
-{
-    size_t i;
-
-    if (!wfsi_is(value, WFS_JSON_ARRAY))
-        wfsi_problem(checker, "must be a list");
-    for (i = 0; wfsi_is(value, WFS_JSON_ARRAY) && i < wfs_json_count(value);
-         i++) {
-        wfsi_go_to_place(checker, i);
-        check(checker, wfs_json_at(value, i));
-        wfsi_go_back(checker);
-    }
-}
-
-static void wfsi_check_members(wfsi_checker *checker, const wfs_json *value,
-                               wfsi_check check)
-{
-    const char *key;
-    size_t i, size;
-
-    if (!wfsi_is(value, WFS_JSON_OBJECT))
-        wfsi_problem(checker, "must be an object");
-    for (i = 0; wfsi_is(value, WFS_JSON_OBJECT) && i < wfs_json_count(value);
-         i++) {
-        key = wfs_json_key_at(value, i, &size);
-        wfsi_go_to_key(checker, key, size);
-        check(checker, wfs_json_at(value, i));
-        wfsi_go_back(checker);
-    }
-}
-
-static void wfsi_check_text(wfsi_checker *checker, const wfs_json *value)
-{
-    if (!wfsi_is(value, WFS_JSON_STRING))
-        wfsi_problem(checker, "must be text");
-}
-
-static void wfsi_check_filled_text(wfsi_checker *checker, const wfs_json *value)
-{
-    size_t size;
-
-    if (wfs_json_string(value, &size) == NULL)
-        wfsi_problem(checker, "must be text");
-    else if (size == 0)
-        wfsi_problem(checker, "must not be empty");
-}
-
-static void wfsi_check_texts(wfsi_checker *checker, const wfs_json *value)
-{
-    wfsi_check_members(checker, value, wfsi_check_text);
-}
-
-static void wfsi_check_anything(wfsi_checker *checker, const wfs_json *value)
-{
-    (void)checker;
-    (void)value;
-}
+/* --- checking a definition */
 
 /* --- of a response */
 
@@ -17508,7 +17967,7 @@ static int wfsi_span_order(const void *left, const void *right)
 static bool wfsi_conditions_clash(wfsi_checker *checker,
                                   const wfs_json *conditions)
 {
-    wfs_arena *arena = &checker->world->notes;
+    wfs_arena *arena = checker->notes;
     size_t i, count = wfs_json_count(conditions);
     wfsi_span *texts =
         (wfsi_span *)wfsi_arena_allocate(arena, count * sizeof *texts);
@@ -17551,7 +18010,7 @@ static void wfsi_check_state_response(wfsi_checker *checker,
 static void wfsi_check_source(wfsi_checker *checker, wfsi_span source,
                               wfsi_span flags)
 {
-    wfs_arena *arena = &checker->world->notes;
+    wfs_arena *arena = checker->notes;
     wfs_regex *regex;
     wfs_error error;
     wfs_status status = wfsi_regex_compile(arena, source.data, source.size,
@@ -17685,7 +18144,7 @@ static void wfsi_check_method(wfsi_checker *checker, const wfs_json *value)
  * library cannot do is refused. */
 static void wfsi_check_url(wfsi_checker *checker, const wfs_json *value)
 {
-    wfs_arena *arena = &checker->world->notes;
+    wfs_arena *arena = checker->notes;
     wfsi_pattern *pattern;
     wfs_status status;
     wfs_error error;
@@ -17757,14 +18216,18 @@ static void wfsi_check_id_only(wfsi_checker *checker, const wfs_json *value)
 static void wfsi_checker_open(wfsi_checker *checker, wfs_mocks *world)
 {
     memset(checker, 0, sizeof *checker);
-    checker->world = world;
+    checker->allocator = &world->allocator;
+    checker->notes = &world->notes;
+    checker->problems = &world->problems;
+    checker->known_keys_only = world->options.known_keys_only;
     wfsi_arena_clear(&world->notes);
     wfsi_array_shrink(world->problems, 0);
 }
 
-static void wfsi_check_definition(wfsi_checker *checker, const wfs_json *value)
+static void wfsi_check_definition(const wfs_mocks *world,
+                                  wfsi_checker *checker, const wfs_json *value)
 {
-    if (checker->world->options.unchecked)
+    if (world->options.unchecked)
         wfsi_check_id_only(checker, value);
     else
         wfsi_check_scenario(checker, value);
@@ -17793,9 +18256,10 @@ static const char *wfsi_problems_text(wfs_mocks *world, const char *id)
 }
 
 /* What the check came to; as many problems stand in the error as fit. */
-static wfs_status wfsi_checker_close(wfsi_checker *checker, const char *id)
+static wfs_status wfsi_checker_close(wfs_mocks *world,
+                                     const wfsi_checker *checker,
+                                     const char *id)
 {
-    wfs_mocks *world = checker->world;
     const char *text;
 
     if (checker->no_memory || world->notes.failed)
@@ -17998,9 +18462,10 @@ static wfs_status wfsi_mock_register(wfs_mocks *world, wfs_arena *arena,
     wfsi_checker checker;
 
     wfsi_checker_open(&checker, world);
-    wfsi_check_definition(&checker, definition);
+    wfsi_check_definition(world, &checker, definition);
     WFS_TRY(wfsi_checker_close(
-        &checker, wfs_json_string(wfs_json_get(definition, "id"), NULL)));
+        world, &checker,
+        wfs_json_string(wfs_json_get(definition, "id"), NULL)));
     WFS_TRY(wfsi_mock_begin(world));
     return wfsi_close(world->store,
                       wfsi_mock_keep(world, arena, definition, given));
@@ -18022,10 +18487,10 @@ static wfs_status wfsi_mock_check_all(wfs_mocks *world, const wfs_json *all,
     for (i = 0; wfsi_is(all, WFS_JSON_OBJECT) && i < wfs_json_count(all); i++) {
         key = wfs_json_key_at(all, i, &size);
         wfsi_go_to_key(&checker, key, size);
-        wfsi_check_definition(&checker, wfs_json_at(all, i));
+        wfsi_check_definition(world, &checker, wfs_json_at(all, i));
         wfsi_go_back(&checker);
     }
-    return wfsi_checker_close(&checker, "");
+    return wfsi_checker_close(world, &checker, "");
 }
 
 /* Which key it is whose id clashes stands in the problems. */
@@ -20230,7 +20695,7 @@ const wfs_error *wfs_mocks_error(const wfs_mocks *mocks)
     return wfsi_mocks_error(mocks);
 }
 
-const wfs_mock_problem *wfs_mocks_problems(const wfs_mocks *mocks,
+const wfs_problem *wfs_mocks_problems(const wfs_mocks *mocks,
                                            size_t *count)
 {
     *count = wfsi_array_count(mocks->problems);
@@ -20452,6 +20917,5880 @@ wfs_status wfs_mocks_unused(wfs_mocks *mocks, const char *test_id,
     done = wfsi_mocks_unused(mocks, first, count, test, &buffer);
     *text = done ? wfsi_buffer_finish(&buffer) : NULL;
     return *text != NULL ? WFS_OK : wfsi_no_memory(wfsi_mocks_error(mocks));
+}
+
+/* ------------------------------------------------------------------------
+ * >>dag  private: definition, validation, scheduler, score
+ *
+ * Owns graphs of HTTP checks and their executions. All that an execution is
+ * stands in the five tables, so that a transition is a transaction: what is to
+ * be done next is read from rows. Calls >>store, >>json, >>time, >>http,
+ * >>match and >>mock. Called by >>engine, >>harness and >>scenario, for DAGs in
+ * a harness. Source: Crucible's scenario engine.
+ * --------------------------------------------------------------------- */
+
+/* --- tables */
+
+#define WFSI_DAG_COLUMNS(X)                                                   \
+    WFSI_SYMBOL(X, dag_id, "dagId")                                           \
+    WFSI_SYMBOL(X, name, "name")                                              \
+    WFSI_JSON_OR_NULL(X, definition, "definition")
+
+/* The one row of the queue: who comes next, how many slots are taken, and when
+ * to look for what to evict. */
+#define WFSI_DAG_QUEUE_COLUMNS(X)                                             \
+    WFSI_NUMBER(X, next_order, "nextOrder")                                   \
+    WFSI_NUMBER(X, slots, "slots")                                            \
+    WFSI_TIME(X, sweep_at, "sweepAt")
+
+/* busy: there is something to do at once; waiting: for a slot. The steps' rows
+ * follow one another from first_step on. What has changed since the last event
+ * is a list from changed_step on, and one from changed_variable on. */
+#define WFSI_DAG_EXECUTION_COLUMNS(X)                                         \
+    WFSI_REFERS(X, dag, "dag", false, "dag")                                  \
+    WFSI_SYMBOL(X, dag_id, "dagId")                                           \
+    WFSI_SYMBOL(X, mode, "mode")                                              \
+    WFSI_SYMBOL(X, status, "status")                                          \
+    WFSI_TIME(X, started_at, "startedAt")                                     \
+    WFSI_TIME_OR_NULL(X, completed_at, "completedAt")                         \
+    WFSI_TEXT_OR_NULL(X, error, "error")                                      \
+    WFSI_JSON_OR_NULL(X, trigger, "triggerData")                              \
+    WFSI_NUMBER_OR_NULL(X, parent, "parentExecutionId")                       \
+    WFSI_NUMBER_OR_NULL(X, score, "score")                                    \
+    WFSI_FLAG_OR_NULL(X, passed, "passed")                                    \
+    WFSI_NUMBER(X, step_count, "stepCount")                                   \
+    WFSI_NUMBER(X, first_step, "firstStep")                                   \
+    WFSI_NUMBER(X, pending_count, "pendingCount")                             \
+    WFSI_NUMBER(X, active_count, "activeCount")                               \
+    WFSI_NUMBER(X, begun_count, "begunCount")                                 \
+    WFSI_NUMBER(X, ended_count, "endedCount")                                 \
+    WFSI_NUMBER(X, passed_count, "passedCount")                               \
+    WFSI_NUMBER(X, event_count, "eventCount")                                 \
+    WFSI_FLAG(X, in_pass, "inPass")                                           \
+    WFSI_NUMBER_OR_NULL(X, lane, "lane")                                      \
+    WFSI_NUMBER_OR_NULL(X, fresh_step, "freshStep")                           \
+    WFSI_FLAG(X, pause_requested, "pauseRequested")                           \
+    WFSI_FLAG(X, cancel_requested, "cancelRequested")                         \
+    WFSI_FLAG(X, has_pause, "hasPause")                                       \
+    WFSI_FLAG_OR_NULL(X, busy, "busy")                                        \
+    WFSI_FLAG_OR_NULL(X, waiting, "waiting")                                  \
+    WFSI_NUMBER(X, end_order, "endOrder")                                     \
+    WFSI_NUMBER(X, changed_step, "changedStep")                               \
+    WFSI_NUMBER(X, changed_variable, "changedVariable")                       \
+    WFSI_NUMBER(X, context_event, "contextEvent")
+
+/* A step is ready when it has a turn, and due when its delay or its request is
+ * over. in_flight is a response on its way, response the last one that came;
+ * request is what is sent again in each iteration. */
+#define WFSI_DAG_STEP_COLUMNS(X)                                              \
+    WFSI_NUMBER(X, execution, "execution")                                    \
+    WFSI_NUMBER(X, place, "place")                                            \
+    WFSI_SYMBOL(X, step_id, "stepId")                                         \
+    WFSI_SYMBOL(X, status, "status")                                          \
+    WFSI_NUMBER(X, attempts, "attempts")                                      \
+    WFSI_TIME_OR_NULL(X, started_at, "startedAt")                             \
+    WFSI_TIME_OR_NULL(X, completed_at, "completedAt")                         \
+    WFSI_TEXT_OR_NULL(X, error, "error")                                      \
+    WFSI_JSON_OR_NULL(X, assertions, "assertions")                            \
+    WFSI_JSON_OR_NULL(X, details, "details")                                  \
+    WFSI_NUMBER_OR_NULL(X, begun, "begun")                                    \
+    WFSI_NUMBER_OR_NULL(X, ended, "ended")                                    \
+    WFSI_NUMBER(X, waits_for, "waitsFor")                                     \
+    WFSI_NUMBER_OR_NULL(X, turn, "turn")                                      \
+    WFSI_NUMBER_OR_NULL(X, lane, "lane")                                      \
+    WFSI_TIME_OR_NULL(X, due_at, "dueAt")                                     \
+    WFSI_NUMBER_OR_NULL(X, due_order, "dueOrder")                             \
+    WFSI_FLAG(X, sent, "sent")                                                \
+    WFSI_FLAG(X, answered, "answered")                                        \
+    WFSI_NUMBER(X, iteration, "iteration")                                    \
+    WFSI_JSON_OR_NULL(X, request, "request")                                  \
+    WFSI_TEXT_OR_NULL(X, in_flight, "inFlight")                               \
+    WFSI_TEXT_OR_NULL(X, failure, "failure")                                  \
+    WFSI_TEXT_OR_NULL(X, response, "response")                                \
+    WFSI_NUMBER(X, change_event, "changeEvent")                               \
+    WFSI_NUMBER(X, changes, "changes")                                        \
+    WFSI_NUMBER(X, next_changed, "nextChanged")                               \
+    WFSI_TEXT_OR_NULL(X, told_assertions, "toldAssertions")
+
+/* A variable: its value now, and the one in the execution's context, which is a
+ * copy. A null value is one that was not there. */
+#define WFSI_DAG_VARIABLE_COLUMNS(X)                                          \
+    WFSI_NUMBER(X, execution, "execution")                                    \
+    WFSI_SYMBOL(X, name, "name")                                              \
+    WFSI_JSON_OR_NULL(X, value, "value")                                      \
+    WFSI_JSON_OR_NULL(X, context, "context")                                  \
+    WFSI_FLAG(X, has_context, "hasContext")                                   \
+    WFSI_FLAG(X, is_changed, "isChanged")                                     \
+    WFSI_NUMBER(X, next_changed, "nextChanged")
+
+typedef struct wfsi_dag_row {
+    uint32_t version, nulls;
+    WFSI_DAG_COLUMNS(WFSI_MEMBER)
+} wfsi_dag_row;
+
+typedef struct wfsi_dag_queue_row {
+    uint32_t version, nulls;
+    WFSI_DAG_QUEUE_COLUMNS(WFSI_MEMBER)
+} wfsi_dag_queue_row;
+
+typedef struct wfsi_dag_execution_row {
+    uint32_t version, nulls;
+    wfsi_link busy_link, waiting_link;
+    WFSI_DAG_EXECUTION_COLUMNS(WFSI_MEMBER)
+} wfsi_dag_execution_row;
+
+typedef struct wfsi_dag_step_row {
+    uint32_t version, nulls;
+    WFSI_DAG_STEP_COLUMNS(WFSI_MEMBER)
+} wfsi_dag_step_row;
+
+typedef struct wfsi_dag_variable_row {
+    uint32_t version, nulls;
+    wfsi_link of_execution;
+    WFSI_DAG_VARIABLE_COLUMNS(WFSI_MEMBER)
+} wfsi_dag_variable_row;
+
+#define WFSI_DAG_EXECUTION_NUMBER(c, member, ...) wfsi_dag_execution_##member,
+#define WFSI_DAG_STEP_NUMBER(c, member, ...) wfsi_dag_step_##member,
+#define WFSI_DAG_VARIABLE_NUMBER(c, member, ...) wfsi_dag_variable_##member,
+enum { WFSI_DAG_EXECUTION_COLUMNS(WFSI_DAG_EXECUTION_NUMBER)
+       wfsi_dag_execution_count };
+enum { WFSI_DAG_STEP_COLUMNS(WFSI_DAG_STEP_NUMBER) wfsi_dag_step_count };
+enum { WFSI_DAG_VARIABLE_COLUMNS(WFSI_DAG_VARIABLE_NUMBER)
+       wfsi_dag_variable_count };
+#undef WFSI_DAG_EXECUTION_NUMBER
+#undef WFSI_DAG_STEP_NUMBER
+#undef WFSI_DAG_VARIABLE_NUMBER
+
+/* Table numbers from dags->tables on, and index numbers. */
+enum {
+    WFSI_DAG_DEFINITIONS,
+    WFSI_DAG_QUEUE,
+    WFSI_DAG_EXECUTIONS,
+    WFSI_DAG_STEPS,
+    WFSI_DAG_VARIABLES,
+    WFSI_DAG_TABLES
+};
+enum { WFSI_DAG_BUSY, WFSI_DAG_WAITING, WFSI_DAG_BY_END };
+enum { WFSI_DAG_READY, WFSI_DAG_IN_LANE, WFSI_DAG_DUE };
+enum { WFSI_DAG_BY_NAME, WFSI_DAG_OF_EXECUTION };
+
+static wfs_status wfsi_dag_declare(wfs_store *store)
+{
+    static const wfs_column definitions[] = {
+        WFSI_DAG_COLUMNS(WFSI_COLUMN) WFSI_END};
+    static const wfs_column queue[] = {
+        WFSI_DAG_QUEUE_COLUMNS(WFSI_COLUMN) WFSI_END};
+    static const wfs_column executions[] = {
+        WFSI_DAG_EXECUTION_COLUMNS(WFSI_COLUMN) WFSI_END};
+    static const wfs_column steps[] = {
+        WFSI_DAG_STEP_COLUMNS(WFSI_COLUMN) WFSI_END};
+    static const wfs_column variables[] = {
+        WFSI_DAG_VARIABLE_COLUMNS(WFSI_COLUMN) WFSI_END};
+    static const wfs_index by_dag[] = {WFSI_UNIQUE("by_dag", "dagId")
+                                       WFSI_LAST};
+    /* Those without an enumerator are for whoever lists rows, and cost nothing
+     * until then. */
+    static const wfs_index of_executions[] = {
+        WFSI_SPARSE_LIST("busy", "busy")
+        WFSI_SPARSE_LIST("waiting", "waiting")
+        WFSI_SPARSE("by_end", "completedAt")
+        WFSI_ORDERED("by_dag", "dagId, startedAt")
+        WFSI_ORDERED("by_status", "status, startedAt")
+        WFSI_LAST};
+    static const wfs_index of_steps[] = {
+        WFSI_SPARSE("ready", "turn")
+        WFSI_SPARSE("in_lane", "lane, turn")
+        WFSI_SPARSE("due", "dueAt, dueOrder")
+        WFSI_ORDERED("by_execution", "execution, place")
+        WFSI_ORDERED("by_status", "execution, status, place")
+        WFSI_LAST};
+    static const wfs_index of_variables[] = {
+        WFSI_UNIQUE("by_name", "execution, name")
+        WFSI_LIST("of_execution", "execution")
+        WFSI_LAST};
+    static const wfs_table tables[] = {
+        {"dag", definitions, by_dag, NULL},
+        {"dag_queue", queue, NULL, NULL},
+        {"dag_execution", executions, of_executions, NULL},
+        {"dag_step", steps, of_steps, NULL},
+        {"dag_variable", variables, of_variables, NULL},
+        {NULL, NULL, NULL, NULL}};
+
+    return wfsi_declare(store, tables);
+}
+
+/* --- names: every enumerator as an interned text */
+
+typedef struct wfsi_dag_names {
+    wfsi_handle status[WFS_DAG_STATUS_COUNT];
+    wfsi_handle step_status[WFS_DAG_STEP_STATUS_COUNT];
+    wfsi_handle mode[WFS_DAG_MODE_COUNT];
+} wfsi_dag_names;
+
+#define WFSI_NAME(code, name) name,
+static const char *const wfsi_dag_status_names[] = {
+    "", WFS_DAG_STATUS_LIST(WFSI_NAME)};
+static const char *const wfsi_dag_step_status_names[] = {
+    "", WFS_DAG_STEP_STATUS_LIST(WFSI_NAME)};
+static const char *const wfsi_dag_mode_names[] = {
+    "", WFS_DAG_MODE_LIST(WFSI_NAME)};
+static const char *const wfsi_dag_event_names[] = {
+    "", WFS_DAG_EVENT_LIST(WFSI_NAME)};
+#undef WFSI_NAME
+
+static bool wfsi_dag_names_declare(wfs_store *store, wfsi_dag_names *names)
+{
+    return wfsi_names_list(store, names->status, wfsi_dag_status_names,
+                           WFS_DAG_STATUS_COUNT) &&
+           wfsi_names_list(store, names->step_status,
+                           wfsi_dag_step_status_names,
+                           WFS_DAG_STEP_STATUS_COUNT) &&
+           wfsi_names_list(store, names->mode, wfsi_dag_mode_names,
+                           WFS_DAG_MODE_COUNT);
+}
+
+/* --- texts with {{names}} */
+
+typedef enum wfsi_filler {
+    WFSI_FILL_TEXT,             /* the piece itself */
+    WFSI_FILL_VARIABLE,
+    WFSI_FILL_RANDOM,
+    WFSI_FILL_RANDOM_IP,
+    WFSI_FILL_TIMESTAMP,
+    WFSI_FILL_ITERATION,
+    WFSI_FILL_TARGET            /* a variable, unless there is a target */
+} wfsi_filler;
+
+typedef struct wfsi_text_piece {
+    wfsi_filler filler;
+    wfsi_span text;             /* as it stands, with the braces */
+    wfsi_span name;             /* without them */
+} wfsi_text_piece;
+
+/* A text cut into pieces; without any, it is as it stands. */
+typedef struct wfsi_pieces {
+    wfsi_span text;
+    wfsi_text_piece *items;
+    size_t count;
+    bool iterates;              /* it has {{iteration}} */
+} wfsi_pieces;
+
+static bool wfsi_is_word_char(char c)
+{
+    return wfsi_is_digit(c) || c == '_' || (c >= 'a' && c <= 'z') ||
+           (c >= 'A' && c <= 'Z');
+}
+
+/* The end of the {{name}} that starts at a place of a text, or that place. */
+static size_t wfsi_braces_end(wfsi_span text, size_t at)
+{
+    size_t i = at + 2;
+
+    if (text.size - at < 5 || text.data[at] != '{' || text.data[at + 1] != '{')
+        return at;
+    while (i < text.size && wfsi_is_word_char(text.data[i]))
+        i++;
+    return i > at + 2 && text.size - i >= 2 && text.data[i] == '}' &&
+                   text.data[i + 1] == '}'
+               ? i + 2
+               : at;
+}
+
+static wfsi_filler wfsi_filler_of(wfsi_span name)
+{
+    static const struct {
+        const char *name;
+        wfsi_filler filler;
+    } known[] = {{"random", WFSI_FILL_RANDOM},
+                 {"random_ip", WFSI_FILL_RANDOM_IP},
+                 {"timestamp", WFSI_FILL_TIMESTAMP},
+                 {"iteration", WFSI_FILL_ITERATION},
+                 {"target", WFSI_FILL_TARGET}};
+    size_t i;
+
+    for (i = 0; i < WFSI_COUNT(known); i++)
+        if (wfsi_bytes_are(name.data, name.size, known[i].name))
+            return known[i].filler;
+    return WFSI_FILL_VARIABLE;
+}
+
+/* The next {{name}} from a place on: its piece, and the place after it. False
+ * when there is none. */
+static bool wfsi_braces_next(wfsi_span text, size_t *at, wfsi_text_piece *piece)
+{
+    const char *found;
+    size_t end;
+
+    while (*at < text.size) {
+        found = (const char *)memchr(text.data + *at, '{', text.size - *at);
+        if (found == NULL)
+            return false;
+        *at = (size_t)(found - text.data);
+        end = wfsi_braces_end(text, *at);
+        if (end == *at) {
+            ++*at;
+            continue;
+        }
+        piece->text = wfsi_span_of(found, end - *at);
+        piece->name = wfsi_span_of(found + 2, end - *at - 4);
+        piece->filler = wfsi_filler_of(piece->name);
+        *at = end;
+        return true;
+    }
+    return false;
+}
+
+/* Cut a text, which has to live as long; false without memory. */
+static bool wfsi_pieces_cut(wfs_arena *arena, wfsi_span text,
+                            wfsi_pieces *pieces)
+{
+    size_t at = 0, end = 0, count = 0;
+    wfsi_text_piece piece;
+
+    memset(pieces, 0, sizeof *pieces);
+    pieces->text = text;
+    while (wfsi_braces_next(text, &at, &piece))
+        count++;
+    if (count == 0)
+        return true;
+    pieces->items = (wfsi_text_piece *)wfsi_arena_zeroed(
+        arena, (2 * count + 1) * sizeof *pieces->items);
+    if (pieces->items == NULL)
+        return false;
+    for (at = 0; wfsi_braces_next(text, &at, &piece); end = at) {
+        if (piece.text.data != text.data + end)
+            pieces->items[pieces->count++].text = wfsi_span_between(
+                text.data + end, piece.text.data);
+        pieces->items[pieces->count++] = piece;
+        pieces->iterates =
+            pieces->iterates || piece.filler == WFSI_FILL_ITERATION;
+    }
+    if (end < text.size)
+        pieces->items[pieces->count++].text =
+            wfsi_span_between(text.data + end, text.data + text.size);
+    return true;
+}
+
+/* --- who depends on whom */
+
+typedef struct wfsi_links {
+    size_t count;
+    wfsi_span *ids;
+    uint32_t *first;            /* the first step of the same id */
+    uint32_t *waits_for;        /* ids, each counted once */
+    uint32_t *starts;           /* of a step's dependents; count + 1 */
+    uint32_t *dependents;
+    uint32_t *slots;            /* a table of places + 1, at most half full */
+    size_t mask;
+    bool has_twins;             /* an id stands twice */
+} wfsi_links;
+
+#define WFSI_NO_STEP UINT32_MAX
+
+static uint32_t *wfsi_link_slot(const wfsi_links *links, wfsi_span id)
+{
+    size_t at = wfsi_symbol_hash(id.data, id.size) & links->mask;
+
+    while (links->slots[at] != 0 &&
+           !wfsi_span_equal(links->ids[links->slots[at] - 1], id))
+        at = (at + 1) & links->mask;
+    return &links->slots[at];
+}
+
+/* The first step of an id, or WFSI_NO_STEP. */
+static uint32_t wfsi_link_find(const wfsi_links *links, wfsi_span id)
+{
+    return *wfsi_link_slot(links, id) - 1;
+}
+
+static uint32_t *wfsi_link_numbers(wfs_arena *arena, size_t count)
+{
+    return (uint32_t *)wfsi_arena_zeroed(arena, count * sizeof(uint32_t));
+}
+
+static bool wfsi_links_ids(wfs_arena *arena, const wfs_json *steps,
+                           wfsi_links *links)
+{
+    size_t slots = 4, i;
+    uint32_t *slot;
+
+    while (slots < links->count * 2)
+        slots *= 2;
+    links->mask = slots - 1;
+    links->slots = wfsi_link_numbers(arena, slots);
+    links->first = wfsi_link_numbers(arena, links->count + 1);
+    links->ids = (wfsi_span *)wfsi_arena_zeroed(
+        arena, (links->count + 1) * sizeof *links->ids);
+    if (links->slots == NULL || links->first == NULL || links->ids == NULL)
+        return false;
+    for (i = 0; i < links->count; i++) {
+        links->ids[i] = wfsi_json_span_of(wfs_json_at(steps, i), "id");
+        slot = wfsi_link_slot(links, links->ids[i]);
+        if (*slot == 0)
+            *slot = (uint32_t)i + 1;
+        links->first[i] = *slot - 1;
+        links->has_twins = links->has_twins || links->first[i] != i;
+    }
+    return true;
+}
+
+/* Go through all dependencies, each id of a step once: count them, or, when
+ * there is room for them, put the dependents in their places. */
+static void wfsi_links_walk(const wfs_json *steps, wfsi_links *links,
+                            uint32_t *seen, uint32_t *fill)
+{
+    const wfs_json *list;
+    wfsi_span id;
+    uint32_t on;
+    size_t i, j;
+
+    for (i = 0; i < links->count; i++) {
+        list = wfs_json_get(wfs_json_at(steps, i), "dependsOn");
+        for (j = 0; j < wfs_json_count(list); j++) {
+            id.data = wfs_json_string(wfs_json_at(list, j), &id.size);
+            on = id.data != NULL ? wfsi_link_find(links, id) : WFSI_NO_STEP;
+            if (on != WFSI_NO_STEP && seen[on] == i + 1)
+                continue;
+            if (on != WFSI_NO_STEP)
+                seen[on] = (uint32_t)i + 1;
+            if (links->dependents == NULL)
+                links->waits_for[i]++;
+            if (on != WFSI_NO_STEP && links->dependents == NULL)
+                links->starts[on + 1]++;
+            else if (on != WFSI_NO_STEP)
+                links->dependents[fill[on]++] = (uint32_t)i;
+        }
+    }
+}
+
+/* The links of a list of steps, in time linear in steps and dependencies; false
+ * without memory. The steps have to live as long. */
+static bool wfsi_links_make(wfs_arena *arena, const wfs_json *steps,
+                            wfsi_links *links)
+{
+    uint32_t *seen, *fill;
+    size_t i;
+
+    memset(links, 0, sizeof *links);
+    links->count = wfs_json_count(steps);
+    if (!wfsi_links_ids(arena, steps, links))
+        return false;
+    links->waits_for = wfsi_link_numbers(arena, links->count + 1);
+    links->starts = wfsi_link_numbers(arena, links->count + 2);
+    fill = wfsi_link_numbers(arena, links->count + 2);
+    seen = wfsi_link_numbers(arena, links->count + 1);
+    if (links->waits_for == NULL || links->starts == NULL || fill == NULL ||
+        seen == NULL)
+        return false;
+    wfsi_links_walk(steps, links, seen, NULL);
+    for (i = 1; i <= links->count; i++)
+        links->starts[i] += links->starts[i - 1];
+    links->dependents =
+        wfsi_link_numbers(arena, (size_t)links->starts[links->count] + 1);
+    if (links->dependents == NULL)
+        return false;
+    memset(seen, 0, (links->count + 1) * sizeof *seen);
+    memcpy(fill, links->starts, (links->count + 1) * sizeof *fill);
+    wfsi_links_walk(steps, links, seen, fill);
+    return true;
+}
+
+/* Kahn's algorithm over ids: *reached tells which ones, by their first step.
+ * How many; SIZE_MAX without memory. Unknown dependencies are left out. */
+static size_t wfsi_links_sort(wfs_arena *arena, const wfsi_links *links,
+                              bool **reached)
+{
+    uint32_t *degree = wfsi_link_numbers(arena, links->count + 1);
+    uint32_t *queue = wfsi_link_numbers(arena, links->count + 1);
+    size_t i, at, end = 0;
+    uint32_t id, next;
+
+    *reached = (bool *)wfsi_arena_zeroed(arena, links->count + 1);
+    if (degree == NULL || queue == NULL || *reached == NULL)
+        return SIZE_MAX;
+    for (i = 0; i < links->starts[links->count]; i++)
+        degree[links->first[links->dependents[i]]]++;
+    for (i = 0; i < links->count; i++)
+        if (links->first[i] == i && degree[i] == 0)
+            queue[end++] = (uint32_t)i;
+    for (at = 0; at < end; at++) {
+        id = queue[at];
+        (*reached)[id] = true;
+        for (i = links->starts[id]; i < links->starts[id + 1]; i++) {
+            next = links->first[links->dependents[i]];
+            if (--degree[next] == 0)
+                queue[end++] = next;
+        }
+    }
+    return end;
+}
+
+/* "Dependency cycle detected among steps: a, b", or NULL when all ids can be
+ * reached; *failed without memory. */
+static const char *wfsi_links_cycle(wfs_arena *arena, const wfsi_links *links,
+                                    bool *failed)
+{
+    wfsi_buffer buffer;
+    bool *reached, some = false;
+    size_t count = wfsi_links_sort(arena, links, &reached), i;
+
+    *failed = *failed || count == SIZE_MAX;
+    if (count == SIZE_MAX || count == links->count)
+        return NULL;
+    wfsi_buffer_open(&buffer, arena);
+    wfsi_buffer_literal(&buffer, "Dependency cycle detected among steps: ");
+    for (i = 0; i < links->count; i++) {
+        if (links->first[i] != i || reached[i])
+            continue;
+        if (some)
+            wfsi_buffer_literal(&buffer, ", ");
+        some = true;
+        wfsi_buffer_put(&buffer, links->ids[i].data, links->ids[i].size);
+    }
+    *failed = *failed || wfsi_buffer_finish(&buffer) == NULL;
+    return buffer.data;
+}
+
+/* --- compiled definitions */
+
+#define WFSI_DAG_FROM_LIST(X)                                                 \
+    X(WFSI_FROM_BODY, "body")                                                 \
+    X(WFSI_FROM_HEADER, "header")                                             \
+    X(WFSI_FROM_STATUS, "status")
+
+typedef enum wfsi_dag_from {
+#define WFSI_ENUMERATOR(code, name) code,
+    WFSI_DAG_FROM_LIST(WFSI_ENUMERATOR)
+#undef WFSI_ENUMERATOR
+    WFSI_FROM_COUNT
+} wfsi_dag_from;
+
+#define WFSI_NAME(code, name) name,
+static const char *const wfsi_dag_from_names[] = {
+    WFSI_DAG_FROM_LIST(WFSI_NAME)};
+#undef WFSI_NAME
+
+typedef struct wfsi_extraction {
+    wfsi_handle name;           /* of the variable */
+    wfsi_dag_from from;
+    wfsi_span path;             /* NULL or empty: all of it */
+} wfsi_extraction;
+
+typedef struct wfsi_sent_header {
+    wfsi_span name;
+    wfsi_pieces value;
+} wfsi_sent_header;
+
+typedef struct wfsi_expectation {
+    bool has_any;
+    const wfs_json *status, *blocked, *contains, *contains_not, *present;
+    const wfs_json *equals;     /* NULL: not asked for, like the others */
+} wfsi_expectation;
+
+typedef struct wfsi_check_step {
+    wfsi_handle id;
+    wfsi_span method;
+    wfsi_pieces url;
+    wfsi_sent_header *headers;
+    size_t header_count;
+    bool has_body;
+    wfsi_pieces body;
+    bool iterates;              /* a text of the request does */
+    double delay, jitter;       /* ms */
+    int64_t retries, iterations;
+    bool has_when;
+    uint32_t when;              /* the first step of that id, WFSI_NO_STEP */
+    const wfs_json *when_succeeded, *when_status;   /* NULL: not asked for */
+    wfsi_expectation expect;
+    wfsi_extraction *extractions;
+    size_t extraction_count;
+    uint32_t lane;              /* of its mode and group, among those there
+                                   are */
+    bool is_alone;              /* sequential: one at a time */
+} wfsi_check_step;
+
+typedef struct wfsi_graph {
+    wfs_arena arena;            /* owns all of it */
+    const wfs_json *definition;
+    wfsi_check_step *steps;
+    wfsi_links links;
+    bool has_lanes;             /* some step has a mode */
+    const char *broken;         /* why it cannot be run to its end; NULL */
+} wfsi_graph;
+
+static const wfs_json *wfsi_typed(const wfs_json *object, const char *key,
+                                  wfs_json_type type)
+{
+    const wfs_json *value = wfs_json_get(object, key);
+
+    return wfs_json_type_of(value) == type ? value : NULL;
+}
+
+static const wfs_json *wfsi_number_of(const wfs_json *object, const char *key)
+{
+    const wfs_json *value = wfs_json_get(object, key);
+
+    return wfsi_is_number(value) ? value : NULL;
+}
+
+static bool wfsi_cut_member(wfs_arena *arena, const wfs_json *object,
+                            const char *key, wfsi_pieces *pieces)
+{
+    wfsi_span text;
+
+    text.data = wfs_json_string(wfs_json_get(object, key), &text.size);
+    if (text.data == NULL)
+        text = wfsi_span_of("", 0);
+    return wfsi_pieces_cut(arena, text, pieces);
+}
+
+/* A body that is no text is sent as compact JSON, and null too. */
+static bool wfsi_check_body_compile(wfs_arena *arena, const wfs_json *request,
+                                    wfsi_check_step *step)
+{
+    const wfs_json *body = wfs_json_get(request, "body");
+    wfsi_span text;
+
+    step->has_body = body != NULL;
+    if (body == NULL)
+        return true;
+    text.data = wfs_json_string(body, &text.size);
+    if (text.data == NULL)
+        text.data = wfs_json_write(arena, body, 0, &text.size);
+    return text.data != NULL && wfsi_pieces_cut(arena, text, &step->body);
+}
+
+static bool wfsi_check_request_compile(wfs_arena *arena,
+                                       const wfs_json *request,
+                                       wfsi_check_step *step)
+{
+    const wfs_json *headers = wfsi_typed(request, "headers", WFS_JSON_OBJECT);
+    wfsi_sent_header *header;
+    wfsi_span value;
+    size_t i;
+
+    step->method = wfsi_json_span_of(request, "method");
+    step->header_count = wfs_json_count(headers);
+    step->headers = (wfsi_sent_header *)wfsi_arena_zeroed(
+        arena, (step->header_count + 1) * sizeof *step->headers);
+    if (step->headers == NULL ||
+        !wfsi_cut_member(arena, request, "url", &step->url) ||
+        !wfsi_check_body_compile(arena, request, step))
+        return false;
+    step->iterates = step->url.iterates || step->body.iterates;
+    for (i = 0; i < step->header_count; i++) {
+        header = &step->headers[i];
+        header->name.data = wfs_json_key_at(headers, i, &header->name.size);
+        value = wfsi_text_of(arena, wfs_json_at(headers, i));
+        if (value.data == NULL ||
+            !wfsi_pieces_cut(arena, value, &header->value))
+            return false;
+        step->iterates = step->iterates || header->value.iterates;
+    }
+    return true;
+}
+
+static void wfsi_check_execution_compile(const wfs_json *execution,
+                                         wfsi_check_step *step)
+{
+    const wfs_json *iterations = wfsi_number_of(execution, "iterations");
+
+    step->delay = wfs_json_real(wfsi_number_of(execution, "delayMs"));
+    step->jitter = wfs_json_real(wfsi_number_of(execution, "jitter"));
+    step->retries = wfs_json_integer(wfsi_number_of(execution, "retries"));
+    step->iterations = iterations != NULL ? wfs_json_integer(iterations) : 1;
+}
+
+static void wfsi_check_when_compile(const wfsi_links *links,
+                                    const wfs_json *when,
+                                    wfsi_check_step *step)
+{
+    wfsi_span id;
+
+    step->has_when = when != NULL;
+    step->when = WFSI_NO_STEP;
+    id.data = wfs_json_string(wfs_json_get(when, "step"), &id.size);
+    if (id.data != NULL)
+        step->when = wfsi_link_find(links, id);
+    step->when_succeeded = wfsi_typed(when, "succeeded", WFS_JSON_BOOL);
+    step->when_status = wfsi_number_of(when, "status");
+}
+
+static void wfsi_expectation_compile(const wfs_json *expect,
+                                     wfsi_expectation *made)
+{
+    made->status = wfsi_number_of(expect, "status");
+    made->blocked = wfsi_typed(expect, "blocked", WFS_JSON_BOOL);
+    made->contains = wfsi_typed(expect, "bodyContains", WFS_JSON_STRING);
+    made->contains_not = wfsi_typed(expect, "bodyNotContains",
+                                    WFS_JSON_STRING);
+    made->present = wfsi_typed(expect, "headerPresent", WFS_JSON_STRING);
+    made->equals = wfsi_typed(expect, "headerEquals", WFS_JSON_OBJECT);
+    made->has_any = made->status != NULL || made->blocked != NULL ||
+                    made->contains != NULL || made->contains_not != NULL ||
+                    made->present != NULL || wfs_json_count(made->equals) != 0;
+}
+
+static bool wfsi_extractions_compile(wfs_arena *arena, wfs_store *store,
+                                     const wfs_json *extract,
+                                     wfsi_check_step *step)
+{
+    wfsi_extraction *made;
+    const wfs_json *rule;
+    const char *name;
+    size_t i, from, size;
+
+    step->extraction_count = wfs_json_count(extract);
+    step->extractions = made = (wfsi_extraction *)wfsi_arena_zeroed(
+        arena, (step->extraction_count + 1) * sizeof *made);
+    for (i = 0; made != NULL && i < step->extraction_count; i++) {
+        name = wfs_json_key_at(extract, i, &size);
+        rule = wfs_json_at(extract, i);
+        made[i].name = wfsi_symbol(store, name, size);
+        for (from = 0; from < WFSI_FROM_COUNT; from++)
+            if (wfsi_json_is_text(wfs_json_get(rule, "from"),
+                                  wfsi_dag_from_names[from]))
+                break;
+        made[i].from = (wfsi_dag_from)from;
+        made[i].path.data = wfs_json_string(wfs_json_get(rule, "path"),
+                                            &made[i].path.size);
+        if (made[i].name == 0)
+            return false;
+    }
+    return made != NULL;
+}
+
+/* Steps of one mode and group share a lane; lane 0 is of those without. */
+static bool wfsi_lane_compile(wfs_arena *arena, const wfs_json *step,
+                              wfs_json *lanes, wfsi_check_step *made,
+                              bool *has_lanes)
+{
+    const wfs_json *mode = wfs_json_get(step, "executionMode"), *known;
+    wfsi_buffer key;
+    size_t count = wfs_json_count(lanes);
+
+    made->is_alone = wfsi_json_is_text(mode, "sequential");
+    if (!made->is_alone && !wfsi_json_is_text(mode, "parallel"))
+        return true;
+    *has_lanes = true;
+    wfsi_buffer_open(&key, arena);
+    wfsi_buffer_char(&key, made->is_alone ? 's' : 'p');
+    if (wfsi_number_of(step, "parallelGroup") != NULL)
+        wfsi_put_as_text(&key, wfs_json_get(step, "parallelGroup"));
+    if (key.failed)
+        return false;
+    known = wfs_json_get_n(lanes, key.data, key.size);
+    made->lane = known != NULL ? (uint32_t)wfs_json_integer(known)
+                               : (uint32_t)count + 1;
+    return known != NULL ||
+           wfs_json_set_n(arena, lanes, key.data, key.size,
+                          wfs_json_new_integer(arena, (int64_t)count + 1)) !=
+               NULL;
+}
+
+static bool wfsi_check_step_compile(wfsi_graph *graph, wfs_store *store,
+                                    const wfs_json *given, wfs_json *lanes,
+                                    wfsi_check_step *step)
+{
+    wfs_arena *arena = &graph->arena;
+    wfsi_span id = wfsi_json_span_of(given, "id");
+
+    step->id = wfsi_symbol(store, id.data, id.size);
+    wfsi_check_execution_compile(wfs_json_get(given, "execution"), step);
+    wfsi_check_when_compile(&graph->links,
+                            wfsi_typed(given, "when", WFS_JSON_OBJECT), step);
+    wfsi_expectation_compile(wfs_json_get(given, "expect"), &step->expect);
+    return step->id != 0 &&
+           wfsi_check_request_compile(arena, wfs_json_get(given, "request"),
+                                      step) &&
+           wfsi_extractions_compile(
+               arena, store, wfsi_typed(given, "extract", WFS_JSON_OBJECT),
+               step) &&
+           wfsi_lane_compile(arena, given, lanes, step, &graph->has_lanes);
+}
+
+/* "Unknown dependency reference(s): a -> b, c -> d", or NULL. */
+static const char *wfsi_links_unknown(wfs_arena *arena, const wfs_json *steps,
+                                      const wfsi_links *links, bool *failed)
+{
+    static const char start[] = "Unknown dependency reference(s): ";
+    wfsi_buffer buffer;
+    const wfs_json *list;
+    wfsi_span id;
+    size_t i, j;
+
+    wfsi_buffer_open(&buffer, arena);
+    wfsi_buffer_text(&buffer, start);
+    for (i = 0; i < links->count; i++) {
+        list = wfs_json_get(wfs_json_at(steps, i), "dependsOn");
+        for (j = 0; j < wfs_json_count(list); j++) {
+            id = wfsi_text_of(arena, wfs_json_at(list, j));
+            if (id.data == NULL || wfsi_link_find(links, id) != WFSI_NO_STEP)
+                continue;
+            if (buffer.size != sizeof start - 1)
+                wfsi_buffer_literal(&buffer, ", ");
+            wfsi_buffer_put(&buffer, links->ids[i].data, links->ids[i].size);
+            wfsi_buffer_literal(&buffer, " -> ");
+            wfsi_buffer_put(&buffer, id.data, id.size);
+        }
+    }
+    *failed = *failed || arena->failed || wfsi_buffer_finish(&buffer) == NULL;
+    return *failed || buffer.size == sizeof start - 1 ? NULL : buffer.data;
+}
+
+static bool wfsi_graph_fill(wfsi_graph *graph, wfs_store *store)
+{
+    const wfs_json *steps = wfs_json_get(graph->definition, "steps");
+    wfs_arena *arena = &graph->arena;
+    wfs_json *lanes = wfs_json_new_object(arena);
+    bool failed = false;
+    size_t i;
+
+    if (lanes == NULL || !wfsi_links_make(arena, steps, &graph->links))
+        return false;
+    graph->steps = (wfsi_check_step *)wfsi_arena_zeroed(
+        arena, (graph->links.count + 1) * sizeof *graph->steps);
+    if (graph->steps == NULL)
+        return false;
+    for (i = 0; i < graph->links.count; i++)
+        if (!wfsi_check_step_compile(graph, store, wfs_json_at(steps, i),
+                                     lanes, &graph->steps[i]))
+            return false;
+    graph->broken = wfsi_links_unknown(arena, steps, &graph->links, &failed);
+    if (graph->broken == NULL && !failed)
+        graph->broken = wfsi_links_cycle(arena, &graph->links, &failed);
+    return !failed && !arena->failed;
+}
+
+static void wfsi_graph_free(const wfs_allocator *allocator, wfsi_graph *graph)
+{
+    if (graph == NULL)
+        return;
+    wfsi_arena_close(&graph->arena);
+    wfsi_release(allocator, graph, sizeof *graph);
+}
+
+/* A definition's text, which was accepted, compiled; NULL without memory. */
+static wfsi_graph *wfsi_graph_compile(wfs_store *store, wfsi_span text)
+{
+    const wfs_allocator *allocator = &store->allocator;
+    wfsi_graph *graph =
+        (wfsi_graph *)wfsi_allocate_zeroed(allocator, sizeof *graph);
+    wfs_limits any;
+
+    if (graph == NULL)
+        return NULL;
+    memset(&any, 0xFF, sizeof any);
+    wfsi_arena_open(&graph->arena, allocator);
+    graph->definition = wfsi_json_build_js(&graph->arena, text.data, text.size,
+                                           &any, NULL);
+    if (graph->definition != NULL && wfsi_graph_fill(graph, store))
+        return graph;
+    wfsi_graph_free(allocator, graph);
+    return NULL;
+}
+
+/* --- judging a definition: its shape */
+
+static void wfsi_dag_check_integer(wfsi_checker *checker, const wfs_json *value)
+{
+    double number = wfs_json_real(value);
+
+    if (!wfsi_is_number(value))
+        wfsi_wrong_type(checker, "must be a number");
+    else if (wfsi_is(value, WFS_JSON_REAL) && number > -1e15 && number < 1e15 &&
+             number != (double)(int64_t)number)
+        wfsi_wrong_type(checker, "must be an integer");
+}
+
+static void wfsi_dag_check_least(wfsi_checker *checker, const wfs_json *value,
+                                 double least)
+{
+    if (wfsi_is_number(value) && wfs_json_real(value) < least)
+        wfsi_problem_coded(checker, "too_small",
+                           least > 0 ? "must be 1 or more"
+                                     : "must not be negative");
+}
+
+static void wfsi_dag_check_count(wfsi_checker *checker, const wfs_json *value)
+{
+    wfsi_dag_check_integer(checker, value);
+    wfsi_dag_check_least(checker, value, 0);
+}
+
+static void wfsi_dag_check_times(wfsi_checker *checker, const wfs_json *value)
+{
+    wfsi_dag_check_integer(checker, value);
+    wfsi_dag_check_least(checker, value, 1);
+}
+
+static void wfsi_dag_check_number(wfsi_checker *checker, const wfs_json *value)
+{
+    if (!wfsi_is_number(value))
+        wfsi_wrong_type(checker, "must be a number");
+}
+
+static void wfsi_dag_check_jitter(wfsi_checker *checker, const wfs_json *value)
+{
+    wfsi_dag_check_number(checker, value);
+    wfsi_dag_check_least(checker, value, 0);
+}
+
+static void wfsi_dag_check_bool(wfsi_checker *checker, const wfs_json *value)
+{
+    if (!wfsi_is(value, WFS_JSON_BOOL))
+        wfsi_wrong_type(checker, "must be true or false");
+}
+
+/* names: ended by NULL */
+static void wfsi_dag_check_name(wfsi_checker *checker, const wfs_json *value,
+                                const char *const *names)
+{
+    wfsi_message message;
+    char text[WFS_ERROR_MESSAGE_SIZE];
+    size_t i;
+
+    if (!wfsi_is(value, WFS_JSON_STRING)) {
+        wfsi_wrong_type(checker, "must be text");
+        return;
+    }
+    wfsi_message_open(&message, text, sizeof text);
+    wfsi_message_put(&message, "must be one of", 14);
+    for (i = 0; names[i] != NULL; i++) {
+        if (wfsi_json_is_text(value, names[i]))
+            return;
+        wfsi_message_put(&message, " ", 1);
+        wfsi_message_put(&message, names[i], strlen(names[i]));
+    }
+    wfsi_message_end(&message);
+    wfsi_problem_coded(checker, "invalid_enum_value", text);
+}
+
+static void wfsi_dag_check_method(wfsi_checker *checker, const wfs_json *value)
+{
+    static const char *const names[] = {"GET", "POST", "PUT", "PATCH",
+                                        "DELETE", "HEAD", "OPTIONS", NULL};
+
+    wfsi_dag_check_name(checker, value, names);
+}
+
+static void wfsi_dag_check_difficulty(wfsi_checker *checker,
+                                      const wfs_json *value)
+{
+    static const char *const names[] = {"Beginner", "Intermediate", "Advanced",
+                                        "Expert", NULL};
+
+    wfsi_dag_check_name(checker, value, names);
+}
+
+static void wfsi_dag_check_mode(wfsi_checker *checker, const wfs_json *value)
+{
+    static const char *const names[] = {"sequential", "parallel", NULL};
+
+    wfsi_dag_check_name(checker, value, names);
+}
+
+static void wfsi_dag_check_from(wfsi_checker *checker, const wfs_json *value)
+{
+    static const char *const names[] = {"body", "header", "status", NULL};
+
+    wfsi_dag_check_name(checker, value, names);
+}
+
+static void wfsi_dag_check_body(wfsi_checker *checker, const wfs_json *value)
+{
+    if (!wfsi_is(value, WFS_JSON_STRING) && !wfsi_is(value, WFS_JSON_OBJECT) &&
+        !wfsi_is(value, WFS_JSON_ARRAY))
+        wfsi_problem_coded(checker, "invalid_union",
+                           "must be text, an object or a list");
+}
+
+static void wfsi_dag_check_names(wfsi_checker *checker, const wfs_json *value)
+{
+    wfsi_check_list(checker, value, wfsi_check_text);
+}
+
+static const wfsi_shape wfsi_dag_request_shape[] = {
+    {"method", wfsi_dag_check_method, true},
+    {"url", wfsi_check_text, true},
+    {"headers", wfsi_check_texts, false},
+    {"body", wfsi_dag_check_body, false},
+    {"params", wfsi_check_texts, false},
+    {NULL, NULL, false}};
+
+static const wfsi_shape wfsi_dag_execution_shape[] = {
+    {"delayMs", wfsi_dag_check_number, false},
+    {"retries", wfsi_dag_check_count, false},
+    {"jitter", wfsi_dag_check_jitter, false},
+    {"iterations", wfsi_dag_check_times, false},
+    {NULL, NULL, false}};
+
+static const wfsi_shape wfsi_dag_expect_shape[] = {
+    {"status", wfsi_dag_check_integer, false},
+    {"blocked", wfsi_dag_check_bool, false},
+    {"bodyContains", wfsi_check_text, false},
+    {"bodyNotContains", wfsi_check_text, false},
+    {"headerPresent", wfsi_check_text, false},
+    {"headerEquals", wfsi_check_texts, false},
+    {NULL, NULL, false}};
+
+static const wfsi_shape wfsi_dag_rule_shape[] = {
+    {"from", wfsi_dag_check_from, true},
+    {"path", wfsi_check_text, false},
+    {NULL, NULL, false}};
+
+static const wfsi_shape wfsi_dag_when_shape[] = {
+    {"step", wfsi_check_text, true},
+    {"succeeded", wfsi_dag_check_bool, false},
+    {"status", wfsi_dag_check_integer, false},
+    {NULL, NULL, false}};
+
+static void wfsi_dag_check_request(wfsi_checker *checker, const wfs_json *value)
+{
+    wfsi_check_shape(checker, value, wfsi_dag_request_shape);
+}
+
+static void wfsi_dag_check_execution(wfsi_checker *checker,
+                                     const wfs_json *value)
+{
+    wfsi_check_shape(checker, value, wfsi_dag_execution_shape);
+}
+
+static void wfsi_dag_check_expect(wfsi_checker *checker, const wfs_json *value)
+{
+    wfsi_check_shape(checker, value, wfsi_dag_expect_shape);
+}
+
+static void wfsi_dag_check_rule(wfsi_checker *checker, const wfs_json *value)
+{
+    wfsi_check_shape(checker, value, wfsi_dag_rule_shape);
+}
+
+static void wfsi_dag_check_extract(wfsi_checker *checker, const wfs_json *value)
+{
+    wfsi_check_members(checker, value, wfsi_dag_check_rule);
+}
+
+static void wfsi_dag_check_when(wfsi_checker *checker, const wfs_json *value)
+{
+    wfsi_check_shape(checker, value, wfsi_dag_when_shape);
+}
+
+/* The last two are dropped where there are only waves. */
+#define WFSI_DAG_STEP_MEMBERS                                                 \
+    {"id", wfsi_check_text, true},                                            \
+    {"name", wfsi_check_text, true},                                          \
+    {"stage", wfsi_check_text, true},                                         \
+    {"request", wfsi_dag_check_request, true},                                \
+    {"execution", wfsi_dag_check_execution, false},                           \
+    {"expect", wfsi_dag_check_expect, false},                                 \
+    {"extract", wfsi_dag_check_extract, false},                               \
+    {"dependsOn", wfsi_dag_check_names, false},                               \
+    {"when", wfsi_dag_check_when, false}
+
+static const wfsi_shape wfsi_dag_wave_shape[] = {
+    WFSI_DAG_STEP_MEMBERS,
+    {NULL, NULL, false}};
+
+static const wfsi_shape wfsi_dag_step_shape[] = {
+    WFSI_DAG_STEP_MEMBERS,
+    {"executionMode", wfsi_dag_check_mode, false},
+    {"parallelGroup", wfsi_dag_check_count, false},
+    {NULL, NULL, false}};
+
+/* Whether what was found from a problem on is only that sizes do not fit. */
+static bool wfsi_problems_are_sizes(const wfsi_checker *checker, size_t from)
+{
+    const char *code;
+
+    for (; from < wfsi_problem_count(checker); from++) {
+        code = (*checker->problems)[from].code;
+        if (strcmp(code, "too_small") != 0 && strcmp(code, "too_big") != 0)
+            return false;
+    }
+    return true;
+}
+
+static void wfsi_dag_check_wave_step(wfsi_checker *checker,
+                                     const wfs_json *value)
+{
+    wfsi_check_shape(checker, value, wfsi_dag_wave_shape);
+}
+
+static void wfsi_dag_check_step(wfsi_checker *checker, const wfs_json *value)
+{
+    size_t before = wfsi_problem_count(checker);
+
+    wfsi_check_shape(checker, value, wfsi_dag_step_shape);
+    if (!wfsi_problems_are_sizes(checker, before) ||
+        wfs_json_get(value, "parallelGroup") == NULL ||
+        wfsi_json_is_text(wfs_json_get(value, "executionMode"), "parallel"))
+        return;
+    wfsi_go_to_key(checker, "parallelGroup", 13);
+    wfsi_problem(checker, "goes together with executionMode parallel only");
+    wfsi_go_back(checker);
+}
+
+static void wfsi_dag_check_wave_steps(wfsi_checker *checker,
+                                      const wfs_json *value)
+{
+    wfsi_check_list(checker, value, wfsi_dag_check_wave_step);
+}
+
+static void wfsi_dag_check_steps(wfsi_checker *checker, const wfs_json *value)
+{
+    wfsi_check_list(checker, value, wfsi_dag_check_step);
+}
+
+/* Units of UTF-16. */
+static size_t wfsi_utf16_size(const char *text, size_t size)
+{
+    size_t units = 0, i;
+
+    for (i = 0; i < size; i++) {
+        units += ((unsigned char)text[i] & 0xC0) != 0x80;
+        units += (unsigned char)text[i] >= 0xF0;
+    }
+    return units;
+}
+
+static void wfsi_dag_check_title(wfsi_checker *checker, const wfs_json *value)
+{
+    size_t size, units;
+    const char *text = wfs_json_string(value, &size);
+
+    if (text == NULL) {
+        wfsi_wrong_type(checker, "must be text");
+        return;
+    }
+    units = wfsi_utf16_size(text, size);
+    if (units < 3)
+        wfsi_problem_coded(checker, "too_small",
+                           "must have 3 characters or more");
+    if (units > 255)
+        wfsi_problem_coded(checker, "too_big",
+                           "must have 255 characters or less");
+}
+
+#define WFSI_DAG_MEMBERS(check_steps)                                         \
+    {"id", wfsi_check_text, true},                                            \
+    {"name", wfsi_dag_check_title, true},                                     \
+    {"description", wfsi_check_text, false},                                  \
+    {"category", wfsi_check_text, false},                                     \
+    {"difficulty", wfsi_dag_check_difficulty, false},                         \
+    {"version", wfsi_dag_check_number, false},                                \
+    {"target", wfsi_check_text, false},                                       \
+    {"sourceIp", wfsi_check_text, false},                                     \
+    {"kind", wfsi_check_text, false},                                         \
+    {"tags", wfsi_dag_check_names, false},                                    \
+    {"rule_ids", wfsi_dag_check_names, false},                                \
+    {"steps", check_steps, true},                                             \
+    {NULL, NULL, false}
+
+static const wfsi_shape wfsi_dag_waves_shape[] = {
+    WFSI_DAG_MEMBERS(wfsi_dag_check_wave_steps)};
+static const wfsi_shape wfsi_dag_shape[] = {
+    WFSI_DAG_MEMBERS(wfsi_dag_check_steps)};
+
+/* --- judging a definition: what is used of it */
+
+/* The members of an object that a shape has; NULL without memory. */
+static wfs_json *wfsi_shaped(wfs_arena *arena, const wfs_json *given,
+                             const wfsi_shape *shape)
+{
+    wfs_json *made = wfs_json_new_object(arena);
+    const wfs_json *member;
+
+    for (; shape->key != NULL; shape++) {
+        member = wfs_json_get(given, shape->key);
+        if (member != NULL)
+            made = wfs_json_set(arena, made, shape->key, member);
+    }
+    return made;
+}
+
+/* Replace a member that is an object by what a shape has of it. */
+static wfs_json *wfsi_shape_member(wfs_arena *arena, wfs_json *object,
+                                   const char *key, const wfsi_shape *shape)
+{
+    const wfs_json *member = wfs_json_get(object, key);
+
+    return member == NULL ? object
+                          : wfs_json_set(arena, object, key,
+                                         wfsi_shaped(arena, member, shape));
+}
+
+static wfs_json *wfsi_normal_step(wfs_arena *arena, const wfs_json *given,
+                                  const wfsi_shape *shape)
+{
+    wfs_json *step = wfsi_shaped(arena, given, shape), *rules;
+    const wfs_json *extract = wfs_json_get(given, "extract");
+    const char *key;
+    size_t i, size;
+
+    step = wfsi_shape_member(arena, step, "request", wfsi_dag_request_shape);
+    step = wfsi_shape_member(arena, step, "execution",
+                             wfsi_dag_execution_shape);
+    step = wfsi_shape_member(arena, step, "expect", wfsi_dag_expect_shape);
+    step = wfsi_shape_member(arena, step, "when", wfsi_dag_when_shape);
+    if (extract == NULL)
+        return step;
+    rules = wfs_json_new_object(arena);
+    for (i = 0; i < wfs_json_count(extract); i++) {
+        key = wfs_json_key_at(extract, i, &size);
+        rules = wfs_json_set_n(arena, rules, key, size,
+                               wfsi_shaped(arena, wfs_json_at(extract, i),
+                                           wfsi_dag_rule_shape));
+    }
+    return wfs_json_set(arena, step, "extract", rules);
+}
+
+/* What is used of a definition; NULL without memory. */
+static wfs_json *wfsi_normal_dag(wfs_arena *arena, const wfs_json *given,
+                                 const wfsi_shape *step_shape)
+{
+    const wfs_json *steps = wfs_json_get(given, "steps");
+    wfs_json *made = wfs_json_new_array(arena);
+    size_t i;
+
+    for (i = 0; i < wfs_json_count(steps); i++)
+        made = wfs_json_append(
+            arena, made,
+            wfsi_normal_step(arena, wfs_json_at(steps, i), step_shape));
+    return wfs_json_set(arena, wfsi_json_shallow(arena, given), "steps", made);
+}
+
+/* --- judging a definition: the graph and the templates */
+
+/* `Step "a" depends on unknown step "b"`, at a place of the definition. */
+static void wfsi_problem_named(wfsi_checker *checker, const char *code,
+                               const char *format, wfsi_span step,
+                               wfsi_span other)
+{
+    wfsi_buffer buffer;
+    const char *text;
+
+    wfsi_buffer_open(&buffer, checker->notes);
+    for (; *format != '\0'; format++) {
+        if (*format == '1')
+            wfsi_buffer_put(&buffer, step.data, step.size);
+        else if (*format == '2')
+            wfsi_buffer_put(&buffer, other.data, other.size);
+        else
+            wfsi_buffer_char(&buffer, *format);
+    }
+    text = wfsi_buffer_finish(&buffer);
+    if (text == NULL)
+        checker->no_memory = true;
+    else
+        wfsi_problem_coded(checker, code, text);
+}
+
+static void wfsi_go_to_step(wfsi_checker *checker, size_t place)
+{
+    wfsi_go_to_key(checker, "steps", 5);
+    wfsi_go_to_place(checker, place);
+}
+
+static void wfsi_go_back_by(wfsi_checker *checker, size_t count)
+{
+    while (count-- > 0)
+        wfsi_go_back(checker);
+}
+
+/* Dependencies and a condition that name steps that are not there. */
+static void wfsi_judge_references(wfsi_checker *checker, const wfs_json *step,
+                                  const wfsi_links *links, size_t place)
+{
+    const wfs_json *list = wfs_json_get(step, "dependsOn");
+    wfsi_span id;
+    size_t i;
+
+    wfsi_go_to_step(checker, place);
+    for (i = 0; i < wfs_json_count(list); i++) {
+        id.data = wfs_json_string(wfs_json_at(list, i), &id.size);
+        if (wfsi_link_find(links, id) != WFSI_NO_STEP)
+            continue;
+        wfsi_go_to_key(checker, "dependsOn", 9);
+        wfsi_go_to_place(checker, i);
+        wfsi_problem_named(checker, "unknown_step",
+                           "Step \"1\" depends on unknown step \"2\"",
+                           links->ids[place], id);
+        wfsi_go_back_by(checker, 2);
+    }
+    id.data = wfs_json_string(
+        wfs_json_get(wfs_json_get(step, "when"), "step"), &id.size);
+    if (id.data != NULL && wfsi_link_find(links, id) == WFSI_NO_STEP) {
+        wfsi_go_to_key(checker, "when", 4);
+        wfsi_go_to_key(checker, "step", 4);
+        wfsi_problem_named(
+            checker, "unknown_step",
+            "Step \"1\" has when condition referencing unknown step \"2\"",
+            links->ids[place], id);
+        wfsi_go_back_by(checker, 2);
+    }
+    wfsi_go_back_by(checker, 2);
+}
+
+/* The names that a text uses and that neither a step up to here extracts nor
+ * the step has used before. */
+static void wfsi_judge_text(wfsi_checker *checker, wfsi_span step,
+                            wfsi_span text, const wfs_json *extracted,
+                            wfs_json *told)
+{
+    wfsi_text_piece piece;
+    size_t at = 0;
+
+    while (wfsi_braces_next(text, &at, &piece)) {
+        if ((piece.filler != WFSI_FILL_VARIABLE &&
+             piece.filler != WFSI_FILL_TARGET) ||
+            wfs_json_get_n(extracted, piece.name.data, piece.name.size) !=
+                NULL ||
+            wfs_json_get_n(told, piece.name.data, piece.name.size) != NULL)
+            continue;
+        if (wfs_json_set_n(checker->notes, told, piece.name.data,
+                           piece.name.size, NULL) == NULL)
+            checker->no_memory = true;
+        wfsi_problem_named(checker, "unknown_template",
+                           "Step \"1\" uses template \"{{2}}\" but no prior "
+                           "step extracts \"2\"",
+                           step, piece.name);
+    }
+}
+
+static void wfsi_judge_templates(wfsi_checker *checker, const wfs_json *step,
+                                 wfsi_span id, const wfs_json *extracted,
+                                 size_t place)
+{
+    const wfs_json *request = wfs_json_get(step, "request");
+    const wfs_json *headers = wfs_json_get(request, "headers");
+    const wfs_json *body = wfs_json_get(request, "body");
+    wfs_json *told = wfs_json_new_object(checker->notes);
+    wfsi_span text;
+    size_t i;
+
+    wfsi_go_to_step(checker, place);
+    wfsi_go_to_key(checker, "request", 7);
+    wfsi_go_to_key(checker, "url", 3);
+    wfsi_judge_text(checker, id, wfsi_json_span_of(request, "url"), extracted,
+                    told);
+    wfsi_go_back(checker);
+    for (i = 0; i < wfs_json_count(headers); i++) {
+        text.data = wfs_json_key_at(headers, i, &text.size);
+        wfsi_go_to_key(checker, "headers", 7);
+        wfsi_go_to_key(checker, text.data, text.size);
+        text.data = wfs_json_string(wfs_json_at(headers, i), &text.size);
+        wfsi_judge_text(checker, id, text, extracted, told);
+        wfsi_go_back_by(checker, 2);
+    }
+    if (body != NULL) {
+        text.data = wfs_json_string(body, &text.size);
+        if (text.data == NULL)
+            text.data = wfs_json_write(checker->notes, body, 0, &text.size);
+        wfsi_go_to_key(checker, "body", 4);
+        if (text.data != NULL)
+            wfsi_judge_text(checker, id, text, extracted, told);
+        wfsi_go_back(checker);
+    }
+    wfsi_go_back_by(checker, 3);
+}
+
+/* Warnings: templates that nothing extracts. */
+static void wfsi_judge_all_templates(wfsi_checker *checker,
+                                     const wfs_json *steps,
+                                     const wfsi_links *links)
+{
+    wfs_json *extracted = wfs_json_new_object(checker->notes);
+    const wfs_json *extract;
+    const char *name;
+    size_t i, j, size;
+
+    for (i = 0; i < links->count; i++) {
+        extract = wfs_json_get(wfs_json_at(steps, i), "extract");
+        for (j = 0; j < wfs_json_count(extract); j++) {
+            name = wfs_json_key_at(extract, j, &size);
+            if (wfs_json_set_n(checker->notes, extracted, name, size, NULL) ==
+                NULL)
+                checker->no_memory = true;
+        }
+        wfsi_judge_templates(checker, wfs_json_at(steps, i), links->ids[i],
+                             extracted, i);
+    }
+}
+
+/* Errors: unknown steps, cycles. */
+static void wfsi_judge_graph(wfsi_checker *checker, const wfs_json *steps,
+                             const wfsi_links *links)
+{
+    const char *cycle;
+    size_t i;
+
+    for (i = 0; i < links->count; i++)
+        wfsi_judge_references(checker, wfs_json_at(steps, i), links, i);
+    cycle = wfsi_links_cycle(checker->notes, links, &checker->no_memory);
+    if (cycle == NULL)
+        return;
+    wfsi_go_to_key(checker, "steps", 5);
+    wfsi_problem_coded(checker, "cycle", cycle);
+    wfsi_go_back(checker);
+}
+
+static const wfs_problem *wfsi_problems_copy(wfs_arena *arena,
+                                             const wfs_problem *problems,
+                                             size_t count)
+{
+    wfs_problem *copy = (wfs_problem *)wfsi_arena_allocate(
+        arena, (count + 1) * sizeof *copy);
+
+    if (copy != NULL && count != 0)
+        memcpy(copy, problems, count * sizeof *copy);
+    return copy;
+}
+
+static void wfsi_judge(wfsi_checker *checker, const wfs_json *definition,
+                       wfs_dag_scheduling scheduling, wfs_dag_verdict *verdict)
+{
+    bool waves = scheduling == WFS_DAG_WAVES;
+    wfs_arena *arena = checker->notes;
+    const wfs_problem *found;
+    const wfs_json *steps;
+    wfsi_links links;
+
+    wfsi_check_shape(checker, definition,
+                     waves ? wfsi_dag_waves_shape : wfsi_dag_shape);
+    verdict->issue_count = wfsi_problem_count(checker);
+    if (verdict->issue_count == 0) {
+        verdict->normalized = wfsi_normal_dag(
+            arena, definition,
+            waves ? wfsi_dag_wave_shape : wfsi_dag_step_shape);
+        steps = wfs_json_get(verdict->normalized, "steps");
+        if (verdict->normalized == NULL ||
+            !wfsi_links_make(arena, steps, &links)) {
+            checker->no_memory = true;
+            return;
+        }
+        wfsi_judge_graph(checker, steps, &links);
+        verdict->error_count = wfsi_problem_count(checker);
+        wfsi_judge_all_templates(checker, steps, &links);
+        verdict->warning_count =
+            wfsi_problem_count(checker) - verdict->error_count;
+    }
+    verdict->accepted = verdict->issue_count + verdict->error_count == 0;
+    found = wfsi_problems_copy(arena, *checker->problems,
+                               wfsi_problem_count(checker));
+    if (found == NULL)
+        checker->no_memory = true;
+    else
+        verdict->warnings = found + verdict->error_count;
+    verdict->issues = verdict->errors = found;
+}
+
+/* The verdict lives in the arena. */
+static wfs_status wfsi_dag_judge(wfs_arena *arena, const wfs_json *definition,
+                                 wfs_dag_scheduling scheduling,
+                                 wfs_dag_verdict *verdict)
+{
+    wfs_problem *problems = NULL;
+    wfsi_checker checker;
+
+    memset(verdict, 0, sizeof *verdict);
+    memset(&checker, 0, sizeof checker);
+    checker.allocator = &arena->allocator;
+    checker.notes = arena;
+    checker.problems = &problems;
+    wfsi_judge(&checker, definition, scheduling, verdict);
+    wfsi_array_free(&arena->allocator, problems);
+    if (!checker.no_memory && !arena->failed)
+        return WFS_OK;
+    memset(verdict, 0, sizeof *verdict);
+    return WFS_ERR_NO_MEMORY;
+}
+
+/* --- whom a request may go to */
+
+typedef struct wfsi_address {
+    int bits;                   /* 32 or 128; 0: it is none */
+    unsigned pieces[WFSI_IPV6_PIECES];  /* the last two, for 32 */
+} wfsi_address;
+
+/* Endpoints; of the host kinds those without a port mean the scheme's. */
+typedef enum wfsi_endpoint_kind {
+    WFSI_ENDPOINT_HOST,
+    WFSI_ENDPOINT_DOMAIN,       /* all below it: ".example.com" */
+    WFSI_ENDPOINT_BLOCK         /* of addresses */
+} wfsi_endpoint_kind;
+
+typedef struct wfsi_endpoint {
+    wfsi_endpoint_kind kind;
+    wfsi_span host;             /* lower case, without brackets */
+    wfsi_address address;
+    int prefix;                 /* of a block: bits */
+    int port;                   /* 0: the scheme's */
+} wfsi_endpoint;
+
+/* The address that a host is, in numbers with dots or in IPv6. */
+static wfsi_address wfsi_address_of(wfsi_span host)
+{
+    const char *end = host.data + host.size;
+    wfsi_address address;
+
+    memset(&address, 0, sizeof address);
+    if (host.size != 0 && wfsi_ipv6_tail(host.data, end, address.pieces + 6))
+        address.bits = 32;
+    else if (memchr(host.data, ':', host.size) != NULL &&
+             wfsi_ipv6_read(host.data, end, address.pieces))
+        address.bits = 128;
+    return address;
+}
+
+/* Of an IPv4 address in IPv6: ::ffff:10.0.0.5 */
+static bool wfsi_address_is_mapped(const wfsi_address *address)
+{
+    int i;
+
+    for (i = 0; i < 5; i++)
+        if (address->pieces[i] != 0)
+            return false;
+    return address->bits == 128 && address->pieces[5] == 0xFFFF;
+}
+
+static bool wfsi_address_in(const wfsi_address *address,
+                            const wfsi_endpoint *block)
+{
+    int first = block->address.bits == 32 ? 6 : 0, i, bits;
+    unsigned mask;
+
+    if (address->bits != block->address.bits &&
+        !(block->address.bits == 32 && wfsi_address_is_mapped(address)))
+        return false;
+    for (i = first, bits = block->prefix; bits > 0; i++, bits -= 16) {
+        mask = bits >= 16 ? 0xFFFF : 0xFFFFu << (16 - bits) & 0xFFFF;
+        if (((address->pieces[i] ^ block->address.pieces[i]) & mask) != 0)
+            return false;
+    }
+    return true;
+}
+
+static wfsi_span wfsi_without_brackets(wfsi_span host)
+{
+    if (host.size >= 2 && host.data[0] == '[' &&
+        host.data[host.size - 1] == ']')
+        host = wfsi_span_between(host.data + 1, host.data + host.size - 1);
+    return host;
+}
+
+/* The port after the last colon of 1 to 5 digits; -1 when there is none. The
+ * host loses it. */
+static int wfsi_cut_port(wfsi_span *host)
+{
+    size_t at = host->size;
+    int port = 0, factor = 1;
+
+    while (at > 0 && wfsi_is_digit(host->data[at - 1]) &&
+           host->size - at < 5) {
+        port += (host->data[--at] - '0') * factor;
+        factor *= 10;
+    }
+    if (at == host->size || at == 0 || host->data[at - 1] != ':')
+        return -1;
+    host->size = at - 1;
+    return port;
+}
+
+/* Whether a URL names a scheme that is not http or https. */
+static bool wfsi_has_other_scheme(wfsi_span url)
+{
+    size_t i = 0;
+
+    while (i < url.size && (wfsi_is_word_char(url.data[i]) ||
+                            memchr("+-.", url.data[i], 3) != NULL))
+        i++;
+    return i > 0 && i < url.size && url.data[i] == ':' &&
+           !wfsi_is_digit(url.data[0]) &&
+           !(i == 4 && wfsi_header_is("http", url.data, 4)) &&
+           !(i == 5 && wfsi_header_is("https", url.data, 5));
+}
+
+/* The endpoint of an absolute URL without credentials and fragment. what: names
+ * it in the error. */
+static wfs_status wfsi_url_endpoint(wfs_arena *arena, const char *what,
+                                    wfsi_span text, wfsi_endpoint *endpoint,
+                                    wfs_error *error)
+{
+    const char *hash = (const char *)memchr(text.data, '#', text.size);
+    size_t scheme;
+    wfsi_url url;
+    wfs_status status;
+
+    memset(endpoint, 0, sizeof *endpoint);
+    status = wfsi_url_parse(arena, text.data, text.size, &url, NULL);
+    if (status == WFS_ERR_NO_MEMORY)
+        return wfsi_no_memory(error);
+    if (status != WFS_OK)
+        return wfsi_error(error, WFS_ERR_VALIDATION,
+                          wfsi_has_other_scheme(text)
+                              ? "%s must use http or https"
+                              : "%s must be a valid absolute URL",
+                          what);
+    scheme = url.text[4] == 's' ? 8 : 7;
+    if (url.host.data != url.text + scheme)
+        return wfsi_error(error, WFS_ERR_VALIDATION,
+                          "%s must not include credentials", what);
+    if (hash != NULL && hash + 1 < text.data + text.size)
+        return wfsi_error(error, WFS_ERR_VALIDATION,
+                          "%s must not include a fragment", what);
+    endpoint->port = wfsi_cut_port(&url.host);
+    if (endpoint->port < 0)
+        endpoint->port = scheme == 8 ? 443 : 80;
+    endpoint->host = wfsi_without_brackets(url.host);
+    endpoint->address = wfsi_address_of(endpoint->host);
+    endpoint->prefix = scheme == 8 ? 443 : 80;  /* of a URL: the standard one */
+    return WFS_OK;
+}
+
+static bool wfsi_is_host_name(wfsi_span host)
+{
+    size_t i;
+
+    for (i = 0; i < host.size; i++)
+        if (!wfsi_is_digit(host.data[i]) && host.data[i] != '.' &&
+            host.data[i] != '-' &&
+            (host.data[i] < 'a' || host.data[i] > 'z'))
+            return false;
+    return host.size != 0;
+}
+
+static wfs_status wfsi_entry_error(wfsi_span entry, const char *what,
+                                   wfs_error *error)
+{
+    return wfsi_error(error, WFS_ERR_VALIDATION, "allow entry \"%n\" must %s",
+                      entry.data, entry.size, what);
+}
+
+/* "10.0.0.0/8"; *is_block: whether it has the form. */
+static wfs_status wfsi_read_block(wfsi_span entry, wfsi_endpoint *endpoint,
+                                  bool *is_block, wfs_error *error)
+{
+    const char *slash = (const char *)memchr(entry.data, '/', entry.size);
+    const char *end = entry.data + entry.size, *at;
+    int bits = 0;
+
+    *is_block = slash != NULL;
+    if (slash == NULL)
+        return WFS_OK;
+    endpoint->kind = WFSI_ENDPOINT_BLOCK;
+    endpoint->address = wfsi_address_of(
+        wfsi_without_brackets(wfsi_span_between(entry.data, slash)));
+    for (at = slash + 1; at < end && wfsi_is_digit(*at) && at - slash < 4; at++)
+        bits = bits * 10 + (*at - '0');
+    endpoint->prefix = bits;
+    return at == end && at > slash + 1 && endpoint->address.bits != 0 &&
+                   bits <= endpoint->address.bits
+               ? WFS_OK
+               : wfsi_entry_error(entry, "use a valid IP or CIDR", error);
+}
+
+/* Everything but URLs and blocks; with a port when has_port. */
+static wfs_status wfsi_read_host(wfsi_span entry, wfsi_span host, bool has_port,
+                                 wfsi_endpoint *endpoint, wfs_error *error)
+{
+    endpoint->host = wfsi_without_brackets(host);
+    endpoint->address = wfsi_address_of(endpoint->host);
+    if (endpoint->address.bits != 0) {
+        endpoint->kind = has_port ? WFSI_ENDPOINT_HOST : WFSI_ENDPOINT_BLOCK;
+        endpoint->prefix = endpoint->address.bits;
+        return WFS_OK;
+    }
+    if (endpoint->host.size > 2 && memcmp(endpoint->host.data, "*.", 2) == 0) {
+        endpoint->kind = WFSI_ENDPOINT_DOMAIN;
+        endpoint->host.data++;
+        endpoint->host.size--;
+        return WFS_OK;
+    }
+    endpoint->kind = WFSI_ENDPOINT_HOST;
+    return wfsi_is_host_name(endpoint->host)
+               ? WFS_OK
+               : wfsi_entry_error(entry, "be a hostname, wildcard domain, IP, "
+                                         "or CIDR",
+                                  error);
+}
+
+/* One entry of the allow-list, in lower case. */
+static wfs_status wfsi_read_entry(wfs_arena *arena, wfsi_span entry,
+                                  wfsi_endpoint *endpoint, wfs_error *error)
+{
+    wfsi_span host = entry;
+    const char *colon = (const char *)memchr(entry.data, ':', entry.size);
+    bool is_block;
+
+    if (colon != NULL && colon + 2 < entry.data + entry.size &&
+        colon[1] == '/' && colon[2] == '/') {
+        return wfsi_url_endpoint(arena, "allow", entry, endpoint, error);
+    }
+    memset(endpoint, 0, sizeof *endpoint);
+    if (entry.data[0] == '[' ||
+        (colon != NULL && memchr(entry.data, '/', entry.size) == NULL &&
+         memchr(colon + 1, ':',
+                (size_t)(entry.data + entry.size - colon - 1)) == NULL))
+        endpoint->port = wfsi_cut_port(&host);
+    if (host.size == entry.size)    /* no port there */
+        endpoint->port = 0;
+    else if (endpoint->port < 1 || endpoint->port > 65535)
+        return wfsi_entry_error(entry, "use a valid port", error);
+    else
+        return wfsi_read_host(entry, host, true, endpoint, error);
+    WFS_TRY(wfsi_read_block(entry, endpoint, &is_block, error));
+    return is_block ? WFS_OK
+                    : wfsi_read_host(entry, host, false, endpoint, error);
+}
+
+/* to: the endpoint of a URL. */
+static bool wfsi_endpoint_allows(const wfsi_endpoint *rule,
+                                 const wfsi_endpoint *to)
+{
+    int standard = to->prefix;
+    bool same;
+
+    if (to->port != (rule->port != 0 ? rule->port : standard))
+        return false;
+    switch (rule->kind) {
+    case WFSI_ENDPOINT_BLOCK:
+        return to->address.bits != 0 && wfsi_address_in(&to->address, rule);
+    case WFSI_ENDPOINT_DOMAIN:
+        return to->address.bits == 0 && to->host.size >= rule->host.size &&
+               memcmp(to->host.data + to->host.size - rule->host.size,
+                      rule->host.data, rule->host.size) == 0;
+    default:
+        same = wfsi_span_equal(rule->host, to->host);
+        return same || (rule->address.bits != 0 &&
+                        rule->address.bits == to->address.bits &&
+                        memcmp(rule->address.pieces, to->address.pieces,
+                               sizeof rule->address.pieces) == 0);
+    }
+}
+
+/* --- the DAGs of a store */
+
+struct wfs_dags {
+    wfs_allocator allocator;
+    wfs_store *store;
+    wfs_clock *clock;
+    wfs_random *random;
+    bool owns_store;
+    wfs_clock own_clock;
+    wfs_random own_random;
+    uint32_t tables;            /* number of the first one */
+    wfs_dag_options options;    /* texts in the arena */
+    wfs_http_transport transport;
+    wfs_mock_client client;     /* when that is mocks */
+    wfs_arena arena;
+    wfsi_dag_names names;
+    wfsi_endpoint *allowed;     /* array; NULL: any */
+    wfsi_graph **graphs;        /* array: by row of dag, from 0 on; NULL: not
+                                   compiled yet */
+    wfs_arena notes;            /* of the verdict */
+    wfs_dag_verdict verdict;
+    wfs_arena scratch;          /* of one transition */
+    wfs_row_id recent;          /* a busy execution, to be looked at first */
+    bool running;               /* the clock is being moved */
+    bool settling;              /* what is to be done at once is being done */
+    bool moving;                /* a transition is open */
+    const wfs_dag_step *sending;
+};
+
+static wfs_error *wfsi_dags_error(const wfs_dags *dags)
+{
+    return &dags->store->error;
+}
+
+static wfs_status wfsi_dags_no_memory(const wfs_dags *dags)
+{
+    return wfsi_no_memory(wfsi_dags_error(dags));
+}
+
+static wfsi_table *wfsi_dag_table(const wfs_dags *dags, uint32_t table)
+{
+    return &dags->store->tables[dags->tables + table];
+}
+
+WFSI_INLINE wfsi_dag_execution_row *wfsi_execution_at(const wfs_dags *dags,
+                                                      wfs_row_id id)
+{
+    return (wfsi_dag_execution_row *)(void *)wfsi_row_at(
+        wfsi_dag_table(dags, WFSI_DAG_EXECUTIONS), id);
+}
+
+WFSI_INLINE wfsi_dag_step_row *wfsi_check_at(const wfs_dags *dags,
+                                             wfs_row_id id)
+{
+    return (wfsi_dag_step_row *)(void *)wfsi_row_at(
+        wfsi_dag_table(dags, WFSI_DAG_STEPS), id);
+}
+
+static wfsi_dag_variable_row *wfsi_variable_at(const wfs_dags *dags,
+                                               wfs_row_id id)
+{
+    return (wfsi_dag_variable_row *)(void *)wfsi_row_at(
+        wfsi_dag_table(dags, WFSI_DAG_VARIABLES), id);
+}
+
+static wfsi_dag_queue_row *wfsi_queue_row(const wfs_dags *dags)
+{
+    return (wfsi_dag_queue_row *)(void *)wfsi_row_at(
+        wfsi_dag_table(dags, WFSI_DAG_QUEUE), 1);
+}
+
+/* Begin to change a row; NULL without memory. End with wfsi_dag_changed, before
+ * another row is begun. */
+WFSI_INLINE void *wfsi_dag_edit(wfs_dags *dags, uint32_t table, wfs_row_id id)
+{
+    return wfsi_row_edit(dags->store, dags->tables + table, id);
+}
+
+/* whole: all texts found memory; else the row is reset. */
+WFSI_INLINE wfs_status wfsi_dag_changed(wfs_dags *dags, uint32_t table,
+                                        wfs_row_id id, bool whole)
+{
+    if (whole)
+        return wfsi_row_changed(dags->store, dags->tables + table, id);
+    wfsi_row_reset(dags->store, wfsi_dag_table(dags, table),
+                   wfsi_row_at(wfsi_dag_table(dags, table), id));
+    return wfsi_dags_no_memory(dags);
+}
+
+/* Put a text into a nullable cell; NULL data is null. False without memory. */
+static bool wfsi_dag_put(wfs_dags *dags, uint32_t *nulls, int column,
+                         wfsi_handle *cell, wfsi_span text)
+{
+    wfsi_handle handle = 0;
+
+    if (text.data != NULL)
+        handle = wfsi_text_keep(dags->store, text.data, text.size);
+    wfsi_set_handle(nulls, column, cell, handle);
+    return text.data == NULL || handle != 0;
+}
+
+#define WFSI_PUT_TEXT(dags, table, row, member, text)                         \
+    wfsi_dag_put(dags, &(row)->nulls, wfsi_##table##_##member,                \
+                 &(row)->member, text)
+
+static wfsi_span wfsi_dag_text(const wfs_dags *dags, wfsi_handle handle)
+{
+    wfsi_span text;
+
+    text.data = wfsi_text(dags->store, handle, &text.size);
+    return text;
+}
+
+static const wfsi_span wfsi_no_text = {NULL, 0};
+
+/* --- making and freeing */
+
+static const char *wfsi_dag_option(wfs_dags *dags, const char *given)
+{
+    return given == NULL ? NULL
+                         : wfsi_arena_text(&dags->arena, given, strlen(given));
+}
+
+static wfs_dags *wfsi_dags_new(const wfs_allocator *given)
+{
+    wfs_allocator allocator = wfsi_allocator(given);
+    wfs_dags *dags = (wfs_dags *)wfsi_allocate_zeroed(&allocator, sizeof *dags);
+
+    if (dags == NULL)
+        return NULL;
+    dags->allocator = allocator;
+    wfsi_arena_open(&dags->arena, &allocator);
+    wfsi_arena_open(&dags->notes, &allocator);
+    wfsi_arena_open(&dags->scratch, &allocator);
+    return dags;
+}
+
+void wfs_dags_free(wfs_dags *dags)
+{
+    wfs_allocator allocator;
+    size_t i;
+
+    if (dags == NULL)
+        return;
+    allocator = dags->allocator;
+    for (i = 0; i < wfsi_array_count(dags->graphs); i++)
+        wfsi_graph_free(&allocator, dags->graphs[i]);
+    wfsi_array_free(&allocator, dags->graphs);
+    wfsi_array_free(&allocator, dags->allowed);
+    wfsi_arena_close(&dags->arena);
+    wfsi_arena_close(&dags->notes);
+    wfsi_arena_close(&dags->scratch);
+    if (dags->owns_store)
+        wfs_store_free(dags->store);
+    wfsi_release(&allocator, dags, sizeof *dags);
+}
+
+static bool wfsi_is_blank(char c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+static wfsi_span wfsi_without_blanks(wfsi_span text)
+{
+    while (text.size != 0 && wfsi_is_blank(text.data[0])) {
+        text.data++;
+        text.size--;
+    }
+    while (text.size != 0 && wfsi_is_blank(text.data[text.size - 1]))
+        text.size--;
+    return text;
+}
+
+/* The target without slashes at its end; its endpoint may always be asked. */
+static wfs_status wfsi_dags_target(wfs_dags *dags, wfsi_endpoint *endpoint)
+{
+    wfs_error *error = wfsi_dags_error(dags);
+    wfsi_span target =
+        wfsi_without_blanks(wfsi_span_of(dags->options.target, 0));
+
+    if (target.size == 0)
+        return wfsi_error(error, WFS_ERR_VALIDATION,
+                          "target must not be empty");
+    WFS_TRY(wfsi_url_endpoint(&dags->arena, "target", target, endpoint, error));
+    while (target.size != 0 && target.data[target.size - 1] == '/')
+        target.size--;
+    dags->options.target =
+        wfsi_arena_text(&dags->arena, target.data, target.size);
+    return dags->options.target != NULL ? WFS_OK : wfsi_dags_no_memory(dags);
+}
+
+static wfs_status wfsi_dags_allow(wfs_dags *dags, wfsi_endpoint endpoint)
+{
+    if (!wfsi_array_reserve(&dags->allocator, dags->allowed, 1))
+        return wfsi_dags_no_memory(dags);
+    wfsi_array_push(dags->allowed, endpoint);
+    return WFS_OK;
+}
+
+/* Read the target and the allow-list. */
+static wfs_status wfsi_dags_outbound(wfs_dags *dags)
+{
+    const char *allow = dags->options.allow, *comma;
+    wfsi_endpoint endpoint;
+    wfsi_span entry;
+
+    if (allow != NULL && !wfsi_array_reserve(&dags->allocator, dags->allowed,
+                                             1))
+        return wfsi_dags_no_memory(dags);   /* not NULL, even when empty */
+    if (dags->options.target != NULL) {
+        WFS_TRY(wfsi_dags_target(dags, &endpoint));
+        if (allow != NULL)
+            WFS_TRY(wfsi_dags_allow(dags, endpoint));
+    }
+    for (; allow != NULL; allow = comma != NULL ? comma + 1 : NULL) {
+        comma = strchr(allow, ',');
+        entry = wfsi_without_blanks(
+            comma != NULL ? wfsi_span_between(allow, comma)
+                          : wfsi_span_of(allow, 0));
+        if (entry.size == 0)
+            continue;
+        entry = wfsi_lower_text(&dags->arena, entry);
+        if (entry.data == NULL)
+            return wfsi_dags_no_memory(dags);
+        WFS_TRY(wfsi_read_entry(&dags->arena, entry, &endpoint,
+                                wfsi_dags_error(dags)));
+        WFS_TRY(wfsi_dags_allow(dags, endpoint));
+    }
+    return WFS_OK;
+}
+
+/* Options, with the defaults in the place of what is not given. */
+static void wfsi_dags_options(wfs_dags *dags, const wfs_dag_options *options)
+{
+    wfs_dag_options *kept = &dags->options;
+
+    *kept = *options;
+    kept->json = NULL;
+    kept->test_id = wfsi_dag_option(dags, options->test_id);
+    kept->target = wfsi_dag_option(dags, options->target);
+    kept->allow = wfsi_dag_option(dags, options->allow);
+    kept->report_url = wfsi_dag_option(dags, options->report_url);
+    if (kept->max_concurrency == 0)
+        kept->max_concurrency = 3;
+    if (kept->retention_size == 0)
+        kept->retention_size = 65536;
+    if (kept->evict_after == 0)
+        kept->evict_after = 1800000;
+    if (kept->evict_above == 0)
+        kept->evict_above = 50;
+    if (kept->evict_every == 0)
+        kept->evict_every = 60000;
+}
+
+/* DAGs over tables that were declared in a store; mocks: who answers without a
+ * transport, or NULL. The options were read: in a fork. Without memory *made is
+ * NULL. */
+static wfs_status wfsi_dags_over(const wfs_dag_options *options,
+                                 const wfs_allocator *allocator,
+                                 wfs_store *store, uint32_t tables,
+                                 wfs_mocks *mocks, wfs_dags **made)
+{
+    wfs_dags *dags = wfsi_dags_new(allocator);
+    wfs_status status;
+
+    *made = NULL;
+    if (dags == NULL)
+        return wfsi_no_memory(&store->error);
+    dags->store = store;
+    dags->tables = tables;
+    wfsi_dags_options(dags, options);
+    if (options->transport != NULL) {
+        dags->transport = *options->transport;
+    } else if (mocks != NULL) {
+        dags->client.mocks = mocks;
+        dags->client.test_id = dags->options.test_id;
+        dags->client.keep_clock = true;
+        dags->transport = wfs_mock_transport(&dags->client);
+    }
+    status = !dags->arena.failed &&
+                     wfsi_dag_names_declare(store, &dags->names)
+                 ? wfsi_dags_outbound(dags)
+                 : wfsi_dags_no_memory(dags);
+    if (status == WFS_OK)
+        *made = dags;
+    else
+        wfs_dags_free(dags);
+    return status;
+}
+
+/* The one row of the queue. The first look for what to evict is a period away.
+ */
+static wfs_status wfsi_dags_open_queue(wfs_dags *dags)
+{
+    wfs_store *store = dags->store;
+    uint32_t number = dags->tables + WFSI_DAG_QUEUE;
+    wfsi_dag_queue_row *row = (wfsi_dag_queue_row *)(void *)wfsi_row_new(
+        store, &store->tables[number]);
+
+    if (row == NULL || !wfsi_begin(store))
+        return wfsi_dags_no_memory(dags);
+    memset(row, 0, sizeof *row);
+    row->next_order = 1;
+    row->sweep_at = dags->clock->now + dags->options.evict_every;
+    return wfsi_close(store, wfsi_row_insert(store, number, row, NULL));
+}
+
+/* --- definitions */
+
+/* Room for what is kept of each row beside it; false without memory. */
+static bool wfsi_graphs_extend(wfs_dags *dags, wfs_row_id id)
+{
+    size_t count = wfsi_array_count(dags->graphs);
+
+    if (count >= id)
+        return true;
+    if (!wfsi_array_reserve(&dags->allocator, dags->graphs, id - count))
+        return false;
+    for (; count < id; count++)
+        wfsi_array_push(dags->graphs, NULL);
+    return true;
+}
+
+static wfsi_dag_row *wfsi_definition_at(const wfs_dags *dags, wfs_row_id id)
+{
+    return (wfsi_dag_row *)(void *)wfsi_row_at(
+        wfsi_dag_table(dags, WFSI_DAG_DEFINITIONS), id);
+}
+
+/* A definition, compiled when it is first asked for in a fork; NULL without
+ * memory. As with mocks, a row that was rolled back leaves its graph behind. */
+static const wfsi_graph *wfsi_graph_of(wfs_dags *dags, wfs_row_id id)
+{
+    if (!wfsi_graphs_extend(dags, id))
+        return NULL;
+    if (dags->graphs[id - 1] == NULL)
+        dags->graphs[id - 1] = wfsi_graph_compile(
+            dags->store,
+            wfsi_dag_text(dags, wfsi_definition_at(dags, id)->definition));
+    return dags->graphs[id - 1];
+}
+
+/* The row of a definition, or 0. */
+static wfs_row_id wfsi_definition_find(const wfs_dags *dags, wfsi_span id)
+{
+    const wfsi_table *table = wfsi_dag_table(dags, WFSI_DAG_DEFINITIONS);
+    uint64_t word = wfsi_symbol_find(
+        dags->store, wfsi_symbol_hash(id.data, id.size), id.data, id.size);
+
+    return word != 0 ? wfsi_key_find(dags->store, table, &table->indexes[0],
+                                     &word, NULL)
+                     : 0;
+}
+
+/* A definition's row, in an open transaction. */
+static wfs_status wfsi_definition_insert(wfs_dags *dags,
+                                         const wfs_json *definition,
+                                         wfsi_span text, wfs_row_id *id)
+{
+    wfs_store *store = dags->store;
+    uint32_t number = dags->tables + WFSI_DAG_DEFINITIONS;
+    wfsi_table *table = &store->tables[number];
+    wfsi_dag_row *row = (wfsi_dag_row *)(void *)wfsi_row_new(store, table);
+    wfsi_span key = wfsi_json_span_of(definition, "id");
+    wfsi_span name = wfsi_json_span_of(definition, "name");
+
+    if (row == NULL)
+        return wfsi_dags_no_memory(dags);
+    memset(row, 0, sizeof *row);
+    row->dag_id = wfsi_symbol(store, key.data, key.size);
+    row->name = wfsi_symbol(store, name.data, name.size);
+    row->definition = wfsi_text_keep(store, text.data, text.size);
+    if (row->dag_id != 0 && row->name != 0 && row->definition != 0)
+        return wfsi_row_insert(store, number, row, id);
+    wfsi_row_free_texts(store, table, (char *)row, NULL);
+    return wfsi_dags_no_memory(dags);
+}
+
+/* Add a definition that was judged. */
+static wfs_status wfsi_definition_add(wfs_dags *dags,
+                                      const wfs_json *definition)
+{
+    wfsi_span key = wfsi_json_span_of(definition, "id"), text;
+    wfsi_graph *graph;
+    wfs_row_id id = 0;
+    wfs_status status;
+
+    if (wfsi_definition_find(dags, key) != 0)
+        return wfsi_error(wfsi_dags_error(dags), WFS_ERR_DUPLICATE_SCENARIO,
+                          "a DAG with the id %n is there already", key.data,
+                          key.size);
+    text.data = wfs_json_write(&dags->notes, definition, 0, &text.size);
+    if (text.data == NULL)
+        return wfsi_dags_no_memory(dags);
+    graph = wfsi_graph_compile(dags->store, text);
+    if (graph == NULL)
+        return wfsi_dags_no_memory(dags);
+    status = wfsi_graphs_extend(
+                 dags, wfsi_dag_table(dags, WFSI_DAG_DEFINITIONS)->next_id)
+                 ? wfsi_definition_insert(dags, definition, text, &id)
+                 : wfsi_dags_no_memory(dags);
+    if (status != WFS_OK) {
+        wfsi_graph_free(&dags->allocator, graph);
+        return status;
+    }
+    wfsi_graph_free(&dags->allocator, dags->graphs[id - 1]);
+    dags->graphs[id - 1] = graph;
+    return WFS_OK;
+}
+
+/* As many problems stand in the error as fit, a line each. */
+static wfs_status wfsi_verdict_error(wfs_dags *dags, const wfs_json *definition)
+{
+    const wfs_dag_verdict *verdict = &dags->verdict;
+    wfs_error *error = wfsi_dags_error(dags);
+    const wfs_problem *problems = verdict->issues;
+    size_t count = verdict->issue_count + verdict->error_count, i;
+    wfsi_span id = wfsi_json_span_of(definition, "id");
+    wfsi_buffer buffer;
+
+    wfsi_buffer_open(&buffer, &dags->notes);
+    wfsi_buffer_literal(&buffer, "DAG ");
+    wfsi_buffer_put(&buffer, id.data, id.size);
+    wfsi_buffer_literal(&buffer, ": ");
+    for (i = 0; i < count; i++) {
+        if (i != 0)
+            wfsi_buffer_literal(&buffer, "\n  ");
+        wfsi_buffer_text(&buffer, problems[i].where);
+        wfsi_buffer_text(&buffer, problems[i].where[0] != '\0' ? " " : "");
+        wfsi_buffer_text(&buffer, problems[i].message);
+    }
+    if (wfsi_buffer_finish(&buffer) == NULL)
+        return wfsi_dags_no_memory(dags);
+    wfsi_error(error, WFS_ERR_VALIDATION, "");
+    wfsi_error_text(error, buffer.data);
+    return WFS_ERR_VALIDATION;
+}
+
+/* Judge a definition; *used is what is used of it. */
+static wfs_status wfsi_definition_judge(wfs_dags *dags, const wfs_json *given,
+                                        const wfs_json **used)
+{
+    *used = given;
+    if (dags->options.unchecked)
+        return wfsi_is(given, WFS_JSON_OBJECT)
+                   ? WFS_OK
+                   : wfsi_error(wfsi_dags_error(dags), WFS_ERR_VALIDATION,
+                                "a DAG must be an object");
+    if (wfsi_dag_judge(&dags->notes, given, dags->options.scheduling,
+                       &dags->verdict) != WFS_OK)
+        return wfsi_dags_no_memory(dags);
+    *used = dags->verdict.normalized;
+    return dags->verdict.accepted ? WFS_OK : wfsi_verdict_error(dags, given);
+}
+
+/* One definition or a list of them, in an open transaction. */
+static wfs_status wfsi_definitions_add(wfs_dags *dags, const wfs_json *given)
+{
+    bool is_list = wfsi_is(given, WFS_JSON_ARRAY);
+    size_t count = is_list ? wfs_json_count(given) : 1, i;
+    const wfs_json *one;
+
+    for (i = 0; i < count; i++) {
+        one = is_list ? wfs_json_at(given, i) : given;
+        WFS_TRY(wfsi_definition_judge(dags, one, &one));
+        WFS_TRY(wfsi_definition_add(dags, one));
+    }
+    return WFS_OK;
+}
+
+static wfs_status wfsi_dags_load_text(wfs_dags *dags, wfsi_span text)
+{
+    wfs_store *store = dags->store;
+    const wfs_json *given;
+
+    memset(&dags->verdict, 0, sizeof dags->verdict);
+    wfsi_arena_clear(&dags->notes);
+    given = wfsi_json_build_js(&dags->notes, text.data, text.size,
+                               &store->limits, &store->error);
+    if (given == NULL)
+        return store->error.code;
+    if (!wfsi_begin(store))
+        return wfsi_dags_no_memory(dags);
+    return wfsi_close(store, wfsi_definitions_add(dags, given));
+}
+
+/* A copy over the copy of a store. What is defined is compiled again when it is
+ * asked for. */
+static wfs_status wfsi_dags_fork(const wfs_dags *dags, wfs_store *store,
+                                 wfs_clock *clock, wfs_random *random,
+                                 wfs_mocks *mocks, wfs_dags **fork)
+{
+    WFS_TRY(wfsi_dags_over(&dags->options, &dags->allocator, store,
+                           dags->tables, mocks, fork));
+    (*fork)->clock = clock;
+    (*fork)->random = random;
+    return WFS_OK;
+}
+
+/* --- random numbers and texts as JavaScript makes them */
+
+static double wfsi_dag_random(wfs_dags *dags)
+{
+    return dags->options.random != NULL
+               ? dags->options.random(dags->options.user)
+               : wfs_random_real(dags->random);
+}
+
+/* Digits that were made are rounded up, from the last one on. */
+static void wfsi_round_digits(int *digits, size_t *count)
+{
+    while (*count > 1 && digits[*count - 1] == 35)
+        --*count;
+    digits[*count - 1]++;
+}
+
+/* A number from 0 to below 1 in base 36, without "0." and cut after 8 digits.
+ * All digits are made, because the last one may be rounded up. */
+static void wfsi_put_base36(wfsi_buffer *buffer, double value)
+{
+    static const char letters[] = "0123456789abcdefghijklmnopqrstuvwxyz";
+    double next = wfsi_double_from_bits(wfsi_double_bits(value) + 1);
+    double rest = value, step = (next - value) / 2;
+    int digits[256];
+    size_t count = 0, i;
+
+    if (value <= 0)
+        return;
+    if (step < wfsi_double_from_bits(1))
+        step = wfsi_double_from_bits(1);
+    do {
+        rest *= 36;
+        step *= 36;
+        digits[count] = (int)rest;
+        rest -= digits[count++];
+        if ((rest > 0.5 || (rest == 0.5 && (digits[count - 1] & 1) != 0)) &&
+            rest + step > 1) {
+            wfsi_round_digits(digits, &count);
+            break;
+        }
+    } while (rest >= step && count < WFSI_COUNT(digits));
+    for (i = 0; i < count && i < 8; i++)
+        wfsi_buffer_char(buffer, letters[digits[i]]);
+}
+
+static void wfsi_put_random_ip(wfs_dags *dags, wfsi_buffer *buffer)
+{
+    int i;
+
+    for (i = 0; i < 4; i++) {
+        if (i != 0)
+            wfsi_buffer_char(buffer, '.');
+        wfsi_buffer_integer(buffer,
+                            (int64_t)(wfsi_dag_random(dags) * 255) + 1);
+    }
+}
+
+/* --- variables */
+
+static wfs_row_id wfsi_variable_find(const wfs_dags *dags, wfs_row_id execution,
+                                     wfsi_handle name)
+{
+    const wfsi_table *table = wfsi_dag_table(dags, WFSI_DAG_VARIABLES);
+    wfs_value key[2];
+
+    key[0] = wfs_integer(execution);
+    key[1] = wfs_text(NULL);
+    key[1].type = WFS_TEXT;
+    key[1].text = wfsi_text(dags->store, name, &key[1].size);
+    return wfsi_values_find(dags->store, table,
+                            &table->indexes[WFSI_DAG_BY_NAME], key);
+}
+
+/* value: JSON; NULL data: there is none. */
+static wfs_status wfsi_variable_insert(wfs_dags *dags, wfs_row_id execution,
+                                       wfsi_handle name, wfsi_span value,
+                                       wfs_row_id *id)
+{
+    wfs_store *store = dags->store;
+    uint32_t number = dags->tables + WFSI_DAG_VARIABLES;
+    wfsi_table *table = &store->tables[number];
+    wfsi_dag_variable_row *row =
+        (wfsi_dag_variable_row *)(void *)wfsi_row_new(store, table);
+
+    if (row == NULL)
+        return wfsi_dags_no_memory(dags);
+    memset(row, 0, sizeof *row);
+    row->nulls = WFSI_NULL_BIT(dag_variable, context);
+    row->execution = execution;
+    row->name = name;
+    row->is_changed = 1;
+    row->next_changed = wfsi_execution_at(dags, execution)->changed_variable;
+    if (WFSI_PUT_TEXT(dags, dag_variable, row, value, value))
+        return wfsi_row_insert(store, number, row, id);
+    wfsi_row_free_texts(store, table, (char *)row, NULL);
+    return wfsi_dags_no_memory(dags);
+}
+
+/* The execution's list of changed variables starts with this one. */
+static wfs_status wfsi_variable_is_changed(wfs_dags *dags, wfs_row_id execution,
+                                           wfs_row_id variable)
+{
+    wfsi_dag_execution_row *row = (wfsi_dag_execution_row *)wfsi_dag_edit(
+        dags, WFSI_DAG_EXECUTIONS, execution);
+
+    if (row == NULL)
+        return wfsi_dags_no_memory(dags);
+    row->changed_variable = variable;
+    return wfsi_dag_changed(dags, WFSI_DAG_EXECUTIONS, execution, true);
+}
+
+static wfs_status wfsi_variable_set(wfs_dags *dags, wfs_row_id execution,
+                                    wfsi_handle name, wfsi_span value)
+{
+    wfs_row_id id = wfsi_variable_find(dags, execution, name);
+    wfsi_dag_variable_row *row;
+    bool was_changed;
+
+    if (id == 0) {
+        WFS_TRY(wfsi_variable_insert(dags, execution, name, value, &id));
+        return wfsi_variable_is_changed(dags, execution, id);
+    }
+    was_changed = wfsi_variable_at(dags, id)->is_changed != 0;
+    row = (wfsi_dag_variable_row *)wfsi_dag_edit(dags, WFSI_DAG_VARIABLES, id);
+    if (row == NULL)
+        return wfsi_dags_no_memory(dags);
+    if (!was_changed)
+        row->next_changed =
+            wfsi_execution_at(dags, execution)->changed_variable;
+    row->is_changed = 1;
+    WFS_TRY(wfsi_dag_changed(
+        dags, WFSI_DAG_VARIABLES, id,
+        WFSI_PUT_TEXT(dags, dag_variable, row, value, value)));
+    return was_changed ? WFS_OK
+                       : wfsi_variable_is_changed(dags, execution, id);
+}
+
+/* One variable's value goes into the context; *differs: it was another one. */
+static wfs_status wfsi_context_copy_one(wfs_dags *dags, wfs_row_id id,
+                                        bool *differs)
+{
+    wfsi_dag_variable_row *row = wfsi_variable_at(dags, id);
+    wfsi_span value = wfsi_dag_text(dags, row->value);
+    wfsi_span before = wfsi_dag_text(dags, row->context);
+    bool same = row->has_context != 0 &&
+                (value.data == NULL) == (before.data == NULL) &&
+                wfsi_span_equal(value, before);
+
+    *differs = *differs || !same;
+    row = (wfsi_dag_variable_row *)wfsi_dag_edit(dags, WFSI_DAG_VARIABLES, id);
+    if (row == NULL)
+        return wfsi_dags_no_memory(dags);
+    row->is_changed = 0;
+    row->has_context = 1;
+    return wfsi_dag_changed(
+        dags, WFSI_DAG_VARIABLES, id,
+        same || WFSI_PUT_TEXT(dags, dag_variable, row, context, value));
+}
+
+/* The context becomes what the variables are. It is told with the event after
+ * the one that is about to be told. */
+static wfs_status wfsi_context_copy(wfs_dags *dags, wfs_row_id execution)
+{
+    wfsi_dag_execution_row *row = wfsi_execution_at(dags, execution);
+    wfs_row_id id = (wfs_row_id)row->changed_variable, next;
+    bool differs = false;
+
+    if (id == 0)
+        return WFS_OK;
+    for (; id != 0; id = next) {
+        next = (wfs_row_id)wfsi_variable_at(dags, id)->next_changed;
+        WFS_TRY(wfsi_context_copy_one(dags, id, &differs));
+    }
+    row = (wfsi_dag_execution_row *)wfsi_dag_edit(dags, WFSI_DAG_EXECUTIONS,
+                                                  execution);
+    if (row == NULL)
+        return wfsi_dags_no_memory(dags);
+    row->changed_variable = 0;
+    if (differs)
+        row->context_event = row->event_count + 1;
+    return wfsi_dag_changed(dags, WFSI_DAG_EXECUTIONS, execution, true);
+}
+
+/* --- filling texts in */
+
+typedef struct wfsi_filling {
+    wfs_dags *dags;
+    wfs_row_id execution;
+    bool no_memory;
+} wfsi_filling;
+
+static void wfsi_fill_variable(wfsi_filling *filling, wfsi_buffer *buffer,
+                               const wfsi_text_piece *piece)
+{
+    wfs_dags *dags = filling->dags;
+    wfsi_handle name = wfsi_symbol_find(
+        dags->store, wfsi_symbol_hash(piece->name.data, piece->name.size),
+        piece->name.data, piece->name.size);
+    wfs_row_id id =
+        name != 0 ? wfsi_variable_find(dags, filling->execution, name) : 0;
+    wfsi_span text = wfsi_no_text;
+    const wfs_json *value;
+    wfs_limits any;
+
+    if (id != 0)
+        text = wfsi_dag_text(dags, wfsi_variable_at(dags, id)->value);
+    if (text.data == NULL) {
+        wfsi_buffer_put(buffer, piece->text.data, piece->text.size);
+        return;
+    }
+    memset(&any, 0xFF, sizeof any);
+    value = wfsi_json_build_js(&dags->scratch, text.data, text.size, &any,
+                               NULL);
+    if (value == NULL)
+        filling->no_memory = true;
+    else
+        wfsi_put_as_text(buffer, value);
+}
+
+static void wfsi_fill_piece(wfsi_filling *filling, wfsi_buffer *buffer,
+                            const wfsi_text_piece *piece)
+{
+    wfs_dags *dags = filling->dags;
+
+    switch (piece->filler) {
+    case WFSI_FILL_RANDOM:
+        wfsi_put_base36(buffer, wfsi_dag_random(dags));
+        break;
+    case WFSI_FILL_RANDOM_IP:
+        wfsi_put_random_ip(dags, buffer);
+        break;
+    case WFSI_FILL_TIMESTAMP:
+        wfsi_buffer_integer(buffer, dags->clock->now);
+        break;
+    case WFSI_FILL_ITERATION:
+        wfsi_buffer_char(buffer, '1');      /* the only one */
+        break;
+    case WFSI_FILL_TARGET:
+        if (dags->options.target != NULL)
+            wfsi_buffer_text(buffer, dags->options.target);
+        else
+            wfsi_fill_variable(filling, buffer, piece);
+        break;
+    case WFSI_FILL_VARIABLE:
+        wfsi_fill_variable(filling, buffer, piece);
+        break;
+    default:
+        wfsi_buffer_put(buffer, piece->text.data, piece->text.size);
+        break;
+    }
+}
+
+/* The text, filled in; it is ended by a NUL. */
+static wfsi_span wfsi_fill(wfsi_filling *filling, const wfsi_pieces *pieces)
+{
+    wfsi_buffer buffer;
+    wfsi_span text = pieces->text;
+    size_t i;
+
+    if (pieces->count == 0)
+        return text;
+    wfsi_buffer_open(&buffer, &filling->dags->scratch);
+    for (i = 0; i < pieces->count; i++)
+        wfsi_fill_piece(filling, &buffer, &pieces->items[i]);
+    text.data = wfsi_buffer_finish(&buffer);
+    text.size = buffer.size;
+    filling->no_memory = filling->no_memory || text.data == NULL;
+    return text;
+}
+
+/* --- responses as texts: "200", a line a header, an empty line, the body */
+
+typedef struct wfsi_wire {
+    int64_t status;
+    wfsi_span headers;          /* "name: value" in lines; names lower-case */
+    wfsi_span body;
+} wfsi_wire;
+
+/* Whether a header of that name stands from a place on. */
+static bool wfsi_header_again(const wfs_http_header *header, const char *name)
+{
+    return wfsi_header_next(header, name, strlen(name)) != NULL;
+}
+
+/* A line has no breaks in it. */
+static void wfsi_put_line(wfsi_buffer *wire, wfsi_span text, bool lower)
+{
+    size_t i;
+    char c;
+
+    for (i = 0; i < text.size; i++) {
+        c = text.data[i] == '\n' ? ' ' : text.data[i];
+        wfsi_buffer_char(wire, lower ? wfsi_lower_char(c) : c);
+    }
+}
+
+/* Each name once: the values joined, of set-cookie the last one. */
+static void wfsi_wire_put_headers(wfsi_buffer *wire, wfs_arena *arena,
+                                  const wfs_http_header *headers)
+{
+    const wfs_http_header *header = headers, *before;
+    wfsi_span name, value;
+
+    for (; header != NULL && header->name != NULL; header++) {
+        name = wfsi_span_of(header->name, 0);
+        value = wfsi_trim(wfsi_span_of(header->value, 0));
+        if (wfsi_header_is(header->name, "set-cookie", 10)) {
+            if (wfsi_header_again(header + 1, header->name))
+                continue;
+        } else {
+            for (before = headers; before < header; before++)
+                if (wfsi_header_is(before->name, name.data, name.size))
+                    break;
+            if (before < header)
+                continue;
+            if (wfsi_header_again(header + 1, header->name))
+                value = wfsi_header_find(arena, headers, name.data, name.size);
+        }
+        wfsi_put_line(wire, name, true);
+        wfsi_buffer_literal(wire, ": ");
+        wfsi_put_line(wire, value, false);
+        wfsi_buffer_char(wire, '\n');
+    }
+}
+
+/* A response as text; NULL data without memory. */
+static wfsi_span wfsi_wire_text(wfs_arena *arena,
+                                const wfs_http_response *response)
+{
+    const char *body = response->body != NULL ? response->body : "";
+    size_t size = response->body != NULL ? response->body_size : 0;
+    wfsi_buffer wire;
+    wfsi_span text;
+
+    if (size >= 3 && memcmp(body, "\xEF\xBB\xBF", 3) == 0) {
+        body += 3;
+        size -= 3;
+    }
+    wfsi_buffer_open(&wire, arena);
+    wfsi_buffer_integer(&wire, response->status);
+    wfsi_buffer_char(&wire, '\n');
+    wfsi_wire_put_headers(&wire, arena, response->headers);
+    wfsi_buffer_char(&wire, '\n');
+    wfsi_buffer_put(&wire, body, size);
+    text.data = wfsi_buffer_finish(&wire);
+    text.size = wire.size;
+    if (arena->failed)
+        text.data = NULL;
+    return text;
+}
+
+static wfsi_wire wfsi_wire_read(wfsi_span text)
+{
+    const char *end = text.data + text.size, *at = text.data;
+    wfsi_wire wire;
+
+    wire.status = 0;
+    for (; *at != '\n'; at++)
+        if (wfsi_is_digit(*at))
+            wire.status = wire.status * 10 + (*at - '0');
+    if (text.data[0] == '-')
+        wire.status = -wire.status;
+    wire.headers.data = ++at;
+    while (*at != '\n')
+        at = (const char *)memchr(at, '\n', (size_t)(end - at)) + 1;
+    wire.headers.size = (size_t)(at - wire.headers.data);
+    wire.body = wfsi_span_between(at + 1, end);
+    return wire;
+}
+
+/* The next header of the lines; false at their end. */
+static bool wfsi_wire_next(wfsi_span *lines, wfsi_span *name, wfsi_span *value)
+{
+    const char *end, *colon;
+
+    if (lines->size == 0)
+        return false;
+    end = (const char *)memchr(lines->data, '\n', lines->size);
+    for (colon = lines->data; colon[0] != ':' || colon[1] != ' ';)
+        colon++;
+    *name = wfsi_span_between(lines->data, colon);
+    *value = wfsi_span_between(colon + 2, end);
+    lines->size -= (size_t)(end + 1 - lines->data);
+    lines->data = end + 1;
+    return true;
+}
+
+/* The value of a header, in any case; NULL data when there is none. */
+static wfsi_span wfsi_wire_header(const wfsi_wire *wire, const char *wanted,
+                                  size_t size)
+{
+    wfsi_span lines = wire->headers, name, value;
+    size_t i;
+
+    while (wfsi_wire_next(&lines, &name, &value)) {
+        for (i = 0; i < size && i < name.size; i++)
+            if (name.data[i] != wfsi_lower_char(wanted[i]))
+                break;
+        if (i == size && i == name.size)
+            return value;
+    }
+    return wfsi_no_text;
+}
+
+/* The headers as an object; NULL without memory. */
+static wfs_json *wfsi_wire_headers(wfs_arena *arena, const wfsi_wire *wire)
+{
+    wfs_json *made = wfs_json_new_object(arena);
+    wfsi_span lines = wire->headers, name, value;
+
+    while (wfsi_wire_next(&lines, &name, &value))
+        made = wfs_json_set_n(
+            arena, made, name.data, name.size,
+            wfs_json_new_string_n(arena, value.data, value.size));
+    return made;
+}
+
+/* A response while it is looked at. */
+typedef struct wfsi_answer {
+    wfs_dags *dags;
+    wfsi_wire wire;
+    bool says_json;             /* its type does */
+    bool is_json;               /* its body is */
+    const wfs_json *body;       /* NULL: not read yet */
+    wfsi_span body_text;        /* likewise; NULL data */
+    bool no_memory;
+} wfsi_answer;
+
+static bool wfsi_span_has(wfsi_span text, wfsi_span part)
+{
+    const char *at = text.data, *end = text.data + text.size;
+
+    if (part.size == 0)
+        return true;
+    while ((size_t)(end - at) >= part.size) {
+        at = (const char *)memchr(at, part.data[0],
+                                  (size_t)(end - at) - part.size + 1);
+        if (at == NULL)
+            return false;
+        if (memcmp(at, part.data, part.size) == 0)
+            return true;
+        at++;
+    }
+    return false;
+}
+
+static void wfsi_answer_open(wfsi_answer *answer, wfs_dags *dags,
+                             wfsi_span text)
+{
+    wfsi_span type;
+
+    memset(answer, 0, sizeof *answer);
+    answer->dags = dags;
+    answer->wire = wfsi_wire_read(text);
+    type = wfsi_wire_header(&answer->wire, "content-type", 12);
+    answer->says_json =
+        type.data != NULL &&
+        wfsi_span_has(type, wfsi_span_of("application/json", 0));
+}
+
+/* The body as a value. One that only says that it is JSON is text, nothing at
+ * all null. NULL without memory. */
+static const wfs_json *wfsi_answer_body(wfsi_answer *answer)
+{
+    wfs_dags *dags = answer->dags;
+    wfs_arena *arena = &dags->scratch;
+    wfs_json *text;
+    wfs_error error;
+    size_t size;
+
+    if (answer->body != NULL)
+        return answer->body;
+    text = wfs_json_new_string_n(arena, answer->wire.body.data,
+                                 answer->wire.body.size);
+    memset(&error, 0, sizeof error);
+    if (text != NULL && answer->says_json) {
+        answer->body = answer->wire.body.size == 0
+                           ? wfs_json_new_null(arena)
+                           : wfsi_json_build_js(
+                                 arena, wfs_json_string(text, &size),
+                                 text->size, &dags->store->limits, &error);
+        answer->is_json =
+            answer->body != NULL && answer->wire.body.size != 0;
+    }
+    if (answer->body == NULL && error.code != WFS_ERR_NO_MEMORY)
+        answer->body = text;
+    answer->no_memory = answer->no_memory || answer->body == NULL;
+    return answer->body;
+}
+
+/* The body as assertions see it: JSON that is no text is compact. */
+static wfsi_span wfsi_answer_text(wfsi_answer *answer)
+{
+    const wfs_json *body = wfsi_answer_body(answer);
+    wfsi_span text = wfsi_span_of("\"\"", 2);
+
+    if (answer->body_text.data != NULL || body == NULL)
+        return body == NULL ? wfsi_span_of("", 0) : answer->body_text;
+    if (wfsi_is(body, WFS_JSON_STRING))
+        text.data = wfs_json_string(body, &text.size);
+    else if (!wfsi_is(body, WFS_JSON_NULL))
+        text.data = wfs_json_write(&answer->dags->scratch, body, 0, &text.size);
+    answer->no_memory = answer->no_memory || text.data == NULL;
+    answer->body_text = text.data != NULL ? text : wfsi_span_of("", 0);
+    return answer->body_text;
+}
+
+/* --- extraction */
+
+/* What a path leads to through members and places: "items.0.id". */
+static const wfs_json *wfsi_dotted_get(wfsi_answer *answer,
+                                       const wfs_json *value, wfsi_span path)
+{
+    const char *dot, *end = path.data + path.size;
+    int64_t place;
+    wfsi_span key;
+
+    while (value != NULL) {
+        dot = (const char *)memchr(path.data, '.', (size_t)(end - path.data));
+        key = wfsi_span_between(path.data, dot != NULL ? dot : end);
+        if (wfsi_is(value, WFS_JSON_ARRAY)) {
+            place = wfsi_key_place(key.data, key.size);
+            if (wfsi_bytes_are(key.data, key.size, "length")) {
+                value = wfs_json_new_integer(&answer->dags->scratch,
+                                             (int64_t)wfs_json_count(value));
+                answer->no_memory = answer->no_memory || value == NULL;
+            } else {
+                value = place >= 0 ? wfs_json_at(value, (size_t)place) : NULL;
+            }
+        } else {
+            value = wfs_json_get_n(value, key.data, key.size);
+        }
+        if (dot == NULL)
+            return value;
+        path.data = dot + 1;
+    }
+    return NULL;
+}
+
+/* NULL: there is nothing. */
+static const wfs_json *wfsi_extracted(wfsi_answer *answer,
+                                      const wfsi_extraction *rule)
+{
+    wfs_arena *arena = &answer->dags->scratch;
+    const wfs_json *value = NULL;
+    wfsi_span text;
+
+    if (rule->from == WFSI_FROM_STATUS) {
+        value = wfs_json_new_integer(arena, answer->wire.status);
+    } else if (rule->from == WFSI_FROM_HEADER && rule->path.size != 0) {
+        text = wfsi_wire_header(&answer->wire, rule->path.data,
+                                rule->path.size);
+        if (text.data == NULL)
+            return NULL;
+        value = wfs_json_new_string_n(arena, text.data, text.size);
+    } else if (rule->from == WFSI_FROM_HEADER) {
+        value = wfsi_wire_headers(arena, &answer->wire);
+    } else if (rule->from == WFSI_FROM_BODY && rule->path.size != 0) {
+        value = wfsi_answer_body(answer);
+        return value != NULL ? wfsi_dotted_get(answer, value, rule->path)
+                             : NULL;
+    } else if (rule->from == WFSI_FROM_BODY) {
+        value = wfsi_answer_body(answer);
+    } else {
+        return NULL;
+    }
+    answer->no_memory = answer->no_memory || value == NULL;
+    return value;
+}
+
+static wfs_status wfsi_extract_all(wfsi_answer *answer, wfs_row_id execution,
+                                   const wfsi_check_step *step)
+{
+    const wfs_json *value;
+    wfsi_span text;
+    size_t i;
+
+    for (i = 0; i < step->extraction_count; i++) {
+        value = wfsi_extracted(answer, &step->extractions[i]);
+        text = wfsi_no_text;
+        if (value != NULL)
+            text.data =
+                wfs_json_write(&answer->dags->scratch, value, 0, &text.size);
+        if (answer->no_memory || (value != NULL && text.data == NULL))
+            return wfsi_dags_no_memory(answer->dags);
+        WFS_TRY(wfsi_variable_set(answer->dags, execution,
+                                  step->extractions[i].name, text));
+    }
+    return WFS_OK;
+}
+
+/* --- assertions */
+
+typedef struct wfsi_asserting {
+    wfsi_answer *answer;
+    wfsi_buffer results;        /* JSON */
+    wfsi_buffer failed;         /* the error's text */
+} wfsi_asserting;
+
+/* A result: expected and actual are written as they are, as JSON. */
+static void wfsi_assert_put(wfsi_asserting *claim, wfsi_span field,
+                            const wfs_json *expected, wfsi_span actual,
+                            bool passed)
+{
+    wfsi_buffer *results = &claim->results, *failed = &claim->failed;
+
+    wfsi_buffer_text(results, results->size == 0 ? "[" : ",");
+    wfsi_buffer_literal(results, "{\"field\":");
+    wfsi_json_put_string(results, field.data, field.size);
+    wfsi_buffer_literal(results, ",\"expected\":");
+    wfsi_json_put(results, expected, 0);
+    wfsi_buffer_literal(results, ",\"actual\":");
+    wfsi_buffer_put(results, actual.data, actual.size);
+    wfsi_buffer_text(results,
+                     passed ? ",\"passed\":true}" : ",\"passed\":false}");
+    if (passed)
+        return;
+    wfsi_buffer_text(failed, failed->size == 0 ? "Assertion failed: " : "; ");
+    wfsi_buffer_put(failed, field.data, field.size);
+    wfsi_buffer_literal(failed, ": expected ");
+    wfsi_json_put(failed, expected, 0);
+    wfsi_buffer_literal(failed, ", got ");
+    wfsi_buffer_put(failed, actual.data, actual.size);
+}
+
+/* A text as JSON. */
+static wfsi_span wfsi_quoted(wfsi_asserting *claim, wfsi_span text)
+{
+    wfsi_buffer buffer;
+
+    wfsi_buffer_open(&buffer, &claim->answer->dags->scratch);
+    wfsi_json_put_string(&buffer, text.data, text.size);
+    text.data = wfsi_buffer_finish(&buffer);
+    text.size = buffer.size;
+    if (text.data != NULL)
+        return text;
+    claim->answer->no_memory = true;
+    return wfsi_span_of("", 0);
+}
+
+static wfsi_span wfsi_json_bytes(const wfs_json *value)
+{
+    wfsi_span text;
+
+    text.data = wfs_json_string(value, &text.size);
+    return text;
+}
+
+static void wfsi_assert_status(wfsi_asserting *claim, const wfs_json *expected)
+{
+    char digits[WFSI_INTEGER_SIZE];
+    int64_t status = claim->answer->wire.status;
+
+    wfsi_assert_put(claim, wfsi_span_of("status", 0), expected,
+                    wfsi_span_of(digits, wfsi_format_integer(status, digits)),
+                    wfs_json_real(expected) == (double)status);
+}
+
+static void wfsi_assert_blocked(wfsi_asserting *claim,
+                                const wfs_json *expected)
+{
+    int64_t status = claim->answer->wire.status;
+    bool blocked = status == 403 || status == 429;
+
+    wfsi_assert_put(claim, wfsi_span_of("blocked", 0), expected,
+                    wfsi_span_of(blocked ? "true" : "false", 0),
+                    wfs_json_bool(expected) == blocked);
+}
+
+static void wfsi_assert_body(wfsi_asserting *claim, const wfs_json *expected,
+                             bool wanted)
+{
+    wfsi_span part = wfsi_json_bytes(expected);
+    bool there = wfsi_span_has(wfsi_answer_text(claim->answer), part);
+    wfsi_span actual =
+        there == wanted
+            ? part
+            : wfsi_span_of(wanted ? "(not found in body)" : "(found in body)",
+                           0);
+
+    wfsi_assert_put(claim,
+                    wfsi_span_of(wanted ? "bodyContains" : "bodyNotContains",
+                                 0),
+                    expected, wfsi_quoted(claim, actual), there == wanted);
+}
+
+static void wfsi_assert_present(wfsi_asserting *claim,
+                                const wfs_json *expected)
+{
+    wfsi_span name = wfsi_json_bytes(expected);
+    bool there = wfsi_wire_header(&claim->answer->wire, name.data,
+                                  name.size).data != NULL;
+
+    wfsi_assert_put(
+        claim, wfsi_span_of("headerPresent", 0), expected,
+        wfsi_quoted(claim, there ? name : wfsi_span_of("(missing)", 0)),
+        there);
+}
+
+static void wfsi_assert_equals(wfsi_asserting *claim, const wfs_json *headers)
+{
+    const wfs_json *expected;
+    wfsi_span name, actual;
+    wfsi_buffer field;
+    size_t i;
+
+    for (i = 0; i < wfs_json_count(headers); i++) {
+        expected = wfs_json_at(headers, i);
+        name.data = wfs_json_key_at(headers, i, &name.size);
+        actual = wfsi_wire_header(&claim->answer->wire, name.data, name.size);
+        wfsi_buffer_open(&field, &claim->answer->dags->scratch);
+        wfsi_buffer_literal(&field, "headerEquals.");
+        wfsi_buffer_put(&field, name.data, name.size);
+        if (wfsi_buffer_finish(&field) == NULL) {
+            claim->answer->no_memory = true;
+            return;
+        }
+        wfsi_assert_put(
+            claim, wfsi_span_of(field.data, field.size), expected,
+            wfsi_quoted(claim, actual.data != NULL
+                                    ? actual
+                                    : wfsi_span_of("(missing)", 0)),
+            actual.data != NULL &&
+                wfsi_span_equal(actual, wfsi_json_bytes(expected)));
+    }
+}
+
+/* Look at all that is expected: the results as JSON, and the error's text, NULL
+ * when all passed. */
+static wfs_status wfsi_assert_all(wfsi_answer *answer,
+                                  const wfsi_expectation *expect,
+                                  wfsi_span *results, wfsi_span *error)
+{
+    wfsi_asserting claim;
+
+    *results = *error = wfsi_no_text;
+    if (!expect->has_any)
+        return WFS_OK;
+    claim.answer = answer;
+    wfsi_buffer_open(&claim.results, &answer->dags->scratch);
+    wfsi_buffer_open(&claim.failed, &answer->dags->scratch);
+    if (expect->status != NULL)
+        wfsi_assert_status(&claim, expect->status);
+    if (expect->blocked != NULL)
+        wfsi_assert_blocked(&claim, expect->blocked);
+    if (expect->contains != NULL)
+        wfsi_assert_body(&claim, expect->contains, true);
+    if (expect->contains_not != NULL)
+        wfsi_assert_body(&claim, expect->contains_not, false);
+    if (expect->present != NULL)
+        wfsi_assert_present(&claim, expect->present);
+    wfsi_assert_equals(&claim, expect->equals);
+    wfsi_buffer_char(&claim.results, ']');
+    results->data = wfsi_buffer_finish(&claim.results);
+    results->size = claim.results.size;
+    if (claim.failed.size != 0) {
+        error->data = wfsi_buffer_finish(&claim.failed);
+        error->size = claim.failed.size;
+    }
+    return answer->no_memory || answer->dags->scratch.failed ||
+                   claim.results.failed || claim.failed.failed
+               ? wfsi_dags_no_memory(answer->dags)
+               : WFS_OK;
+}
+
+/* --- what is kept of a response */
+
+static const char *const wfsi_retention_names[] = {"failed-only", "all",
+                                                   "none"};
+
+/* The first bytes of a text, as UTF-8: what is cut in the middle of a character
+ * ends with U+FFFD. NULL without memory. */
+static wfs_json *wfsi_cut_text(wfs_arena *arena, wfsi_span text, size_t size)
+{
+    wfsi_buffer buffer;
+    size_t whole = wfsi_whole_size(text.data, size);
+
+    wfsi_buffer_open(&buffer, arena);
+    wfsi_buffer_put(&buffer, text.data, whole);
+    if (whole < size)
+        wfsi_buffer_literal(&buffer, "\xEF\xBF\xBD");
+    return wfsi_buffer_finish(&buffer) == NULL
+               ? NULL
+               : wfs_json_new_string_n(arena, buffer.data, buffer.size);
+}
+
+/* The details of a step's last response, as JSON; NULL data when nothing is to
+ * be kept. */
+static wfs_status wfsi_answer_details(wfsi_answer *answer, bool failed,
+                                      wfsi_span *details)
+{
+    wfs_dags *dags = answer->dags;
+    wfs_arena *arena = &dags->scratch;
+    wfs_dag_retention policy = dags->options.retention;
+    wfsi_span body = answer->wire.body, stored = {NULL, 0};
+    wfsi_span type = wfsi_wire_header(&answer->wire, "content-type", 12);
+    bool cut = body.size > dags->options.retention_size;
+    wfs_json *response, *retention, *made;
+    const wfs_json *kept;
+
+    *details = wfsi_no_text;
+    if (policy == WFS_DAG_KEEP_NONE ||
+        (policy == WFS_DAG_KEEP_FAILED && !failed))
+        return WFS_OK;
+    if (cut)
+        kept = wfsi_cut_text(arena, body, dags->options.retention_size);
+    else
+        kept = wfsi_answer_body(answer);
+    stored.data = wfs_json_string(kept, &stored.size);
+    if (kept != NULL && wfsi_is(kept, WFS_JSON_NULL))
+        stored = wfsi_span_of("\"\"", 2);
+    else if (kept != NULL && stored.data == NULL)
+        stored.data = wfs_json_write(arena, kept, 0, &stored.size);
+    response = wfs_json_new_object(arena);
+    wfs_json_set(arena, response, "status",
+                 wfs_json_new_integer(arena, answer->wire.status));
+    wfs_json_set(arena, response, "headers",
+                 wfsi_wire_headers(arena, &answer->wire));
+    wfs_json_set(arena, response, "body", kept);
+    retention = wfs_json_new_object(arena);
+    wfs_json_set(arena, retention, "policy",
+                 wfs_json_new_string(arena, wfsi_retention_names[policy]));
+    wfs_json_set(arena, retention, "truncated", wfs_json_new_bool(arena, cut));
+    wfs_json_set(arena, retention, "contentType",
+                 type.data != NULL
+                     ? wfs_json_new_string_n(arena, type.data, type.size)
+                     : wfs_json_new_string(arena, ""));
+    wfs_json_set(arena, retention, "originalBytes",
+                 wfs_json_new_integer(arena, (int64_t)body.size));
+    wfs_json_set(arena, retention, "storedBytes",
+                 wfs_json_new_integer(arena, (int64_t)stored.size));
+    wfs_json_set(arena, retention, "bodyFormat",
+                 wfs_json_new_string(arena, answer->says_json && !cut
+                                                ? "json" : "text"));
+    made = wfs_json_new_object(arena);
+    wfs_json_set(arena, made, "response", response);
+    made = wfs_json_set(arena, made, "retention", retention);
+    details->data = wfs_json_write(arena, made, 0, &details->size);
+    return details->data == NULL || stored.data == NULL || arena->failed
+               ? wfsi_dags_no_memory(dags)
+               : WFS_OK;
+}
+
+/* --- what is due, and whose turn it is */
+
+/* Due before anything else: nothing has to be waited for. */
+#define WFSI_AT_ONCE (INT64_MIN + 1)
+
+/* A turn is the execution, whether it is held until the pass ends, the place.
+ */
+#define WFSI_HELD ((int64_t)1 << 31)
+
+static int64_t wfsi_turn_of(wfs_row_id execution, int64_t place)
+{
+    return (int64_t)((uint64_t)execution << 32) | place;
+}
+
+/* The first row of an ordered index whose first column is not below a number;
+ * *id 0: there is none up to the last number. */
+static wfs_status wfsi_first_from(wfs_dags *dags, uint32_t table,
+                                  uint32_t number, int64_t from, int64_t to,
+                                  wfs_row_id *id)
+{
+    wfsi_table *rows = wfsi_dag_table(dags, table);
+    wfsi_index *index = &rows->indexes[number];
+    wfs_value value = wfs_integer(from);
+    const wfsi_entry *entry;
+    wfsi_probe probe;
+
+    *id = 0;
+    if (!index->ordered.built && !wfsi_tree_build(dags->store, rows, index))
+        return wfsi_dags_no_memory(dags);
+    probe = wfsi_value_probe(&value, 1, 0);
+    entry = wfsi_tree_entry(
+        &index->ordered, wfsi_tree_seek(dags->store, rows, index, &probe));
+    if (entry != NULL && entry->prefix <= wfsi_integer_prefix(to))
+        *id = entry->id;
+    return WFS_OK;
+}
+
+/* The first row of an ordered index, or 0. */
+static wfs_status wfsi_first_of(wfs_dags *dags, uint32_t table, uint32_t number,
+                                wfs_row_id *id)
+{
+    wfsi_table *rows = wfsi_dag_table(dags, table);
+    wfsi_index *index = &rows->indexes[number];
+    const wfsi_entry *entry;
+
+    *id = 0;
+    if (!index->ordered.built && !wfsi_tree_build(dags->store, rows, index))
+        return wfsi_dags_no_memory(dags);
+    entry = wfsi_tree_entry(&index->ordered,
+                            wfsi_tree_first(&index->ordered));
+    if (entry != NULL)
+        *id = entry->id;
+    return WFS_OK;
+}
+
+/* The first step of an execution whose turn it is, or that is held; or 0. */
+static wfs_status wfsi_first_ready(wfs_dags *dags, wfs_row_id execution,
+                                   bool held, wfs_row_id *id)
+{
+    int64_t from = wfsi_turn_of(execution, held ? WFSI_HELD : 0);
+
+    return wfsi_first_from(dags, WFSI_DAG_STEPS, WFSI_DAG_READY, from,
+                           from + WFSI_HELD - 1, id);
+}
+
+/* The first one in a lane, or 0. */
+static wfs_status wfsi_first_in_lane(wfs_dags *dags, wfs_row_id execution,
+                                     int64_t lane, wfs_row_id *id)
+{
+    int64_t number = wfsi_turn_of(execution, lane);
+
+    return wfsi_first_from(dags, WFSI_DAG_STEPS, WFSI_DAG_IN_LANE, number,
+                           number, id);
+}
+
+static wfs_status wfsi_next_order(wfs_dags *dags, int64_t *order)
+{
+    wfsi_dag_queue_row *row =
+        (wfsi_dag_queue_row *)wfsi_dag_edit(dags, WFSI_DAG_QUEUE, 1);
+
+    if (row == NULL)
+        return wfsi_dags_no_memory(dags);
+    *order = row->next_order++;
+    return wfsi_dag_changed(dags, WFSI_DAG_QUEUE, 1, true);
+}
+
+/* A slot is taken, or given back. */
+static wfs_status wfsi_change_slots(wfs_dags *dags, int64_t change)
+{
+    wfsi_dag_queue_row *row =
+        (wfsi_dag_queue_row *)wfsi_dag_edit(dags, WFSI_DAG_QUEUE, 1);
+
+    if (row == NULL)
+        return wfsi_dags_no_memory(dags);
+    row->slots += change;
+    return wfsi_dag_changed(dags, WFSI_DAG_QUEUE, 1, true);
+}
+
+/* --- a transition: one transaction, and at most one event */
+
+typedef struct wfsi_transition {
+    wfs_dags *dags;
+    wfs_row_id execution;
+    const wfsi_graph *graph;
+    bool reactive;
+    wfs_row_id step;            /* that is moved; 0: none */
+    wfs_row_id changed;         /* that is new in the list of changes; 0 */
+    wfs_dag_event_type event;
+} wfsi_transition;
+
+static wfsi_dag_execution_row *wfsi_moved(const wfsi_transition *move)
+{
+    return wfsi_execution_at(move->dags, move->execution);
+}
+
+static const wfsi_check_step *wfsi_moved_step(const wfsi_transition *move)
+{
+    return &move->graph->steps[wfsi_check_at(move->dags, move->step)->place];
+}
+
+static wfsi_dag_execution_row *wfsi_edit_moved(const wfsi_transition *move)
+{
+    return (wfsi_dag_execution_row *)wfsi_dag_edit(
+        move->dags, WFSI_DAG_EXECUTIONS, move->execution);
+}
+
+static wfsi_dag_step_row *wfsi_edit_step(const wfsi_transition *move,
+                                         wfs_row_id id)
+{
+    return (wfsi_dag_step_row *)wfsi_dag_edit(move->dags, WFSI_DAG_STEPS, id);
+}
+
+static wfs_status wfsi_step_changed(const wfsi_transition *move, wfs_row_id id,
+                                    bool whole)
+{
+    return wfsi_dag_changed(move->dags, WFSI_DAG_STEPS, id, whole);
+}
+
+static wfs_status wfsi_moved_changed(const wfsi_transition *move)
+{
+    return wfsi_dag_changed(move->dags, WFSI_DAG_EXECUTIONS, move->execution,
+                            true);
+}
+
+/* What of a step has changed since the last event. */
+enum {
+    WFSI_CHANGED_STATUS = 1,    /* and what comes with it: it is new, or over */
+    WFSI_CHANGED_ATTEMPTS = 2,
+    WFSI_CHANGED_ASSERTIONS = 4,
+    WFSI_CHANGED_NEW = 8
+};
+
+/* Note a change of the moved step, whose row is being edited. */
+static void wfsi_note_change(wfsi_transition *move, wfsi_dag_step_row *row,
+                             int64_t what)
+{
+    const wfsi_dag_execution_row *execution = wfsi_moved(move);
+    int64_t coming = execution->event_count + 1;
+    wfs_row_id head = (wfs_row_id)execution->changed_step;
+
+    if (row->change_event != coming) {
+        row->next_changed =
+            head != 0 && wfsi_check_at(move->dags, head)->change_event ==
+                             coming
+                ? head
+                : 0;
+        row->change_event = coming;
+        row->changes = 0;
+        move->changed = move->step;
+    }
+    row->changes |= what;
+}
+
+/* What every transition of a step does to its execution; its row is edited. */
+static void wfsi_apply_event(wfsi_transition *move,
+                             wfsi_dag_execution_row *row)
+{
+    if (move->changed != 0)
+        row->changed_step = move->changed;
+    if (move->event != WFS_DAG_EVENT_NONE)
+        row->event_count++;
+}
+
+static void wfsi_set_busy(wfsi_dag_execution_row *row, bool busy)
+{
+    row->busy = busy;
+    wfsi_null_bit(&row->nulls, wfsi_dag_execution_busy, !busy);
+}
+
+/* --- turns */
+
+/* A step may be begun, now or when the pass is over; its row is edited. */
+static void wfsi_give_turn(const wfsi_transition *move, wfsi_dag_step_row *row,
+                           bool held)
+{
+    row->turn = wfsi_turn_of(move->execution,
+                             row->place | (held ? WFSI_HELD : 0));
+    wfsi_null_bit(&row->nulls, wfsi_dag_step_turn, false);
+    if (held || !move->reactive || !move->graph->has_lanes)
+        return;
+    row->lane = wfsi_turn_of(move->execution,
+                             move->graph->steps[row->place].lane);
+    wfsi_null_bit(&row->nulls, wfsi_dag_step_lane, false);
+}
+
+static void wfsi_take_turn(wfsi_dag_step_row *row)
+{
+    row->turn = row->lane = 0;
+    row->nulls |= WFSI_NULL_BIT(dag_step, turn) | WFSI_NULL_BIT(dag_step, lane);
+}
+
+/* The pass is over: those that were held have their turn. */
+static wfs_status wfsi_release_held(const wfsi_transition *move,
+                                    bool *released)
+{
+    wfsi_dag_step_row *row;
+    wfs_row_id id;
+
+    for (*released = false;; *released = true) {
+        WFS_TRY(wfsi_first_ready(move->dags, move->execution, true, &id));
+        if (id == 0)
+            return WFS_OK;
+        row = wfsi_edit_step(move, id);
+        if (row == NULL)
+            return wfsi_dags_no_memory(move->dags);
+        wfsi_give_turn(move, row, false);
+        WFS_TRY(wfsi_step_changed(move, id, true));
+    }
+}
+
+/* Whether another step of the same id has ended: its dependents were told. */
+static bool wfsi_twin_has_ended(const wfsi_transition *move)
+{
+    const wfsi_links *links = &move->graph->links;
+    const wfsi_dag_step_row *row = wfsi_check_at(move->dags, move->step);
+    wfs_row_id first = move->step - (wfs_row_id)row->place, id;
+    size_t i;
+
+    for (i = links->first[row->place]; links->has_twins && i < links->count;
+         i++) {
+        id = first + (wfs_row_id)i;
+        if (links->first[i] == links->first[row->place] && id != move->step &&
+            (wfsi_check_at(move->dags, id)->nulls &
+             WFSI_NULL_BIT(dag_step, ended)) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The moved step has ended: who waits for it waits for one step less. */
+static wfs_status wfsi_release_dependents(const wfsi_transition *move)
+{
+    const wfsi_links *links = &move->graph->links;
+    size_t place = (size_t)wfsi_check_at(move->dags, move->step)->place, i;
+    wfs_row_id first = move->step - (wfs_row_id)place, id;
+    bool held = wfsi_moved(move)->in_pass != 0;
+    wfsi_dag_step_row *row;
+
+    if (wfsi_twin_has_ended(move))
+        return WFS_OK;
+    place = links->first[place];
+    for (i = links->starts[place]; i < links->starts[place + 1]; i++) {
+        id = first + links->dependents[i];
+        row = wfsi_edit_step(move, id);
+        if (row == NULL)
+            return wfsi_dags_no_memory(move->dags);
+        if (--row->waits_for == 0 &&
+            (row->nulls & WFSI_NULL_BIT(dag_step, begun)) != 0)
+            wfsi_give_turn(move, row, held);
+        WFS_TRY(wfsi_step_changed(move, id, true));
+    }
+    return WFS_OK;
+}
+
+/* --- the end of a step */
+
+/* How a step ends. */
+typedef struct wfsi_ending {
+    wfs_dag_step_status status;
+    wfsi_span error;            /* NULL data: none */
+    wfsi_span assertions;       /* new ones; NULL data: as they are */
+    wfsi_span details;
+} wfsi_ending;
+
+/* Texts for the assertions, and what was told of them; false without memory.
+ * The row is edited. */
+static bool wfsi_put_assertions(wfsi_transition *move, wfsi_dag_step_row *row,
+                                wfsi_span assertions)
+{
+    wfs_dags *dags = move->dags;
+    bool told;
+
+    if (assertions.data == NULL)
+        return true;
+    wfsi_note_change(move, row, 0);
+    told = (row->changes & WFSI_CHANGED_ASSERTIONS) != 0;
+    row->changes |= WFSI_CHANGED_ASSERTIONS;
+    return (told || WFSI_PUT_TEXT(dags, dag_step, row, told_assertions,
+                                  wfsi_dag_text(dags, row->assertions))) &&
+           WFSI_PUT_TEXT(dags, dag_step, row, assertions, assertions);
+}
+
+/* A running step waits for nothing any more; its row is edited. */
+static void wfsi_clear_due(wfsi_dag_step_row *row)
+{
+    row->due_at = row->due_order = 0;
+    row->sent = 0;
+    row->in_flight = row->failure = 0;
+    row->nulls |= WFSI_NULL_BIT(dag_step, due_at) |
+                  WFSI_NULL_BIT(dag_step, due_order) |
+                  WFSI_NULL_BIT(dag_step, in_flight) |
+                  WFSI_NULL_BIT(dag_step, failure);
+}
+
+/* The moved step ends; its event follows. */
+static wfs_status wfsi_end_step(wfsi_transition *move,
+                                const wfsi_ending *ending)
+{
+    wfs_dags *dags = move->dags;
+    wfsi_dag_execution_row *execution = wfsi_moved(move);
+    int64_t ended = execution->ended_count;
+    wfsi_dag_step_row *row = wfsi_edit_step(move, move->step);
+    bool copies = move->reactive || ending->status == WFS_DAG_STEP_COMPLETED ||
+                  ending->status == WFS_DAG_STEP_FAILED;
+
+    if (row == NULL)
+        return wfsi_dags_no_memory(dags);
+    wfsi_note_change(move, row, WFSI_CHANGED_STATUS);
+    wfsi_clear_due(row);
+    row->response = row->request = 0;
+    row->nulls |=
+        WFSI_NULL_BIT(dag_step, response) | WFSI_NULL_BIT(dag_step, request);
+    row->status = dags->names.step_status[ending->status];
+    row->ended = ended;
+    wfsi_null_bit(&row->nulls, wfsi_dag_step_ended, false);
+    WFSI_SET_TIME(dag_step, row, completed_at, dags->clock->now);
+    WFS_TRY(wfsi_step_changed(
+        move, move->step,
+        WFSI_PUT_TEXT(dags, dag_step, row, error, ending->error) &&
+            WFSI_PUT_TEXT(dags, dag_step, row, details, ending->details) &&
+            wfsi_put_assertions(move, row, ending->assertions)));
+    WFS_TRY(wfsi_release_dependents(move));
+    move->event = WFS_DAG_UPDATED;
+    execution = wfsi_edit_moved(move);
+    if (execution == NULL)
+        return wfsi_dags_no_memory(dags);
+    wfsi_apply_event(move, execution);
+    execution->active_count--;
+    execution->ended_count++;
+    execution->passed_count += ending->status == WFS_DAG_STEP_COMPLETED;
+    wfsi_set_busy(execution, true);
+    WFS_TRY(wfsi_moved_changed(move));
+    return copies ? wfsi_context_copy(dags, move->execution) : WFS_OK;
+}
+
+/* --- sending */
+
+/* A request as it is sent. */
+typedef struct wfsi_outgoing {
+    wfsi_span url, body;
+    wfs_http_header *headers;
+} wfsi_outgoing;
+
+/* Milliseconds to wait, as JavaScript's timers do; 0: not at all. */
+static int64_t wfsi_timer_ms(double delay)
+{
+    if (!(delay > 0))
+        return 0;
+    return delay < 1 || delay > 2147483647.0 ? 1 : (int64_t)delay;
+}
+
+/* A text that starts with a slash gets the target in front. */
+static wfsi_span wfsi_aim(wfs_dags *dags, wfsi_span url, bool *no_memory)
+{
+    wfsi_buffer buffer;
+
+    if (dags->options.target == NULL || url.size == 0 || url.data[0] != '/')
+        return url;
+    wfsi_buffer_open(&buffer, &dags->scratch);
+    wfsi_buffer_text(&buffer, dags->options.target);
+    wfsi_buffer_put(&buffer, url.data, url.size);
+    url.data = wfsi_buffer_finish(&buffer);
+    url.size = buffer.size;
+    *no_memory = *no_memory || url.data == NULL;
+    return url;
+}
+
+/* A text filled in but for the iteration's number: a list of what stands
+ * between, as JSON. */
+static void wfsi_fill_parts(wfsi_filling *filling, const wfsi_pieces *pieces,
+                            wfsi_buffer *list)
+{
+    wfsi_buffer part;
+    size_t i;
+
+    wfsi_buffer_char(list, '[');
+    wfsi_buffer_open(&part, &filling->dags->scratch);
+    if (pieces->count == 0)
+        wfsi_buffer_put(&part, pieces->text.data, pieces->text.size);
+    for (i = 0; i <= pieces->count; i++) {
+        if (i < pieces->count &&
+            pieces->items[i].filler != WFSI_FILL_ITERATION) {
+            wfsi_fill_piece(filling, &part, &pieces->items[i]);
+            continue;
+        }
+        wfsi_json_put_string(list, part.size != 0 ? part.data : "", part.size);
+        if (i < pieces->count)
+            wfsi_buffer_char(list, ',');
+        filling->no_memory = filling->no_memory || part.failed;
+        wfsi_buffer_open(&part, &filling->dags->scratch);
+    }
+    wfsi_buffer_char(list, ']');
+    filling->no_memory = filling->no_memory || list->failed;
+}
+
+/* The text of an iteration; the arena tells of a failure. */
+static wfsi_span wfsi_join_parts(wfs_arena *arena, const wfs_json *parts,
+                                 int64_t iteration)
+{
+    wfsi_buffer buffer;
+    wfsi_span text;
+    size_t i;
+
+    wfsi_buffer_open(&buffer, arena);
+    for (i = 0; i < wfs_json_count(parts); i++) {
+        if (i != 0)
+            wfsi_buffer_integer(&buffer, iteration);
+        text.data = wfs_json_string(wfs_json_at(parts, i), &text.size);
+        wfsi_buffer_put(&buffer, text.data, text.size);
+    }
+    text.data = wfsi_buffer_finish(&buffer);
+    text.size = buffer.size;
+    return text;
+}
+
+/* The texts of an attempt's request, in the order in which they draw numbers;
+ * ended by a NUL each. */
+static wfs_status wfsi_fill_request(wfsi_filling *filling,
+                                    const wfsi_check_step *step,
+                                    wfsi_outgoing *out)
+{
+    wfs_arena *arena = &filling->dags->scratch;
+    size_t i;
+
+    out->headers = (wfs_http_header *)wfsi_arena_zeroed(
+        arena, (step->header_count + 1) * sizeof *out->headers);
+    if (out->headers == NULL)
+        return wfsi_dags_no_memory(filling->dags);
+    out->url = wfsi_aim(filling->dags, wfsi_fill(filling, &step->url),
+                        &filling->no_memory);
+    for (i = 0; i < step->header_count; i++) {
+        out->headers[i].name = step->headers[i].name.data;
+        out->headers[i].value =
+            wfsi_fill(filling, &step->headers[i].value).data;
+    }
+    out->body = wfsi_no_text;
+    if (step->has_body)
+        out->body = wfsi_fill(filling, &step->body);
+    return filling->no_memory || arena->failed
+               ? wfsi_dags_no_memory(filling->dags)
+               : WFS_OK;
+}
+
+/* What several iterations send: [url, header values..., body], each a list of
+ * texts between which the iteration's number stands. */
+static wfs_status wfsi_keep_request(wfsi_transition *move,
+                                    wfsi_filling *filling,
+                                    const wfsi_check_step *step)
+{
+    wfsi_dag_step_row *row;
+    wfsi_buffer buffer;
+    wfsi_span text;
+    size_t i;
+
+    wfsi_buffer_open(&buffer, &move->dags->scratch);
+    wfsi_buffer_char(&buffer, '[');
+    wfsi_fill_parts(filling, &step->url, &buffer);
+    for (i = 0; i < step->header_count; i++) {
+        wfsi_buffer_char(&buffer, ',');
+        wfsi_fill_parts(filling, &step->headers[i].value, &buffer);
+    }
+    if (step->has_body) {
+        wfsi_buffer_char(&buffer, ',');
+        wfsi_fill_parts(filling, &step->body, &buffer);
+    }
+    wfsi_buffer_char(&buffer, ']');
+    text.data = wfsi_buffer_finish(&buffer);
+    text.size = buffer.size;
+    if (text.data == NULL || filling->no_memory)
+        return wfsi_dags_no_memory(move->dags);
+    row = wfsi_edit_step(move, move->step);
+    if (row == NULL)
+        return wfsi_dags_no_memory(move->dags);
+    return wfsi_step_changed(
+        move, move->step,
+        WFSI_PUT_TEXT(move->dags, dag_step, row, request, text));
+}
+
+/* The texts of a kept request for one iteration. */
+static wfs_status wfsi_read_request(wfsi_transition *move, int64_t iteration,
+                                    const wfsi_check_step *step,
+                                    wfsi_outgoing *out)
+{
+    wfs_dags *dags = move->dags;
+    wfs_arena *arena = &dags->scratch;
+    wfsi_span text =
+        wfsi_dag_text(dags, wfsi_check_at(dags, move->step)->request);
+    const wfs_json *kept;
+    bool no_memory = false;
+    wfs_limits any;
+    size_t i;
+
+    memset(&any, 0xFF, sizeof any);
+    kept = wfsi_json_build_js(arena, text.data, text.size, &any, NULL);
+    out->headers = (wfs_http_header *)wfsi_arena_zeroed(
+        arena, (step->header_count + 1) * sizeof *out->headers);
+    if (kept == NULL || out->headers == NULL)
+        return wfsi_dags_no_memory(dags);
+    out->url = wfsi_aim(dags,
+                        wfsi_join_parts(arena, wfs_json_at(kept, 0),
+                                        iteration),
+                        &no_memory);
+    for (i = 0; i < step->header_count; i++) {
+        out->headers[i].name = step->headers[i].name.data;
+        out->headers[i].value =
+            wfsi_join_parts(arena, wfs_json_at(kept, i + 1), iteration).data;
+    }
+    out->body = wfsi_no_text;
+    if (step->has_body)
+        out->body = wfsi_join_parts(
+            arena, wfs_json_at(kept, step->header_count + 1), iteration);
+    return no_memory || arena->failed ? wfsi_dags_no_memory(dags) : WFS_OK;
+}
+
+/* The texts of the moved step's request, filled in when its attempt begins. */
+static wfs_status wfsi_prepare_request(wfsi_transition *move,
+                                       int64_t iteration, wfsi_outgoing *out)
+{
+    const wfsi_check_step *step = wfsi_moved_step(move);
+    wfsi_filling filling;
+
+    filling.dags = move->dags;
+    filling.execution = move->execution;
+    filling.no_memory = false;
+    if (step->iterations <= 1)
+        return wfsi_fill_request(&filling, step, out);
+    if (iteration == 1)
+        WFS_TRY(wfsi_keep_request(move, &filling, step));
+    return wfsi_read_request(move, iteration, step, out);
+}
+
+/* Whether a request may go there: an error if not. */
+static wfs_status wfsi_check_outbound(wfs_dags *dags, wfsi_span url,
+                                      wfs_error *error)
+{
+    wfsi_endpoint endpoint;
+    bool v6;
+    size_t i;
+
+    if (dags->allowed == NULL)
+        return WFS_OK;
+    WFS_TRY(wfsi_url_endpoint(&dags->scratch, "Resolved step URL", url,
+                              &endpoint, error));
+    for (i = 0; i < wfsi_array_count(dags->allowed); i++)
+        if (wfsi_endpoint_allows(&dags->allowed[i], &endpoint))
+            return WFS_OK;
+    v6 = endpoint.address.bits == 128;
+    return wfsi_error(error, WFS_ERR_VALIDATION,
+                      "Outbound request blocked for endpoint \"%s%n%s:%i\"",
+                      v6 ? "[" : "", endpoint.host.data, endpoint.host.size,
+                      v6 ? "]" : "", (int64_t)endpoint.port);
+}
+
+static void wfsi_read_check(const wfs_dags *dags, wfs_row_id id,
+                           wfs_dag_step *step)
+{
+    const wfsi_dag_step_row *row = wfsi_check_at(dags, id);
+
+    memset(step, 0, sizeof *step);
+    step->id = id;
+    step->version = row->version;
+    step->execution = (wfs_row_id)row->execution;
+    step->place = (size_t)row->place;
+    step->step_id = wfsi_text(dags->store, row->step_id, NULL);
+    step->status = (wfs_dag_step_status)wfsi_name_find(
+        dags->names.step_status, WFS_DAG_STEP_STATUS_COUNT, row->status);
+    step->attempts = row->attempts;
+    step->started_at = WFSI_GET_TIME(dag_step, row, started_at);
+    step->completed_at = WFSI_GET_TIME(dag_step, row, completed_at);
+    step->error = wfsi_text(dags->store, row->error, NULL);
+    step->assertions = wfsi_text(dags->store, row->assertions, NULL);
+    step->details = wfsi_text(dags->store, row->details, NULL);
+}
+
+/* Ask the transport. *wire is the response, NULL data: *failure says why there
+ * is none; *delay: after so many ms. */
+static wfs_status wfsi_ask(wfsi_transition *move, const wfsi_outgoing *out,
+                           wfsi_span *wire, wfsi_span *failure, int64_t *delay)
+{
+    wfs_dags *dags = move->dags;
+    const wfsi_check_step *step = wfsi_moved_step(move);
+    wfs_http_request request;
+    wfs_http_response response;
+    wfs_dag_step sending;
+    wfs_status status;
+    wfs_error error;
+    size_t guard;
+
+    memset(&request, 0, sizeof request);
+    memset(&response, 0, sizeof response);
+    memset(&error, 0, sizeof error);
+    request.method = step->method.data;
+    request.url = out->url.data;
+    request.headers = step->header_count != 0 ? out->headers : NULL;
+    request.body = out->body.data;
+    request.body_size = out->body.size;
+    wfsi_read_check(dags, move->step, &sending);
+    dags->sending = &sending;
+    guard = wfsi_guard(dags->store);
+    status = dags->transport.send == NULL
+                 ? wfsi_error(&error, WFS_ERR_MISUSE,
+                              "there is no transport and no mocks")
+                 : dags->transport.send(&request, &dags->scratch, &response,
+                                        &error, dags->transport.user);
+    status = wfsi_unguard(dags->store, guard, status);
+    dags->sending = NULL;
+    *delay = response.delay;
+    *wire = *failure = wfsi_no_text;
+    if (status == WFS_ERR_NO_MEMORY)
+        return wfsi_dags_no_memory(dags);
+    if (status == WFS_OK) {
+        *wire = wfsi_wire_text(&dags->scratch, &response);
+        return wire->data != NULL ? WFS_OK : wfsi_dags_no_memory(dags);
+    }
+    *failure = wfsi_span_of(error.message[0] != '\0'
+                                ? error.message
+                                : wfs_status_meaning(status), 0);
+    failure->data =
+        wfsi_arena_text(&dags->scratch, failure->data, failure->size);
+    return failure->data != NULL ? WFS_OK : wfsi_dags_no_memory(dags);
+}
+
+static const char wfsi_cancelled[] = "the execution was cancelled";
+
+/* Send the moved step's request: what comes of it is due later, or, when
+ * nothing was sent, at once. */
+static wfs_status wfsi_send(wfsi_transition *move, int64_t iteration)
+{
+    wfs_dags *dags = move->dags;
+    wfsi_span wire = wfsi_no_text, failure = wfsi_no_text;
+    int64_t delay = -1, order;
+    wfsi_dag_step_row *row;
+    wfsi_outgoing out;
+    wfs_error error;
+
+    memset(&out, 0, sizeof out);
+    memset(&error, 0, sizeof error);
+    WFS_TRY(wfsi_prepare_request(move, iteration, &out));
+    if (wfsi_moved(move)->cancel_requested != 0)
+        failure = wfsi_span_of(wfsi_cancelled, 0);
+    else if (wfsi_check_outbound(dags, out.url, &error) == WFS_ERR_NO_MEMORY)
+        return wfsi_dags_no_memory(dags);
+    else if (error.code != WFS_OK)
+        failure = wfsi_span_of(error.message, 0);
+    else
+        WFS_TRY(wfsi_ask(move, &out, &wire, &failure, &delay));
+    WFS_TRY(wfsi_next_order(dags, &order));
+    row = wfsi_edit_step(move, move->step);
+    if (row == NULL)
+        return wfsi_dags_no_memory(dags);
+    row->sent = 1;
+    row->iteration = iteration;
+    WFSI_SET_TIME(dag_step, row, due_at,
+                  delay < 0 ? WFSI_AT_ONCE : dags->clock->now + delay);
+    row->due_order = order;
+    wfsi_null_bit(&row->nulls, wfsi_dag_step_due_order, false);
+    return wfsi_step_changed(
+        move, move->step,
+        WFSI_PUT_TEXT(dags, dag_step, row, in_flight, wire) &&
+            WFSI_PUT_TEXT(dags, dag_step, row, failure, failure));
+}
+
+/* --- an attempt */
+
+/* Begin the next attempt of the moved step: wait, or send. */
+static wfs_status wfsi_begin_attempt(wfsi_transition *move)
+{
+    wfs_dags *dags = move->dags;
+    const wfsi_check_step *step = wfsi_moved_step(move);
+    double delay = step->delay;
+    wfsi_dag_step_row *row;
+    int64_t wait, order = 0;
+
+    if (step->jitter > 0)
+        delay += wfsi_dag_random(dags) * step->jitter;
+    wait = wfsi_timer_ms(delay);
+    if (wait != 0)
+        WFS_TRY(wfsi_next_order(dags, &order));
+    row = wfsi_edit_step(move, move->step);
+    if (row == NULL)
+        return wfsi_dags_no_memory(dags);
+    wfsi_note_change(move, row, WFSI_CHANGED_ATTEMPTS);
+    wfsi_clear_due(row);
+    row->attempts++;
+    row->answered = 0;
+    if (wait != 0) {
+        WFSI_SET_TIME(dag_step, row, due_at, dags->clock->now + wait);
+        row->due_order = order;
+        wfsi_null_bit(&row->nulls, wfsi_dag_step_due_order, false);
+    }
+    WFS_TRY(wfsi_step_changed(move, move->step, true));
+    return wait != 0 ? WFS_OK : wfsi_send(move, 1);
+}
+
+/* The attempt has failed: the next one, or the end of the step. wire: its last
+ * response; NULL data: none. */
+static wfs_status wfsi_fail_attempt(wfsi_transition *move, wfsi_ending *ending,
+                                    wfsi_span wire)
+{
+    wfs_dags *dags = move->dags;
+    wfsi_dag_step_row *row = wfsi_check_at(dags, move->step);
+    wfsi_answer answer;
+
+    if (wfsi_moved(move)->cancel_requested != 0) {
+        ending->status = WFS_DAG_STEP_CANCELLED;
+        ending->error = wfsi_no_text;
+        return wfsi_end_step(move, ending);
+    }
+    ending->status = WFS_DAG_STEP_FAILED;
+    if (row->attempts > wfsi_moved_step(move)->retries) {
+        if (wire.data == NULL)
+            wire = wfsi_dag_text(dags, row->response);
+        if (wire.data != NULL) {
+            wfsi_answer_open(&answer, dags, wire);
+            WFS_TRY(wfsi_answer_details(&answer, true, &ending->details));
+        }
+        return wfsi_end_step(move, ending);
+    }
+    if (wire.data != NULL) {
+        row = wfsi_edit_step(move, move->step);
+        if (row == NULL)
+            return wfsi_dags_no_memory(dags);
+        WFS_TRY(wfsi_step_changed(
+            move, move->step,
+            WFSI_PUT_TEXT(dags, dag_step, row, response, wire) &&
+                wfsi_put_assertions(move, row, ending->assertions)));
+    }
+    return wfsi_begin_attempt(move);
+}
+
+/* All iterations are over: extract, assert, and end the step or try again.
+ * wire: the last response; NULL data: none, and why. */
+static wfs_status wfsi_judge_attempt(wfsi_transition *move, wfsi_span wire,
+                                     wfsi_span failure)
+{
+    wfs_dags *dags = move->dags;
+    const wfsi_check_step *step = wfsi_moved_step(move);
+    wfsi_ending ending;
+    wfsi_answer answer;
+
+    memset(&ending, 0, sizeof ending);
+    if (wire.data == NULL) {
+        ending.error = failure;
+        return wfsi_fail_attempt(move, &ending, wire);
+    }
+    wfsi_answer_open(&answer, dags, wire);
+    WFS_TRY(wfsi_extract_all(&answer, move->execution, step));
+    WFS_TRY(wfsi_assert_all(&answer, &step->expect, &ending.assertions,
+                            &ending.error));
+    if (ending.error.data != NULL)
+        return wfsi_fail_attempt(move, &ending, wire);
+    WFS_TRY(wfsi_answer_details(&answer, false, &ending.details));
+    ending.status = WFS_DAG_STEP_COMPLETED;
+    return wfsi_end_step(move, &ending);
+}
+
+/* Whether what is in flight is no response after all: it says that it is JSON,
+ * and is not. */
+static bool wfsi_breaks_json(wfs_dags *dags, wfsi_span wire, wfsi_span *failure,
+                             bool *no_memory)
+{
+    static const char text[] = "the body is not valid JSON";
+    wfsi_answer answer;
+
+    if (!dags->options.strict_json)
+        return false;
+    wfsi_answer_open(&answer, dags, wire);
+    if (!answer.says_json)
+        return false;
+    wfsi_answer_body(&answer);
+    *no_memory = answer.no_memory;
+    *failure = wfsi_span_of(text, 0);
+    return !answer.is_json;
+}
+
+/* The response to an iteration came, or there will be none: the next iteration,
+ * or the end of the attempt. Of all responses the last one counts, but after a
+ * cancel none does. */
+static wfs_status wfsi_take_response(wfsi_transition *move)
+{
+    wfs_dags *dags = move->dags;
+    wfsi_dag_step_row *row = wfsi_check_at(dags, move->step);
+    wfsi_span wire = wfsi_dag_text(dags, row->in_flight);
+    wfsi_span failure = wfsi_dag_text(dags, row->failure);
+    bool cancelled = wfsi_moved(move)->cancel_requested != 0, more;
+    bool no_memory = false;
+
+    if (wire.data != NULL &&
+        wfsi_breaks_json(dags, wire, &failure, &no_memory))
+        wire = wfsi_no_text;
+    if (no_memory)
+        return wfsi_dags_no_memory(dags);
+    more = row->iteration < wfsi_moved_step(move)->iterations &&
+           (wire.data != NULL || !cancelled);
+    if (!more && wire.data == NULL && row->answered != 0 && !cancelled)
+        wire = wfsi_dag_text(dags, row->response);
+    if (!more)
+        return wfsi_judge_attempt(move, wire, failure);
+    row = wfsi_edit_step(move, move->step);
+    if (row == NULL)
+        return wfsi_dags_no_memory(dags);
+    wfsi_clear_due(row);
+    if (wire.data != NULL)
+        row->answered = 1;
+    WFS_TRY(wfsi_step_changed(
+        move, move->step,
+        wire.data == NULL ||
+            WFSI_PUT_TEXT(dags, dag_step, row, response, wire)));
+    return wfsi_send(move, row->iteration + 1);
+}
+
+/* What a step waited for is over: its delay, or its request. */
+static wfs_status wfsi_move_due(wfsi_transition *move)
+{
+    wfsi_dag_execution_row *row;
+
+    if (wfsi_check_at(move->dags, move->step)->sent != 0)
+        WFS_TRY(wfsi_take_response(move));
+    else
+        WFS_TRY(wfsi_send(move, 1));
+    if (move->event != WFS_DAG_EVENT_NONE || move->changed == 0)
+        return WFS_OK;
+    row = wfsi_edit_moved(move);
+    if (row == NULL)
+        return wfsi_dags_no_memory(move->dags);
+    wfsi_apply_event(move, row);
+    return wfsi_moved_changed(move);
+}
+
+/* The moved step's first attempt. Whatever comes of it comes later. */
+static wfs_status wfsi_move_attempt(wfsi_transition *move)
+{
+    wfsi_dag_execution_row *row;
+
+    WFS_TRY(wfsi_begin_attempt(move));
+    row = wfsi_edit_moved(move);
+    if (row == NULL)
+        return wfsi_dags_no_memory(move->dags);
+    row->fresh_step = 0;
+    wfsi_null_bit(&row->nulls, wfsi_dag_execution_fresh_step, true);
+    wfsi_apply_event(move, row);
+    return wfsi_moved_changed(move);
+}
+
+/* --- the beginning of a step */
+
+/* The result that a condition is about, or 0: of steps with one id, that which
+ * was begun last. */
+static wfs_row_id wfsi_when_result(const wfsi_transition *move, uint32_t when)
+{
+    const wfsi_links *links = &move->graph->links;
+    wfs_row_id first = (wfs_row_id)wfsi_moved(move)->first_step, found = 0, id;
+    const wfsi_dag_step_row *row;
+    size_t i;
+
+    for (i = when; i < links->count; i++) {
+        id = first + (wfs_row_id)i;
+        row = wfsi_check_at(move->dags, id);
+        if (links->first[i] == when &&
+            (row->nulls & WFSI_NULL_BIT(dag_step, begun)) == 0 &&
+            (found == 0 ||
+             row->begun > wfsi_check_at(move->dags, found)->begun))
+            found = id;
+        if (!links->has_twins)
+            break;
+    }
+    return found;
+}
+
+/* The status that a result's assertion saw is that one; also true when it has
+ * none. */
+static wfs_status wfsi_when_status(const wfsi_transition *move, wfs_row_id id,
+                                   const wfs_json *wanted, bool *holds)
+{
+    wfs_dags *dags = move->dags;
+    wfsi_span text = wfsi_dag_text(dags, wfsi_check_at(dags, id)->assertions);
+    const wfs_json *list, *first;
+    wfs_limits any;
+
+    memset(&any, 0xFF, sizeof any);
+    *holds = true;
+    if (text.data == NULL)
+        return WFS_OK;
+    list = wfsi_json_build_js(&dags->scratch, text.data, text.size, &any, NULL);
+    if (list == NULL)
+        return wfsi_dags_no_memory(dags);
+    first = wfs_json_at(list, 0);   /* a status stands first */
+    if (wfsi_json_is_text(wfs_json_get(first, "field"), "status"))
+        *holds = wfs_json_real(wfs_json_get(first, "actual")) ==
+                 wfs_json_real(wanted);
+    return WFS_OK;
+}
+
+static wfs_status wfsi_when_holds(const wfsi_transition *move,
+                                  const wfsi_check_step *step, bool *holds)
+{
+    wfs_dags *dags = move->dags;
+    wfs_row_id id = step->when != WFSI_NO_STEP
+                        ? wfsi_when_result(move, step->when)
+                        : 0;
+    bool succeeded;
+
+    *holds = !step->has_when;
+    if (!step->has_when || id == 0)
+        return WFS_OK;
+    succeeded = wfsi_check_at(dags, id)->status ==
+                dags->names.step_status[WFS_DAG_STEP_COMPLETED];
+    *holds = step->when_succeeded == NULL ||
+             wfs_json_bool(step->when_succeeded) == succeeded;
+    return *holds && step->when_status != NULL
+               ? wfsi_when_status(move, id, step->when_status, holds)
+               : WFS_OK;
+}
+
+/* What a step that begins, or is skipped, does to its execution. A lane of
+ * steps that are alone is left when one is skipped. */
+static wfs_status wfsi_count_begun(wfsi_transition *move,
+                                   const wfsi_check_step *step, bool runs)
+{
+    bool has_lane = move->reactive && move->graph->has_lanes &&
+                    (runs || !step->is_alone);
+    wfsi_dag_execution_row *row = wfsi_edit_moved(move);
+
+    if (row == NULL)
+        return wfsi_dags_no_memory(move->dags);
+    move->event = WFS_DAG_UPDATED;
+    wfsi_apply_event(move, row);
+    row->in_pass = 1;
+    row->pending_count--;
+    row->begun_count++;
+    row->active_count += runs;
+    row->ended_count += !runs;
+    row->fresh_step = runs ? move->step : 0;
+    wfsi_null_bit(&row->nulls, wfsi_dag_execution_fresh_step, !runs);
+    row->lane = has_lane ? step->lane : 0;
+    wfsi_null_bit(&row->nulls, wfsi_dag_execution_lane, !has_lane);
+    return wfsi_moved_changed(move);
+}
+
+/* Begin a step, or skip it; it is moved from now on. */
+static wfs_status wfsi_move_begin(wfsi_transition *move, wfs_row_id id)
+{
+    wfs_dags *dags = move->dags;
+    wfsi_dag_execution_row *execution = wfsi_moved(move);
+    int64_t begun = execution->begun_count, ended = execution->ended_count;
+    const wfsi_check_step *step;
+    wfsi_dag_step_row *row;
+    bool runs;
+
+    move->step = id;
+    step = wfsi_moved_step(move);
+    WFS_TRY(wfsi_when_holds(move, step, &runs));
+    row = wfsi_edit_step(move, move->step);
+    if (row == NULL)
+        return wfsi_dags_no_memory(dags);
+    wfsi_take_turn(row);
+    wfsi_note_change(move, row, WFSI_CHANGED_NEW);
+    row->begun = begun;
+    wfsi_null_bit(&row->nulls, wfsi_dag_step_begun, false);
+    row->status = dags->names.step_status[runs ? WFS_DAG_STEP_RUNNING
+                                               : WFS_DAG_STEP_SKIPPED];
+    if (runs)
+        WFSI_SET_TIME(dag_step, row, started_at, dags->clock->now);
+    else
+        row->ended = ended;
+    wfsi_null_bit(&row->nulls, wfsi_dag_step_ended, runs);
+    WFS_TRY(wfsi_step_changed(move, move->step, true));
+    WFS_TRY(wfsi_count_begun(move, step, runs));
+    if (runs)
+        return WFS_OK;
+    WFS_TRY(wfsi_release_dependents(move));
+    return move->reactive ? wfsi_context_copy(dags, move->execution) : WFS_OK;
+}
+
+/* --- executions: their beginning and their end */
+
+/* The rows of all steps, one after the other. */
+static wfs_status wfsi_insert_steps(wfsi_transition *move, wfs_row_id *first)
+{
+    wfs_dags *dags = move->dags;
+    wfs_store *store = dags->store;
+    uint32_t number = dags->tables + WFSI_DAG_STEPS;
+    wfsi_table *table = &store->tables[number];
+    const wfsi_links *links = &move->graph->links;
+    wfsi_dag_step_row *row;
+    size_t i;
+
+    *first = table->next_id;
+    for (i = 0; i < links->count; i++) {
+        row = (wfsi_dag_step_row *)(void *)wfsi_row_new(store, table);
+        if (row == NULL)
+            return wfsi_dags_no_memory(dags);
+        memset(row, 0, sizeof *row);
+        row->nulls = WFSI_NULL_BIT(dag_step, started_at) |
+                     WFSI_NULL_BIT(dag_step, completed_at) |
+                     WFSI_NULL_BIT(dag_step, error) |
+                     WFSI_NULL_BIT(dag_step, assertions) |
+                     WFSI_NULL_BIT(dag_step, details) |
+                     WFSI_NULL_BIT(dag_step, begun) |
+                     WFSI_NULL_BIT(dag_step, ended) |
+                     WFSI_NULL_BIT(dag_step, turn) |
+                     WFSI_NULL_BIT(dag_step, lane) |
+                     WFSI_NULL_BIT(dag_step, due_at) |
+                     WFSI_NULL_BIT(dag_step, due_order) |
+                     WFSI_NULL_BIT(dag_step, request) |
+                     WFSI_NULL_BIT(dag_step, in_flight) |
+                     WFSI_NULL_BIT(dag_step, failure) |
+                     WFSI_NULL_BIT(dag_step, response) |
+                     WFSI_NULL_BIT(dag_step, told_assertions);
+        row->execution = move->execution;
+        row->place = (int64_t)i;
+        row->step_id = move->graph->steps[i].id;
+        row->status = dags->names.step_status[WFS_DAG_STEP_PENDING];
+        row->waits_for = links->waits_for[i];
+        if (row->waits_for == 0)
+            wfsi_give_turn(move, row, false);
+        WFS_TRY(wfsi_row_insert(store, number, row, NULL));
+    }
+    return WFS_OK;
+}
+
+/* An execution that has a slot starts to run. */
+static wfs_status wfsi_move_start(wfsi_transition *move)
+{
+    wfs_dags *dags = move->dags;
+    wfsi_dag_execution_row *row;
+    int64_t count = (int64_t)move->graph->links.count;
+    wfs_row_id first;
+
+    WFS_TRY(wfsi_insert_steps(move, &first));
+    row = wfsi_edit_moved(move);
+    if (row == NULL)
+        return wfsi_dags_no_memory(dags);
+    row->status = dags->names.status[WFS_DAG_RUNNING];
+    row->first_step = first;
+    row->pending_count = count;
+    move->event = WFS_DAG_STARTED;
+    wfsi_apply_event(move, row);
+    return wfsi_moved_changed(move);
+}
+
+/* The slot passes to the oldest execution that waits for one. */
+static wfs_status wfsi_pass_slot(wfs_dags *dags)
+{
+    const wfs_row_id *heads =
+        wfsi_dag_table(dags, WFSI_DAG_EXECUTIONS)->indexes[WFSI_DAG_WAITING]
+            .heads;
+    wfs_row_id next = wfsi_array_count(heads) > 1 ? heads[1] : 0;
+    wfsi_dag_execution_row *row;
+
+    if (next == 0)
+        return wfsi_change_slots(dags, -1);
+    row = (wfsi_dag_execution_row *)wfsi_dag_edit(dags, WFSI_DAG_EXECUTIONS,
+                                                  next);
+    if (row == NULL)
+        return wfsi_dags_no_memory(dags);
+    row->waiting = 0;
+    wfsi_null_bit(&row->nulls, wfsi_dag_execution_waiting, true);
+    wfsi_set_busy(row, true);
+    return wfsi_dag_changed(dags, WFSI_DAG_EXECUTIONS, next, true);
+}
+
+/* Steps completed of all, in percent, rounded half up; -1 without steps. */
+static int64_t wfsi_score(const wfsi_dag_execution_row *row)
+{
+    if (row->step_count == 0)
+        return -1;
+    return (int64_t)((double)row->passed_count / (double)row->step_count * 100 +
+                     0.5);
+}
+
+/* The end: completed, failed with an error, or cancelled. */
+static wfs_status wfsi_move_end(wfsi_transition *move, wfs_dag_status status,
+                                wfs_dag_event_type event, const char *error)
+{
+    wfs_dags *dags = move->dags;
+    wfsi_dag_execution_row *row = wfsi_moved(move);
+    bool had_slot = row->status != dags->names.status[WFS_DAG_PENDING];
+    wfsi_span text = wfsi_no_text;
+    int64_t order, score;
+    bool whole;
+
+    if (error != NULL)
+        text = wfsi_span_of(error, 0);
+    WFS_TRY(wfsi_next_order(dags, &order));
+    row = wfsi_edit_moved(move);
+    if (row == NULL)
+        return wfsi_dags_no_memory(dags);
+    row->status = dags->names.status[status];
+    WFSI_SET_TIME(dag_execution, row, completed_at, dags->clock->now);
+    row->end_order = order;
+    wfsi_set_busy(row, false);
+    if (status == WFS_DAG_COMPLETED &&
+        row->mode == dags->names.mode[WFS_DAG_ASSESSMENT]) {
+        score = wfsi_score(row);
+        row->score = score < 0 ? 0 : score;
+        row->passed = score >= 80;
+        wfsi_null_bit(&row->nulls, wfsi_dag_execution_score, score < 0);
+        wfsi_null_bit(&row->nulls, wfsi_dag_execution_passed, false);
+    }
+    move->event = event;
+    wfsi_apply_event(move, row);
+    whole = WFSI_PUT_TEXT(dags, dag_execution, row, error, text);
+    WFS_TRY(wfsi_dag_changed(dags, WFSI_DAG_EXECUTIONS, move->execution,
+                             whole));
+    return had_slot ? wfsi_pass_slot(dags) : WFS_OK;
+}
+
+static wfs_status wfsi_move_pause(wfsi_transition *move)
+{
+    wfsi_dag_execution_row *row = wfsi_edit_moved(move);
+
+    if (row == NULL)
+        return wfsi_dags_no_memory(move->dags);
+    row->status = move->dags->names.status[WFS_DAG_PAUSED];
+    row->has_pause = 1;
+    wfsi_set_busy(row, false);
+    move->event = WFS_DAG_HAS_PAUSED;
+    wfsi_apply_event(move, row);
+    return wfsi_moved_changed(move);
+}
+
+static wfs_status wfsi_move_resume(wfsi_transition *move)
+{
+    wfsi_dag_execution_row *row = wfsi_edit_moved(move);
+
+    if (row == NULL)
+        return wfsi_dags_no_memory(move->dags);
+    row->status = move->dags->names.status[WFS_DAG_RUNNING];
+    row->has_pause = 0;
+    move->event = WFS_DAG_HAS_RESUMED;
+    wfsi_apply_event(move, row);
+    return wfsi_moved_changed(move);
+}
+
+static wfs_status wfsi_move_rest(wfsi_transition *move)
+{
+    wfsi_dag_execution_row *row = wfsi_edit_moved(move);
+
+    if (row == NULL)
+        return wfsi_dags_no_memory(move->dags);
+    wfsi_set_busy(row, false);
+    return wfsi_moved_changed(move);
+}
+
+/* --- passes */
+
+/* Steps whose id another step of the pass had are not begun any more. */
+static wfs_status wfsi_drop_twins(wfsi_transition *move, int64_t *dropped)
+{
+    const wfsi_links *links = &move->graph->links;
+    wfs_row_id first = (wfs_row_id)wfsi_moved(move)->first_step, id;
+    wfsi_dag_step_row *row;
+    size_t i, j;
+
+    *dropped = 0;
+    for (i = 0; links->has_twins && i < links->count; i++) {
+        id = first + (wfs_row_id)i;
+        if ((wfsi_check_at(move->dags, id)->nulls &
+             WFSI_NULL_BIT(dag_step, begun)) == 0 ||
+            wfsi_check_at(move->dags, id)->waits_for < 0)
+            continue;
+        for (j = links->first[i]; j < links->count; j++)
+            if (links->first[j] == links->first[i] &&
+                (wfsi_check_at(move->dags, first + (wfs_row_id)j)->nulls &
+                 WFSI_NULL_BIT(dag_step, begun)) == 0)
+                break;
+        if (j == links->count)
+            continue;
+        row = wfsi_edit_step(move, id);
+        if (row == NULL)
+            return wfsi_dags_no_memory(move->dags);
+        wfsi_take_turn(row);
+        row->waits_for = -1;    /* never again 0 */
+        ++*dropped;
+        WFS_TRY(wfsi_step_changed(move, id, true));
+    }
+    return WFS_OK;
+}
+
+/* Nothing is left to begin: what was held has its turn in the next pass. */
+static wfs_status wfsi_move_end_pass(wfsi_transition *move)
+{
+    wfsi_dag_execution_row *row;
+    int64_t dropped;
+    bool released;
+
+    WFS_TRY(wfsi_drop_twins(move, &dropped));
+    WFS_TRY(wfsi_release_held(move, &released));
+    row = wfsi_edit_moved(move);
+    if (row == NULL)
+        return wfsi_dags_no_memory(move->dags);
+    row->in_pass = 0;
+    row->pending_count -= dropped;
+    wfsi_set_busy(row, released || row->active_count == 0);
+    return wfsi_moved_changed(move);
+}
+
+/* The next step that the pass begins, or 0: with lanes, of the lane that is
+ * active. */
+static wfs_status wfsi_next_in_pass(const wfsi_transition *move, wfs_row_id *id)
+{
+    const wfsi_dag_execution_row *row = wfsi_moved(move);
+
+    *id = 0;
+    if (!move->reactive || !move->graph->has_lanes)
+        return wfsi_first_ready(move->dags, move->execution, false, id);
+    if ((row->nulls & WFSI_NULL_BIT(dag_execution, lane)) != 0)
+        return WFS_OK;
+    return wfsi_first_in_lane(move->dags, move->execution, row->lane, id);
+}
+
+static bool wfsi_is_alone(const wfsi_transition *move, wfs_row_id step)
+{
+    return move->reactive &&
+           move->graph->steps[wfsi_check_at(move->dags, step)->place].is_alone;
+}
+
+/* The first step that a new pass begins, or 0. With lanes: of the lane that is
+ * active, or, when nothing runs, of the first step in order. */
+static wfs_status wfsi_first_of_pass(const wfsi_transition *move,
+                                     wfs_row_id *id)
+{
+    bool active = wfsi_moved(move)->active_count != 0;
+
+    *id = 0;
+    if (active && !move->reactive)
+        return WFS_OK;
+    WFS_TRY(wfsi_next_in_pass(move, id));
+    if (active && *id != 0 && wfsi_is_alone(move, *id))
+        *id = 0;
+    return active || *id != 0
+               ? WFS_OK
+               : wfsi_first_ready(move->dags, move->execution, false, id);
+}
+
+/* --- what an execution does next */
+
+static wfs_status wfsi_move_pending(wfsi_transition *move)
+{
+    return move->reactive && move->graph->broken != NULL
+               ? wfsi_move_end(move, WFS_DAG_FAILED, WFS_DAG_HAS_FAILED,
+                               move->graph->broken)
+               : wfsi_move_start(move);
+}
+
+static wfs_status wfsi_move_cancel(wfsi_transition *move)
+{
+    return wfsi_move_end(move, WFS_DAG_CANCELLED, WFS_DAG_HAS_CANCELLED, NULL);
+}
+
+/* Nothing is active. */
+static wfs_status wfsi_move_quiet(wfsi_transition *move)
+{
+    const wfsi_dag_execution_row *row = wfsi_moved(move);
+    wfs_row_id step;
+
+    if (row->cancel_requested != 0)
+        return wfsi_move_cancel(move);
+    if (row->pending_count == 0)
+        return wfsi_move_end(move, WFS_DAG_COMPLETED, WFS_DAG_HAS_COMPLETED,
+                             NULL);
+    if (row->pause_requested != 0)
+        return wfsi_move_pause(move);
+    WFS_TRY(wfsi_first_of_pass(move, &step));
+    return step != 0
+               ? wfsi_move_begin(move, step)
+               : wfsi_move_end(move, WFS_DAG_FAILED, WFS_DAG_HAS_FAILED,
+                               "Deadlock detected or invalid dependencies");
+}
+
+static wfs_status wfsi_move_running(wfsi_transition *move)
+{
+    const wfsi_dag_execution_row *row = wfsi_moved(move);
+    wfs_row_id step = 0;
+
+    if ((row->nulls & WFSI_NULL_BIT(dag_execution, fresh_step)) == 0) {
+        move->step = (wfs_row_id)row->fresh_step;
+        return wfsi_move_attempt(move);
+    }
+    if (row->in_pass != 0) {
+        WFS_TRY(wfsi_next_in_pass(move, &step));
+        return step != 0 && !wfsi_is_alone(move, step)
+                   ? wfsi_move_begin(move, step)
+                   : wfsi_move_end_pass(move);
+    }
+    if (row->active_count == 0)
+        return wfsi_move_quiet(move);
+    if (row->pause_requested == 0 && row->cancel_requested == 0)
+        WFS_TRY(wfsi_first_of_pass(move, &step));
+    return step != 0 ? wfsi_move_begin(move, step) : wfsi_move_rest(move);
+}
+
+static wfs_status wfsi_move_paused(wfsi_transition *move)
+{
+    const wfsi_dag_execution_row *row = wfsi_moved(move);
+
+    if (row->cancel_requested != 0)
+        return wfsi_move_cancel(move);
+    return row->pause_requested == 0 ? wfsi_move_resume(move)
+                                     : wfsi_move_rest(move);
+}
+
+/* What a busy execution does next. */
+static wfs_status wfsi_move_busy(wfsi_transition *move)
+{
+    const wfsi_dag_names *names = &move->dags->names;
+    wfsi_handle status = wfsi_moved(move)->status;
+
+    if (status == names->status[WFS_DAG_RUNNING])
+        return wfsi_move_running(move);
+    if (status == names->status[WFS_DAG_PENDING])
+        return wfsi_move_pending(move);
+    if (status == names->status[WFS_DAG_PAUSED])
+        return wfsi_move_paused(move);
+    return wfsi_move_rest(move);
+}
+
+/* --- telling */
+
+static void wfsi_read_execution(const wfs_dags *dags, wfs_row_id id,
+                                wfs_dag_execution *execution)
+{
+    const wfsi_dag_execution_row *row = wfsi_execution_at(dags, id);
+
+    memset(execution, 0, sizeof *execution);
+    execution->id = id;
+    execution->version = row->version;
+    execution->dag = wfsi_text(dags->store, row->dag_id, NULL);
+    execution->mode = (wfs_dag_mode)wfsi_name_find(
+        dags->names.mode, WFS_DAG_MODE_COUNT, row->mode);
+    execution->status = (wfs_dag_status)wfsi_name_find(
+        dags->names.status, WFS_DAG_STATUS_COUNT, row->status);
+    execution->started_at = row->started_at;
+    execution->completed_at = WFSI_GET_TIME(dag_execution, row, completed_at);
+    execution->error = wfsi_text(dags->store, row->error, NULL);
+    execution->trigger = wfsi_text(dags->store, row->trigger, NULL);
+    execution->parent = (wfs_row_id)row->parent;
+    execution->step_count = (size_t)row->step_count;
+    execution->begun_count = (size_t)row->begun_count;
+    execution->passed_count = (size_t)row->passed_count;
+    execution->score =
+        (row->nulls & WFSI_NULL_BIT(dag_execution, score)) == 0
+            ? (int)row->score
+            : -1;
+    execution->passed = row->passed != 0;
+}
+
+/* Tell of a transition that is done. */
+static wfs_status wfsi_tell(const wfsi_transition *move)
+{
+    wfs_dags *dags = move->dags;
+    wfs_dag_execution execution;
+    wfs_dag_event event;
+    wfs_dag_step step;
+    size_t guard;
+
+    memset(&event, 0, sizeof event);
+    wfsi_read_execution(dags, move->execution, &execution);
+    event.type = move->event;
+    event.time = dags->clock->now;
+    event.execution = &execution;
+    if (move->event == WFS_DAG_UPDATED) {
+        wfsi_read_check(dags, move->step, &step);
+        event.step = &step;
+    }
+    guard = wfsi_guard(dags->store);
+    dags->options.observe(dags, &event, dags->options.user);
+    return wfsi_unguard(dags->store, guard, WFS_OK);
+}
+
+/* --- the loop */
+
+typedef wfs_status (*wfsi_mover)(wfsi_transition *move);
+
+/* One transition of an execution; step: that is due, or 0. */
+static wfs_status wfsi_transit(wfs_dags *dags, wfs_row_id execution,
+                               wfs_row_id step, wfsi_mover mover)
+{
+    uint64_t random = dags->random->state;
+    wfsi_transition move;
+    wfs_status status;
+
+    memset(&move, 0, sizeof move);
+    move.dags = dags;
+    move.execution = execution;
+    move.step = step;
+    wfsi_arena_clear(&dags->scratch);
+    move.graph =
+        wfsi_graph_of(dags, wfsi_execution_at(dags, execution)->dag);
+    if (move.graph == NULL || !wfsi_begin(dags->store))
+        return wfsi_dags_no_memory(dags);
+    move.reactive =
+        dags->options.scheduling == WFS_DAG_REACTIVE ||
+        (dags->options.scheduling == WFS_DAG_BY_DEFINITION &&
+         move.graph->has_lanes);
+    dags->moving = true;
+    status = wfsi_close(dags->store, mover(&move));
+    dags->moving = false;
+    if (status != WFS_OK)
+        dags->random->state = random;
+    return status == WFS_OK && move.event != WFS_DAG_EVENT_NONE &&
+                   dags->options.observe != NULL
+               ? wfsi_tell(&move)
+               : status;
+}
+
+/* The oldest execution that has something to do at once, or 0; first the one
+ * that had last. */
+static wfs_row_id wfsi_busy_execution(wfs_dags *dags)
+{
+    const wfsi_table *table = wfsi_dag_table(dags, WFSI_DAG_EXECUTIONS);
+    const wfs_row_id *heads = table->indexes[WFSI_DAG_BUSY].heads;
+    wfs_row_id id = dags->recent;
+
+    if (id != 0 && wfsi_row_find(table, id) != NULL &&
+        wfsi_execution_at(dags, id)->busy != 0)
+        return id;
+    id = wfsi_array_count(heads) > 1 ? heads[1] : 0;
+    dags->recent = id;
+    return id;
+}
+
+/* The step that is due next, and when; *id 0: none is. */
+static wfs_status wfsi_next_due(wfs_dags *dags, wfs_row_id *id, int64_t *due)
+{
+    WFS_TRY(wfsi_first_of(dags, WFSI_DAG_STEPS, WFSI_DAG_DUE, id));
+    *due = *id != 0 ? wfsi_check_at(dags, *id)->due_at : INT64_MAX;
+    return WFS_OK;
+}
+
+static wfs_status wfsi_due_now(wfs_dags *dags, wfs_row_id step)
+{
+    return wfsi_transit(dags,
+                        (wfs_row_id)wfsi_check_at(dags, step)->execution, step,
+                        wfsi_move_due);
+}
+
+/* Whether it is in the middle of beginning steps. */
+static bool wfsi_is_midway(const wfsi_dag_execution_row *row)
+{
+    return row->in_pass != 0 ||
+           (row->nulls & WFSI_NULL_BIT(dag_execution, fresh_step)) == 0;
+}
+
+/* One thing that is to be done at once; *more: there was one. A pass is gone
+ * through to its end before what came of its steps is looked at. */
+static wfs_status wfsi_settle_one(wfs_dags *dags, bool *more)
+{
+    wfs_row_id busy = wfsi_busy_execution(dags), step;
+    int64_t due;
+
+    *more = true;
+    if (busy != 0 && wfsi_is_midway(wfsi_execution_at(dags, busy)))
+        return wfsi_transit(dags, busy, 0, wfsi_move_busy);
+    WFS_TRY(wfsi_next_due(dags, &step, &due));
+    if (step != 0 && due == WFSI_AT_ONCE)
+        return wfsi_due_now(dags, step);
+    if (busy != 0)
+        return wfsi_transit(dags, busy, 0, wfsi_move_busy);
+    *more = false;
+    return WFS_OK;
+}
+
+static wfs_status wfsi_settle(wfs_dags *dags)
+{
+    wfs_status status = WFS_OK;
+    bool more = true;
+
+    if (dags->settling || dags->moving)
+        return WFS_OK;      /* whoever does it goes on to do it */
+    dags->settling = true;
+    while (status == WFS_OK && more)
+        status = wfsi_settle_one(dags, &more);
+    dags->settling = false;
+    return status;
+}
+
+/* --- starting and controlling */
+
+/* A new execution, in an open transaction. Without a free slot it waits. */
+static wfs_status wfsi_insert_execution(wfs_dags *dags, wfs_row_id dag,
+                                        wfs_dag_mode mode, wfsi_span trigger,
+                                        wfs_row_id parent, wfs_row_id *id)
+{
+    wfs_store *store = dags->store;
+    uint32_t number = dags->tables + WFSI_DAG_EXECUTIONS;
+    wfsi_table *table = &store->tables[number];
+    const wfsi_graph *graph = wfsi_graph_of(dags, dag);
+    bool fails = graph != NULL && graph->broken != NULL &&
+                 dags->options.scheduling == WFS_DAG_REACTIVE;
+    bool waits = !fails && (size_t)wfsi_queue_row(dags)->slots >=
+                               dags->options.max_concurrency;
+    wfsi_dag_execution_row *row;
+
+    if (graph == NULL)
+        return wfsi_dags_no_memory(dags);
+    if (!waits && !fails)
+        WFS_TRY(wfsi_change_slots(dags, 1));
+    row = (wfsi_dag_execution_row *)(void *)wfsi_row_new(store, table);
+    if (row == NULL)
+        return wfsi_dags_no_memory(dags);
+    memset(row, 0, sizeof *row);
+    row->nulls = WFSI_NULL_BIT(dag_execution, completed_at) |
+                 WFSI_NULL_BIT(dag_execution, error) |
+                 WFSI_NULL_BIT(dag_execution, score) |
+                 WFSI_NULL_BIT(dag_execution, passed) |
+                 WFSI_NULL_BIT(dag_execution, lane) |
+                 WFSI_NULL_BIT(dag_execution, fresh_step);
+    row->dag = dag;
+    row->dag_id = wfsi_definition_at(dags, dag)->dag_id;
+    row->mode = dags->names.mode[mode];
+    row->status = dags->names.status[WFS_DAG_PENDING];
+    row->started_at = dags->clock->now;
+    row->parent = parent;
+    wfsi_null_bit(&row->nulls, wfsi_dag_execution_parent, parent == 0);
+    row->step_count = (int64_t)graph->links.count;
+    row->waiting = waits;
+    wfsi_null_bit(&row->nulls, wfsi_dag_execution_waiting, !waits);
+    wfsi_set_busy(row, !waits);
+    if (WFSI_PUT_TEXT(dags, dag_execution, row, trigger, trigger))
+        return wfsi_row_insert(store, number, row, id);
+    wfsi_row_free_texts(store, table, (char *)row, NULL);
+    return wfsi_dags_no_memory(dags);
+}
+
+/* A call that changes executions: it is done, then what follows at once. */
+static wfs_status wfsi_dags_close(wfs_dags *dags, wfs_status status)
+{
+    WFS_TRY(wfsi_close(dags->store, status));
+    return wfsi_settle(dags);
+}
+
+static wfs_status wfsi_dags_begin(wfs_dags *dags)
+{
+    return wfsi_begin(dags->store) ? WFS_OK : wfsi_dags_no_memory(dags);
+}
+
+static wfs_status wfsi_dag_start_one(wfs_dags *dags, const char *id,
+                                     const wfs_dag_start *options,
+                                     wfs_row_id *execution)
+{
+    wfs_error *error = wfsi_dags_error(dags);
+    const char *trigger = options->trigger != NULL ? options->trigger : "{}";
+    wfs_row_id dag =
+        id != NULL ? wfsi_definition_find(dags, wfsi_span_of(id, 0)) : 0;
+
+    if (dag == 0)
+        return wfsi_error(error, WFS_ERR_SCENARIO_NOT_FOUND,
+                          "Scenario %s not found", id);
+    if ((unsigned)options->mode >= WFS_DAG_MODE_COUNT)
+        return wfsi_error(error, WFS_ERR_ARGUMENT, "DAG %s: no such mode: %i",
+                          id, (int64_t)options->mode);
+    if (!wfsi_json_check(trigger, strlen(trigger), &dags->store->limits, error))
+        return error->code;
+    WFS_TRY(wfsi_dags_begin(dags));
+    return wfsi_dags_close(
+        dags, wfsi_insert_execution(
+                  dags, dag,
+                  options->mode != WFS_DAG_MODE_NONE ? options->mode
+                                                     : WFS_DAG_SIMULATION,
+                  wfsi_span_of(trigger, 0), 0, execution));
+}
+
+/* The row of an execution, or NULL. */
+static wfsi_dag_execution_row *wfsi_execution_find(const wfs_dags *dags,
+                                                   wfs_row_id id)
+{
+    const wfsi_table *table = wfsi_dag_table(dags, WFSI_DAG_EXECUTIONS);
+
+    return (wfsi_dag_execution_row *)(void *)(
+        id != 0 && id < table->next_id ? wfsi_row_find(table, id) : NULL);
+}
+
+static bool wfsi_execution_is(const wfs_dags *dags,
+                              const wfsi_dag_execution_row *row,
+                              wfs_dag_status status)
+{
+    return row->status == dags->names.status[status];
+}
+
+static bool wfsi_execution_has_ended(const wfs_dags *dags,
+                                     const wfsi_dag_execution_row *row)
+{
+    return wfsi_execution_is(dags, row, WFS_DAG_COMPLETED) ||
+           wfsi_execution_is(dags, row, WFS_DAG_FAILED) ||
+           wfsi_execution_is(dags, row, WFS_DAG_CANCELLED);
+}
+
+typedef enum wfsi_control_kind {
+    WFSI_CONTROL_PAUSE,
+    WFSI_CONTROL_RESUME,
+    WFSI_CONTROL_CANCEL
+} wfsi_control_kind;
+
+/* Whether an execution takes that. */
+static bool wfsi_takes(const wfs_dags *dags, const wfsi_dag_execution_row *row,
+                       wfsi_control_kind kind)
+{
+    switch (kind) {
+    case WFSI_CONTROL_PAUSE:
+        return wfsi_execution_is(dags, row, WFS_DAG_RUNNING);
+    case WFSI_CONTROL_RESUME:
+        return wfsi_execution_is(dags, row, WFS_DAG_PAUSED);
+    default:
+        return !wfsi_execution_has_ended(dags, row);
+    }
+}
+
+/* The requests in flight fail at once, in the order in which they were sent. */
+static wfs_status wfsi_abort_requests(wfs_dags *dags, wfs_row_id execution)
+{
+    const wfsi_dag_execution_row *of = wfsi_execution_at(dags, execution);
+    wfs_row_id id = (wfs_row_id)of->first_step, end;
+    wfsi_dag_step_row *row;
+
+    end = id + (wfs_row_id)(of->active_count != 0 ? of->step_count : 0);
+    for (; id < end; id++) {
+        if (wfsi_check_at(dags, id)->sent == 0)
+            continue;
+        row = (wfsi_dag_step_row *)wfsi_dag_edit(dags, WFSI_DAG_STEPS, id);
+        if (row == NULL)
+            return wfsi_dags_no_memory(dags);
+        WFSI_SET_TIME(dag_step, row, due_at, WFSI_AT_ONCE);
+        WFSI_SET_HANDLE(dag_step, row, in_flight, 0);
+        WFS_TRY(wfsi_dag_changed(
+            dags, WFSI_DAG_STEPS, id,
+            row->failure != 0 ||
+                WFSI_PUT_TEXT(dags, dag_step, row, failure,
+                              wfsi_span_of(wfsi_cancelled, 0))));
+    }
+    return WFS_OK;
+}
+
+/* Ask an execution that takes it, in an open transaction. */
+static wfs_status wfsi_ask_control(wfs_dags *dags, wfs_row_id id,
+                                   wfsi_control_kind kind)
+{
+    wfsi_dag_execution_row *row = (wfsi_dag_execution_row *)wfsi_dag_edit(
+        dags, WFSI_DAG_EXECUTIONS, id);
+
+    if (row == NULL)
+        return wfsi_dags_no_memory(dags);
+    row->pause_requested = kind == WFSI_CONTROL_PAUSE;
+    if (kind == WFSI_CONTROL_CANCEL)
+        row->cancel_requested = 1;
+    if (!wfsi_execution_is(dags, row, WFS_DAG_PENDING))
+        wfsi_set_busy(row, true);
+    WFS_TRY(wfsi_dag_changed(dags, WFSI_DAG_EXECUTIONS, id, true));
+    return kind == WFSI_CONTROL_CANCEL ? wfsi_abort_requests(dags, id)
+                                       : WFS_OK;
+}
+
+static wfs_status wfsi_control_one(wfs_dags *dags, wfs_row_id id,
+                                   wfsi_control_kind kind, bool *accepted)
+{
+    const wfsi_dag_execution_row *row = wfsi_execution_find(dags, id);
+    bool takes = row != NULL && wfsi_takes(dags, row, kind);
+
+    if (accepted != NULL)
+        *accepted = takes;
+    if (!takes)
+        return WFS_OK;
+    WFS_TRY(wfsi_dags_begin(dags));
+    return wfsi_dags_close(dags, wfsi_ask_control(dags, id, kind));
+}
+
+/* All that take it now are asked, then comes what follows. */
+static wfs_status wfsi_control_all(wfs_dags *dags, wfsi_control_kind kind,
+                                   size_t *count)
+{
+    wfs_row_id end = wfsi_dag_table(dags, WFSI_DAG_EXECUTIONS)->next_id, id;
+    const wfsi_dag_execution_row *row;
+    wfs_status status = WFS_OK;
+    size_t asked = 0;
+
+    WFS_TRY(wfsi_dags_begin(dags));
+    for (id = 1; status == WFS_OK && id < end; id++) {
+        row = wfsi_execution_find(dags, id);
+        if (row == NULL || !wfsi_takes(dags, row, kind))
+            continue;
+        status = wfsi_ask_control(dags, id, kind);
+        asked++;
+    }
+    if (count != NULL)
+        *count = status == WFS_OK ? asked : 0;
+    return wfsi_dags_close(dags, status);
+}
+
+static wfs_status wfsi_restart_one(wfs_dags *dags, wfs_row_id id,
+                                   wfs_row_id *restarted)
+{
+    const wfsi_dag_execution_row *row = wfsi_execution_at(dags, id);
+    wfs_dag_mode mode = (wfs_dag_mode)wfsi_name_find(
+        dags->names.mode, WFS_DAG_MODE_COUNT, row->mode);
+
+    if (!wfsi_execution_has_ended(dags, row))
+        WFS_TRY(wfsi_ask_control(dags, id, WFSI_CONTROL_CANCEL));
+    row = wfsi_execution_at(dags, id);
+    return wfsi_insert_execution(dags, row->dag, mode,
+                                 wfsi_dag_text(dags, row->trigger), id,
+                                 restarted);
+}
+
+/* --- eviction */
+
+/* An execution with all that belongs to it, in an open transaction. */
+static wfs_status wfsi_evict_one(wfs_dags *dags, wfs_row_id execution)
+{
+    wfs_store *store = dags->store;
+    const wfsi_table *table = wfsi_dag_table(dags, WFSI_DAG_VARIABLES);
+    const wfsi_dag_execution_row *row = wfsi_execution_at(dags, execution);
+    wfs_row_id id = (wfs_row_id)row->first_step, next;
+    wfs_value key = wfs_integer(execution);
+    int64_t left = id != 0 ? row->step_count : 0;
+
+    for (; left > 0; left--, id++)
+        WFS_TRY(wfsi_row_delete(store, dags->tables + WFSI_DAG_STEPS, id));
+    id = wfsi_values_find(store, table, &table->indexes[WFSI_DAG_OF_EXECUTION],
+                          &key);
+    for (; id != 0; id = next) {
+        next = wfsi_variable_at(dags, id)->of_execution.next;
+        WFS_TRY(wfsi_row_delete(store, dags->tables + WFSI_DAG_VARIABLES, id));
+    }
+    return wfsi_row_delete(store, dags->tables + WFSI_DAG_EXECUTIONS,
+                           execution);
+}
+
+/* The execution that ended first of all, and when it did; *id 0: none. */
+static wfs_status wfsi_oldest_end(wfs_dags *dags, wfs_row_id *id, int64_t *end)
+{
+    WFS_TRY(wfsi_first_of(dags, WFSI_DAG_EXECUTIONS, WFSI_DAG_BY_END, id));
+    *end = *id != 0 ? wfsi_execution_at(dags, *id)->completed_at : 0;
+    return WFS_OK;
+}
+
+static bool wfsi_is_exact(const wfs_dags *dags)
+{
+    return dags->options.evict_every < 0;
+}
+
+/* Evict what is too old, and of the others the oldest while there are too many.
+ */
+static wfs_status wfsi_evict(wfs_dags *dags)
+{
+    const wfsi_table *table = wfsi_dag_table(dags, WFSI_DAG_EXECUTIONS);
+    int64_t end, age = dags->options.evict_after, now = dags->clock->now;
+    wfs_row_id id;
+
+    for (;;) {
+        WFS_TRY(wfsi_oldest_end(dags, &id, &end));
+        if (id == 0 ||
+            (table->count <= dags->options.evict_above &&
+             (wfsi_is_exact(dags) ? now - end < age : now - end <= age)))
+            return WFS_OK;
+        WFS_TRY(wfsi_evict_one(dags, id));
+    }
+}
+
+/* A look at what to evict, and when the next one is. */
+static wfs_status wfsi_sweep(wfs_dags *dags)
+{
+    int64_t every = dags->options.evict_every, late;
+    wfsi_dag_queue_row *row;
+
+    WFS_TRY(wfsi_evict(dags));
+    if (wfsi_is_exact(dags))
+        return WFS_OK;
+    row = (wfsi_dag_queue_row *)wfsi_dag_edit(dags, WFSI_DAG_QUEUE, 1);
+    if (row == NULL)
+        return wfsi_dags_no_memory(dags);
+    late = dags->clock->now - row->sweep_at;
+    row->sweep_at += (late / every + 1) * every;
+    return wfsi_dag_changed(dags, WFSI_DAG_QUEUE, 1, true);
+}
+
+/* When the next look that finds something is; INT64_MAX: none will. */
+static wfs_status wfsi_next_sweep(wfs_dags *dags, int64_t *time)
+{
+    const wfsi_table *table = wfsi_dag_table(dags, WFSI_DAG_EXECUTIONS);
+    int64_t every = dags->options.evict_every, end, late;
+    wfs_row_id id;
+
+    *time = INT64_MAX;
+    WFS_TRY(wfsi_oldest_end(dags, &id, &end));
+    if (id == 0)
+        return WFS_OK;
+    end += dags->options.evict_after;
+    if (wfsi_is_exact(dags)) {
+        *time = end;
+        return WFS_OK;
+    }
+    *time = wfsi_queue_row(dags)->sweep_at;
+    if (*time > end || table->count > dags->options.evict_above)
+        return WFS_OK;
+    late = end - *time;
+    *time += (late / every + 1) * every;
+    return WFS_OK;
+}
+
+/* --- running */
+
+/* The next thing that is due up to a time, at its time; *more: there was one.
+ * What is late is due now. */
+static wfs_status wfsi_run_one(wfs_dags *dags, int64_t until, bool *more)
+{
+    int64_t now = dags->clock->now, due, sweep;
+    wfs_status status;
+    wfs_row_id step;
+
+    WFS_TRY(wfsi_settle(dags));
+    WFS_TRY(wfsi_next_due(dags, &step, &due));
+    WFS_TRY(wfsi_next_sweep(dags, &sweep));
+    *more = false;
+    if ((step == 0 && until == INT64_MAX) || (due > until && sweep > until) ||
+        (step == 0 && sweep == INT64_MAX))
+        return WFS_OK;
+    *more = true;
+    dags->clock->now = due < sweep ? due : sweep;
+    if (dags->clock->now < now)
+        dags->clock->now = now;
+    if (due < sweep) {
+        status = wfsi_due_now(dags, step);
+    } else {
+        WFS_TRY(wfsi_dags_begin(dags));
+        status = wfsi_close(dags->store, wfsi_sweep(dags));
+    }
+    if (status != WFS_OK)
+        dags->clock->now = now;
+    return status;
+}
+
+/* Run up to a time, or until an execution (0: none) has ended. */
+static wfs_status wfsi_run_all(wfs_dags *dags, int64_t until,
+                               wfs_row_id execution)
+{
+    wfs_status status = WFS_OK;
+    bool more = true;
+
+    if (dags->running || dags->settling || dags->moving)
+        return wfsi_error(wfsi_dags_error(dags), WFS_ERR_MISUSE,
+                          "DAGs are being run already: this is inside of "
+                          "observe, or of a transport");
+    dags->running = true;
+    while (status == WFS_OK && more &&
+           (execution == 0 ||
+            !wfsi_execution_has_ended(dags,
+                                      wfsi_execution_at(dags, execution))))
+        status = wfsi_run_one(dags, until, &more);
+    dags->running = false;
+    if (status == WFS_OK && until != INT64_MAX && dags->clock->now < until)
+        dags->clock->now = until;
+    return status;
+}
+
+/* Start an execution and run it to its end, or until nothing waits. */
+static wfs_status wfsi_dag_run_through(wfs_dags *dags, const char *id,
+                                       const wfs_dag_start *options,
+                                       wfs_row_id *execution)
+{
+    WFS_TRY(wfsi_dag_start_one(dags, id, options, execution));
+    return wfsi_run_all(dags, INT64_MAX, *execution);
+}
+
+/* --- an execution as a value */
+
+static const wfs_json *wfsi_stored_json(wfs_dags *dags, wfs_arena *arena,
+                                        wfsi_handle handle)
+{
+    wfsi_span text = wfsi_dag_text(dags, handle);
+    wfs_limits any;
+
+    memset(&any, 0xFF, sizeof any);
+    return wfsi_json_build_js(arena, text.data, text.size, &any, NULL);
+}
+
+static void wfsi_show_text(wfs_dags *dags, wfs_arena *arena, wfs_json *object,
+                           const char *key, wfsi_handle handle)
+{
+    wfsi_span text = wfsi_dag_text(dags, handle);
+
+    if (text.data != NULL)
+        wfs_json_set(arena, object, key,
+                     wfs_json_new_string_n(arena, text.data, text.size));
+}
+
+static void wfsi_show_number(wfs_arena *arena, wfs_json *object,
+                             const char *key, int64_t number)
+{
+    if (number != WFS_NO_TIME)
+        wfs_json_set(arena, object, key, wfs_json_new_integer(arena, number));
+}
+
+static void wfsi_show_json(wfs_dags *dags, wfs_arena *arena, wfs_json *object,
+                           const char *key, wfsi_handle handle)
+{
+    if (handle != 0)
+        wfs_json_set(arena, object, key,
+                     wfsi_stored_json(dags, arena, handle));
+}
+
+/* Of a step that has completed or failed. */
+static int64_t wfsi_step_duration(const wfs_dags *dags,
+                                  const wfsi_dag_step_row *row)
+{
+    const wfsi_handle *names = dags->names.step_status;
+
+    return row->status == names[WFS_DAG_STEP_COMPLETED] ||
+                   row->status == names[WFS_DAG_STEP_FAILED]
+               ? row->completed_at - row->started_at
+               : WFS_NO_TIME;
+}
+
+/* The members of a step's result that are in a set of changes. */
+static wfs_json *wfsi_show_step(wfs_dags *dags, wfs_arena *arena,
+                                const wfsi_dag_step_row *row, int64_t changes)
+{
+    bool is_new = (changes & WFSI_CHANGED_NEW) != 0;
+    bool is_over = is_new || (changes & WFSI_CHANGED_STATUS) != 0;
+    wfs_json *step = wfs_json_new_object(arena);
+
+    wfsi_show_text(dags, arena, step, "stepId", row->step_id);
+    if (is_over)
+        wfsi_show_text(dags, arena, step, "status", row->status);
+    if (is_new)
+        wfsi_show_number(arena, step, "startedAt",
+                         WFSI_GET_TIME(dag_step, row, started_at));
+    if (is_new || (changes & WFSI_CHANGED_ATTEMPTS) != 0)
+        wfsi_show_number(arena, step, "attempts", row->attempts);
+    if (is_over) {
+        wfsi_show_number(arena, step, "completedAt",
+                         WFSI_GET_TIME(dag_step, row, completed_at));
+        wfsi_show_number(arena, step, "duration",
+                         wfsi_step_duration(dags, row));
+        wfsi_show_text(dags, arena, step, "error", row->error);
+    }
+    if (is_new || (changes & WFSI_CHANGED_ASSERTIONS) != 0)
+        wfsi_show_json(dags, arena, step, "assertions", row->assertions);
+    if (is_over) {
+        wfsi_show_json(dags, arena, step, "details", row->details);
+        wfsi_show_json(dags, arena, step, "result", row->details);
+    }
+    return step;
+}
+
+/* The rows of an execution's steps by a column of orders, from 0 on; NULL
+ * without memory. */
+static wfs_row_id *wfsi_steps_in_order(const wfs_dags *dags, wfs_arena *arena,
+                                       const wfsi_dag_execution_row *execution,
+                                       bool ended)
+{
+    size_t count = (size_t)execution->step_count, i;
+    wfs_row_id *ids = (wfs_row_id *)wfsi_arena_zeroed(
+        arena, (count + 1) * sizeof *ids);
+    const wfsi_dag_step_row *row;
+    wfs_row_id id;
+
+    for (i = 0; ids != NULL && execution->first_step != 0 && i < count; i++) {
+        id = (wfs_row_id)execution->first_step + (wfs_row_id)i;
+        row = wfsi_check_at(dags, id);
+        if (ended && (row->nulls & WFSI_NULL_BIT(dag_step, ended)) == 0)
+            ids[row->ended] = id;
+        if (!ended && (row->nulls & WFSI_NULL_BIT(dag_step, begun)) == 0)
+            ids[row->begun] = id;
+    }
+    return ids;
+}
+
+/* Those that were begun, in that order. */
+static wfs_json *wfsi_show_steps(wfs_dags *dags, wfs_arena *arena,
+                                 const wfsi_dag_execution_row *execution)
+{
+    wfs_row_id *ids = wfsi_steps_in_order(dags, arena, execution, false);
+    wfs_json *steps = wfs_json_new_array(arena);
+    int64_t i;
+
+    for (i = 0; ids != NULL && i < execution->begun_count; i++)
+        steps = wfs_json_append(
+            arena, steps,
+            wfsi_show_step(dags, arena, wfsi_check_at(dags, ids[i]),
+                           WFSI_CHANGED_NEW));
+    return ids != NULL ? steps : NULL;
+}
+
+/* Variables without a value are left out. */
+static wfs_json *wfsi_show_context(wfs_dags *dags, wfs_arena *arena,
+                                   wfs_row_id execution)
+{
+    const wfsi_table *table = wfsi_dag_table(dags, WFSI_DAG_VARIABLES);
+    wfs_json *context = wfs_json_new_object(arena);
+    wfs_value key = wfs_integer(execution);
+    const wfsi_dag_variable_row *row;
+    wfs_row_id id;
+    wfsi_span name;
+
+    id = wfsi_values_find(dags->store, table,
+                          &table->indexes[WFSI_DAG_OF_EXECUTION], &key);
+    for (; id != 0; id = row->of_execution.next) {
+        row = wfsi_variable_at(dags, id);
+        name = wfsi_dag_text(dags, row->name);
+        if (row->context != 0)
+            context = wfs_json_set_n(
+                arena, context, name.data, name.size,
+                wfsi_stored_json(dags, arena, row->context));
+    }
+    return context;
+}
+
+/* What was there when the execution paused: nothing has changed since. */
+static wfs_json *wfsi_show_pause(wfs_dags *dags, wfs_arena *arena,
+                                 wfs_row_id id)
+{
+    const wfsi_dag_execution_row *execution = wfsi_execution_at(dags, id);
+    wfs_row_id *ended = wfsi_steps_in_order(dags, arena, execution, true), at;
+    wfs_row_id first = (wfs_row_id)execution->first_step;
+    wfs_json *pending = wfs_json_new_array(arena);
+    wfs_json *completed = wfs_json_new_array(arena);
+    wfs_json *results = wfs_json_new_object(arena);
+    wfs_json *pause = wfs_json_new_object(arena);
+    const wfsi_dag_step_row *row;
+    wfsi_span name;
+    int64_t i;
+
+    if (ended == NULL)
+        return NULL;
+    for (i = 0; i < execution->step_count; i++) {
+        row = wfsi_check_at(dags, first + (wfs_row_id)i);
+        name = wfsi_dag_text(dags, row->step_id);
+        if (row->waits_for < 0)
+            continue;
+        if ((row->nulls & WFSI_NULL_BIT(dag_step, begun)) != 0)
+            wfs_json_append(arena, pending,
+                            wfs_json_new_string_n(arena, name.data, name.size));
+        else
+            wfs_json_set_n(arena, results, name.data, name.size,
+                           wfsi_show_step(dags, arena, row, WFSI_CHANGED_NEW));
+    }
+    for (i = 0; i < execution->ended_count; i++) {
+        at = ended[i];
+        name = wfsi_dag_text(dags, wfsi_check_at(dags, at)->step_id);
+        wfs_json_append(arena, completed,
+                        wfs_json_new_string_n(arena, name.data, name.size));
+    }
+    wfs_json_set(arena, pause, "pendingStepIds", pending);
+    wfs_json_set(arena, pause, "completedStepIds", completed);
+    wfs_json_set(arena, pause, "context", wfsi_show_context(dags, arena, id));
+    wfs_json_set(arena, pause, "passedSteps",
+                 wfs_json_new_integer(arena, execution->passed_count));
+    return wfs_json_set(arena, pause, "stepResults", results);
+}
+
+/* Where the report is served, relative to the server or not. */
+static wfs_json *wfsi_show_link(wfs_arena *arena, const char *server,
+                                wfs_row_id id, const char *format)
+{
+    wfsi_buffer buffer;
+
+    wfsi_buffer_open(&buffer, arena);
+    wfsi_buffer_text(&buffer, server);
+    wfsi_buffer_literal(&buffer, "/api/reports/");
+    wfsi_buffer_integer(&buffer, id);
+    wfsi_buffer_literal(&buffer, "?format=");
+    wfsi_buffer_text(&buffer, format);
+    return wfsi_buffer_finish(&buffer) == NULL
+               ? NULL
+               : wfs_json_new_string_n(arena, buffer.data, buffer.size);
+}
+
+/* The members of a completed assessment's verdict. */
+static void wfsi_show_score(wfs_arena *arena, wfs_json *object,
+                            const wfsi_dag_execution_row *row)
+{
+    bool has_score = (row->nulls & WFSI_NULL_BIT(dag_execution, score)) == 0;
+    wfsi_buffer buffer;
+
+    wfsi_buffer_open(&buffer, arena);
+    wfsi_buffer_literal(&buffer, "Executed ");
+    wfsi_buffer_integer(&buffer, row->step_count);
+    wfsi_buffer_literal(&buffer, " steps. ");
+    wfsi_buffer_integer(&buffer, row->passed_count);
+    wfsi_buffer_literal(&buffer, " passed.");
+    wfs_json_set(arena, object, "summary",
+                 wfsi_buffer_finish(&buffer) == NULL
+                     ? NULL
+                     : wfs_json_new_string_n(arena, buffer.data, buffer.size));
+    wfs_json_set(arena, object, "passed",
+                 wfs_json_new_bool(arena, row->passed != 0));
+    wfs_json_set(arena, object, "score",
+                 has_score ? wfs_json_new_integer(arena, row->score)
+                           : wfs_json_new_null(arena));
+}
+
+static bool wfsi_has_report(const wfsi_dag_execution_row *row)
+{
+    return (row->nulls & WFSI_NULL_BIT(dag_execution, passed)) == 0;
+}
+
+static wfs_json *wfsi_show_verdict(const wfs_dags *dags, wfs_arena *arena,
+                                   wfs_row_id id)
+{
+    wfs_json *report = wfs_json_new_object(arena), *artifacts;
+
+    wfsi_show_score(arena, report, wfsi_execution_at(dags, id));
+    if (dags->options.report_url == NULL)
+        return report;
+    artifacts = wfs_json_new_array(arena);
+    wfs_json_append(arena, artifacts, wfsi_show_link(arena, "", id, "html"));
+    wfs_json_append(arena, artifacts, wfsi_show_link(arena, "", id, "json"));
+    return wfs_json_set(arena, report, "artifacts", artifacts);
+}
+
+/* What stands in a snapshot and in a report. */
+static void wfsi_show_head(wfs_dags *dags, wfs_arena *arena, wfs_json *shown,
+                           wfs_row_id id)
+{
+    const wfsi_dag_execution_row *row = wfsi_execution_at(dags, id);
+
+    wfs_json_set(arena, shown, "id", wfs_json_new_integer(arena, id));
+    wfsi_show_text(dags, arena, shown, "scenarioId", row->dag_id);
+    wfsi_show_text(dags, arena, shown, "mode", row->mode);
+    wfsi_show_text(dags, arena, shown, "status", row->status);
+    wfsi_show_number(arena, shown, "startedAt", row->started_at);
+    if (dags->options.target != NULL)
+        wfs_json_set(arena, shown, "targetUrl",
+                     wfs_json_new_string(arena, dags->options.target));
+    wfsi_show_number(arena, shown, "completedAt",
+                     WFSI_GET_TIME(dag_execution, row, completed_at));
+    if (wfsi_execution_is(dags, row, WFS_DAG_COMPLETED))
+        wfsi_show_number(arena, shown, "duration",
+                         row->completed_at - row->started_at);
+    wfsi_show_text(dags, arena, shown, "error", row->error);
+}
+
+static wfs_json *wfsi_show_execution(wfs_dags *dags, wfs_arena *arena,
+                                     wfs_row_id id)
+{
+    const wfsi_dag_execution_row *row = wfsi_execution_at(dags, id);
+    wfs_json *shown = wfs_json_new_object(arena);
+    wfs_json *steps = wfsi_show_steps(dags, arena, row);
+
+    wfsi_show_head(dags, arena, shown, id);
+    wfs_json_set(arena, shown, "steps", steps);
+    wfsi_show_json(dags, arena, shown, "triggerData", row->trigger);
+    wfs_json_set(arena, shown, "context", wfsi_show_context(dags, arena, id));
+    if (row->has_pause != 0)
+        wfs_json_set(arena, shown, "pausedState",
+                     wfsi_show_pause(dags, arena, id));
+    if (row->parent != 0)
+        wfsi_show_number(arena, shown, "parentExecutionId", row->parent);
+    if (wfsi_has_report(row))
+        wfs_json_set(arena, shown, "report",
+                     wfsi_show_verdict(dags, arena, id));
+    return arena->failed || steps == NULL ? NULL : shown;
+}
+
+/* --- messages: snapshots and what has changed since the last one */
+
+/* A step's changes: an assertion that is what it was is none. */
+static wfs_json *wfsi_show_changes(wfs_dags *dags, wfs_arena *arena,
+                                   const wfsi_dag_step_row *row)
+{
+    int64_t changes = row->changes;
+    wfsi_span told = wfsi_dag_text(dags, row->told_assertions);
+
+    if (told.data != NULL &&
+        wfsi_span_equal(told, wfsi_dag_text(dags, row->assertions)))
+        changes &= ~(int64_t)WFSI_CHANGED_ASSERTIONS;
+    return changes != 0 ? wfsi_show_step(dags, arena, row, changes) : NULL;
+}
+
+static int wfsi_begun_order(const void *left, const void *right)
+{
+    const wfsi_dag_step_row *a = *(wfsi_dag_step_row *const *)left;
+    const wfsi_dag_step_row *b = *(wfsi_dag_step_row *const *)right;
+
+    return (a->begun > b->begun) - (a->begun < b->begun);
+}
+
+/* The changes of the last event, in the order in which steps were begun; *some:
+ * there are any. NULL without memory. */
+static wfs_json *wfsi_show_changed_steps(wfs_dags *dags, wfs_arena *arena,
+                                         wfs_row_id id, bool *some)
+{
+    const wfsi_dag_execution_row *execution = wfsi_execution_at(dags, id);
+    const wfsi_dag_step_row **rows;
+    wfs_json *steps = wfs_json_new_array(arena), *step;
+    wfs_row_id at = (wfs_row_id)execution->changed_step;
+    size_t count = 0, i;
+
+    for (; at != 0; at = (wfs_row_id)wfsi_check_at(dags, at)->next_changed)
+        count++;
+    rows = (const wfsi_dag_step_row **)wfsi_arena_zeroed(
+        arena, (count + 1) * sizeof *rows);
+    if (rows == NULL)
+        return NULL;
+    at = (wfs_row_id)execution->changed_step;
+    for (i = 0; i < count; i++) {
+        rows[i] = wfsi_check_at(dags, at);
+        at = (wfs_row_id)rows[i]->next_changed;
+    }
+    qsort(rows, count, sizeof *rows, wfsi_begun_order);
+    for (i = 0; i < count; i++) {
+        step = wfsi_show_changes(dags, arena, rows[i]);
+        if (step == NULL)
+            continue;
+        *some = true;
+        steps = wfs_json_append(arena, steps, step);
+    }
+    return steps;
+}
+
+static wfs_json *wfsi_show_delta(wfs_dags *dags, wfs_arena *arena,
+                                 wfs_row_id id)
+{
+    const wfsi_dag_execution_row *row = wfsi_execution_at(dags, id);
+    wfs_json *shown = wfs_json_new_object(arena), *steps;
+    wfs_json *changes = wfs_json_new_object(arena);
+    bool some = false;
+
+    steps = wfsi_show_changed_steps(dags, arena, id, &some);
+    if (some)
+        wfs_json_set(arena, changes, "steps", steps);
+    if (row->context_event == row->event_count)
+        wfs_json_set(arena, changes, "context",
+                     wfsi_show_context(dags, arena, id));
+    wfs_json_set(arena, shown, "id", wfs_json_new_integer(arena, id));
+    wfs_json_set(arena, shown, "changes", changes);
+    return steps != NULL ? shown : NULL;
+}
+
+/* "EXECUTION_PAUSED" of "execution:paused". */
+static const char *wfsi_message_type(wfs_arena *arena,
+                                     const wfs_dag_event *event)
+{
+    const char *name = wfsi_dag_event_names[event->type];
+    char *type = wfsi_arena_text(
+        arena, event->type == WFS_DAG_UPDATED ? "execution:delta" : name,
+        event->type == WFS_DAG_UPDATED ? 15 : strlen(name));
+    size_t i;
+
+    for (i = 0; type != NULL && type[i] != '\0'; i++)
+        type[i] = type[i] == ':' ? '_' : wfsi_upper_char(type[i]);
+    return type;
+}
+
+static wfs_json *wfsi_show_message(wfs_dags *dags, const wfs_dag_event *event,
+                                   wfs_arena *arena)
+{
+    bool delta = event->type == WFS_DAG_UPDATED;
+    wfs_json *message = wfs_json_new_object(arena);
+    const char *type = wfsi_message_type(arena, event);
+
+    if (type == NULL)
+        return NULL;
+    wfs_json_set(arena, message, "type", wfs_json_new_string(arena, type));
+    wfs_json_set(arena, message, "payload",
+                 delta ? wfsi_show_delta(dags, arena, event->execution->id)
+                       : wfsi_show_execution(dags, arena,
+                                             event->execution->id));
+    wfs_json_set(arena, message, "format",
+                 wfs_json_new_string(arena, delta ? "delta" : "snapshot"));
+    wfsi_show_number(arena, message, "timestamp", event->time);
+    return arena->failed ? NULL : message;
+}
+
+/* --- the report to hand on */
+
+static const char wfsi_redacted[] = "[redacted]";
+
+/* Whether a name has one of these in it, without regard to case and to what is
+ * no letter or digit. */
+static bool wfsi_is_secret(const char *name, size_t size)
+{
+    static const char *const marks[] = {
+        "token", "secret", "password", "cookie", "session", "apikey", "jwt",
+        "authorization", "credential", "private", "key"};
+    const char *at, *end = name + size, *mark;
+    size_t i;
+
+    for (; name < end; name++) {
+        for (i = 0; i < WFSI_COUNT(marks); i++) {
+            for (at = name, mark = marks[i]; at < end && *mark != '\0'; at++) {
+                if (!wfsi_is_word_char(*at) || *at == '_')
+                    continue;
+                if (wfsi_lower_char(*at) != *mark++)
+                    break;
+            }
+            if (*mark == '\0' && (at == end || at[-1] != '\0') &&
+                wfsi_lower_char(at[-1]) == mark[-1])
+                return true;
+        }
+    }
+    return false;
+}
+
+static bool wfsi_is_secret_header(const char *name, size_t size)
+{
+    static const char *const names[] = {"authorization", "proxy-authorization",
+                                        "cookie", "set-cookie", "x-api-key",
+                                        "x-auth-token"};
+    size_t i;
+
+    for (i = 0; i < WFSI_COUNT(names); i++)
+        if (wfsi_header_is(names[i], name, size))
+            return true;
+    return false;
+}
+
+/* Headers with those values hidden that nobody may see; NULL without memory. */
+static wfs_json *wfsi_hide_headers(wfs_arena *arena, const wfs_json *headers)
+{
+    wfs_json *shown = wfs_json_new_object(arena);
+    const wfs_json *value;
+    const char *name;
+    size_t i, size;
+
+    for (i = 0; i < wfs_json_count(headers); i++) {
+        name = wfs_json_key_at(headers, i, &size);
+        value = wfs_json_at(headers, i);
+        if (wfsi_is_secret_header(name, size))
+            value = wfs_json_new_string(arena, wfsi_redacted);
+        shown = wfs_json_set_n(arena, shown, name, size, value);
+    }
+    return shown;
+}
+
+/* A body's value with secrets hidden; NULL without memory. */
+static wfs_json *wfsi_hide_secrets(wfs_arena *arena, const wfs_json *value)
+{
+    wfs_json *copy = wfs_json_copy(arena, value);
+    wfsi_json_frames frames;
+    wfsi_json_frame *top;
+    wfsi_member *member;
+
+    wfsi_frames_open(&frames, arena);
+    if (copy == NULL || !wfsi_json_is_container(copy))
+        return copy;
+    if (!wfsi_frames_push(&frames, copy, NULL))
+        return NULL;
+    while (frames.count != 0) {
+        top = &frames.items[frames.count - 1];
+        if (top->place == top->value->size) {
+            frames.count--;
+            continue;
+        }
+        value = wfsi_json_child(top->value, top->place);
+        if (top->value->kind == WFS_JSON_OBJECT) {
+            member = &top->value->u.members[top->place];
+            if (wfsi_is_secret(member->key, member->key_size)) {
+                member->value = wfs_json_new_string(arena, wfsi_redacted);
+                if (member->value == NULL)
+                    return NULL;
+                value = member->value;
+            }
+        }
+        top->place++;
+        if (wfsi_json_is_container(value) &&
+            !wfsi_frames_push(&frames, value, NULL))
+            return NULL;
+    }
+    return copy;
+}
+
+/* text: what stands for a body that is text. */
+static void wfsi_show_hidden(wfs_arena *arena, wfs_json *object,
+                             const wfs_json *body, const char *text)
+{
+    if (body != NULL)
+        wfs_json_set(arena, object, "body",
+                     wfsi_is(body, WFS_JSON_STRING)
+                         ? wfs_json_new_string(arena, text)
+                         : wfsi_hide_secrets(arena, body));
+}
+
+static wfs_json *wfsi_report_request(wfs_arena *arena, const wfs_json *step)
+{
+    const wfs_json *request = wfs_json_get(step, "request");
+    const wfs_json *headers = wfs_json_get(request, "headers");
+    wfs_json *shown = wfs_json_new_object(arena);
+
+    wfs_json_set(arena, shown, "method", wfs_json_get(request, "method"));
+    wfs_json_set(arena, shown, "url", wfs_json_get(request, "url"));
+    if (headers != NULL)
+        wfs_json_set(arena, shown, "headers",
+                     wfsi_hide_headers(arena, headers));
+    wfsi_show_hidden(arena, shown, wfs_json_get(request, "body"),
+                     "[redacted request body]");
+    return shown;
+}
+
+static wfs_json *wfsi_report_details(wfs_arena *arena, const wfs_json *details)
+{
+    const wfs_json *response = wfs_json_get(details, "response");
+    wfs_json *shown = wfs_json_new_object(arena), *hidden;
+
+    hidden = wfs_json_new_object(arena);
+    wfs_json_set(arena, hidden, "status", wfs_json_get(response, "status"));
+    wfs_json_set(arena, hidden, "headers",
+                 wfsi_hide_headers(arena, wfs_json_get(response, "headers")));
+    wfsi_show_hidden(arena, hidden, wfs_json_get(response, "body"),
+                     "[redacted response body]");
+    wfs_json_set(arena, shown, "response", hidden);
+    return wfs_json_set(arena, shown, "retention",
+                        wfs_json_get(details, "retention"));
+}
+
+/* row: NULL for a step that has none yet. */
+static wfs_json *wfsi_report_step(wfs_dags *dags, wfs_arena *arena,
+                                  const wfs_json *given,
+                                  const wfsi_dag_step_row *row)
+{
+    wfs_json *step = wfs_json_new_object(arena), *result = NULL;
+    const wfs_json *assertions = NULL, *details;
+
+    wfs_json_set(arena, step, "id", wfs_json_get(given, "id"));
+    wfs_json_set(arena, step, "name", wfs_json_get(given, "name"));
+    wfs_json_set(arena, step, "request", wfsi_report_request(arena, given));
+    if (row != NULL)
+        result = wfsi_show_step(dags, arena, row, WFSI_CHANGED_NEW);
+    wfs_json_set(arena, step, "status",
+                 row != NULL ? wfs_json_get(result, "status")
+                             : wfs_json_new_string(arena, "pending"));
+    wfsi_show_number(arena, step, "attempts", row != NULL ? row->attempts : 0);
+    if (row != NULL) {
+        wfsi_show_number(arena, step, "duration",
+                         wfsi_step_duration(dags, row));
+        wfsi_show_number(arena, step, "startedAt",
+                         WFSI_GET_TIME(dag_step, row, started_at));
+        wfsi_show_number(arena, step, "completedAt",
+                         WFSI_GET_TIME(dag_step, row, completed_at));
+        wfsi_show_text(dags, arena, step, "error", row->error);
+        assertions = wfs_json_get(result, "assertions");
+    }
+    wfs_json_set(arena, step, "assertions",
+                 assertions != NULL ? assertions : wfs_json_new_array(arena));
+    details = wfs_json_get(result, "details");
+    if (details != NULL) {
+        details = wfsi_report_details(arena, details);
+        wfs_json_set(arena, step, "result", details);
+        wfs_json_set(arena, step, "details", details);
+    }
+    return step;
+}
+
+static void wfsi_report_links(const wfs_dags *dags, wfs_arena *arena,
+                              wfs_row_id id, wfs_json *report)
+{
+    const char *server = dags->options.report_url;
+    wfs_json *links;
+
+    if (server == NULL)
+        return;
+    links = wfs_json_new_object(arena);
+    wfs_json_set(arena, links, "json",
+                 wfsi_show_link(arena, server, id, "json"));
+    wfs_json_set(arena, links, "html",
+                 wfsi_show_link(arena, server, id, "html"));
+    wfs_json_set(arena, report, "exports", links);
+}
+
+static wfs_json *wfsi_show_report(wfs_dags *dags, wfs_arena *arena,
+                                  wfs_row_id id)
+{
+    const wfsi_dag_execution_row *row = wfsi_execution_at(dags, id);
+    const wfsi_graph *graph = wfsi_graph_of(dags, row->dag);
+    wfs_json *report = wfs_json_new_object(arena), *steps, *head, *scenario;
+    const wfs_json *given;
+    size_t i;
+
+    if (graph == NULL)
+        return NULL;
+    head = wfs_json_new_object(arena);
+    wfsi_show_head(dags, arena, head, id);
+    if (wfsi_has_report(row))
+        wfsi_show_score(arena, head, row);
+    wfs_json_set(arena, report, "execution", head);
+    scenario = wfs_json_new_object(arena);
+    wfsi_show_text(dags, arena, scenario, "id", row->dag_id);
+    wfsi_show_text(dags, arena, scenario, "name",
+                   wfsi_definition_at(dags, row->dag)->name);
+    wfs_json_set(arena, report, "scenario", scenario);
+    wfsi_report_links(dags, arena, id, report);
+    given = wfs_json_get(graph->definition, "steps");
+    steps = wfs_json_new_array(arena);
+    for (i = 0; i < graph->links.count; i++)
+        wfs_json_append(
+            arena, steps,
+            wfsi_report_step(
+                dags, arena, wfs_json_at(given, i),
+                row->first_step != 0
+                    ? wfsi_check_at(dags, (wfs_row_id)row->first_step +
+                                              (wfs_row_id)i)
+                    : NULL));
+    report = wfs_json_set(arena, report, "steps", steps);
+    return arena->failed ? NULL : wfs_json_copy(arena, report);
+}
+
+/* --- public */
+
+const char *wfs_dag_status_name(wfs_dag_status status)
+{
+    return (unsigned)status < WFS_DAG_STATUS_COUNT
+               ? wfsi_dag_status_names[status]
+               : "";
+}
+
+const char *wfs_dag_step_status_name(wfs_dag_step_status status)
+{
+    return (unsigned)status < WFS_DAG_STEP_STATUS_COUNT
+               ? wfsi_dag_step_status_names[status]
+               : "";
+}
+
+const char *wfs_dag_mode_name(wfs_dag_mode mode)
+{
+    return (unsigned)mode < WFS_DAG_MODE_COUNT ? wfsi_dag_mode_names[mode] : "";
+}
+
+const char *wfs_dag_event_name(wfs_dag_event_type type)
+{
+    return (unsigned)type < WFS_DAG_EVENT_COUNT ? wfsi_dag_event_names[type]
+                                                : "";
+}
+
+static wfs_status wfsi_dags_create(const wfs_dag_options *options,
+                                   wfs_store *store, wfs_dags **dags)
+{
+    WFS_TRY(wfsi_dag_declare(store));
+    WFS_TRY(wfsi_dags_over(options, &options->allocator, store, 0, NULL, dags));
+    (*dags)->clock = &(*dags)->own_clock;
+    (*dags)->random = &(*dags)->own_random;
+    (*dags)->own_clock.now = options->clock_start;
+    wfs_random_seed(&(*dags)->own_random, options->seed);
+    WFS_TRY(wfsi_dags_open_queue(*dags));
+    return options->json == NULL
+               ? WFS_OK
+               : wfsi_dags_load_text(*dags, wfsi_span_of(options->json,
+                                                         options->json_size));
+}
+
+wfs_status wfs_dags_create(const wfs_dag_options *options, wfs_dags **dags,
+                           wfs_error *error)
+{
+    static wfs_dag_options none;
+    const wfs_dag_options *used = options != NULL ? options : &none;
+    wfs_store *store = wfsi_store_new(&used->allocator);
+    wfs_status status;
+
+    *dags = NULL;
+    if (store == NULL)
+        return wfsi_no_memory(error);
+    store->limits = wfsi_limits(&used->limits);
+    store->reserved = WFSI_DAG_TABLES;
+    status = wfsi_dags_create(used, store, dags);
+    if (status != WFS_OK && error != NULL)
+        *error = store->error;
+    if (*dags == NULL)
+        wfs_store_free(store);
+    else
+        (*dags)->owns_store = true;
+    if (status != WFS_OK) {
+        wfs_dags_free(*dags);
+        *dags = NULL;
+    }
+    return status;
+}
+
+wfs_store *wfs_dags_store(wfs_dags *dags)
+{
+    return dags->store;
+}
+
+wfs_clock *wfs_dags_clock(wfs_dags *dags)
+{
+    return dags->clock;
+}
+
+const wfs_error *wfs_dags_error(const wfs_dags *dags)
+{
+    return wfsi_dags_error(dags);
+}
+
+wfs_status wfs_dag_validate(wfs_arena *arena, const wfs_json *definition,
+                            wfs_dag_scheduling scheduling,
+                            wfs_dag_verdict *verdict)
+{
+    return wfsi_dag_judge(arena, definition, scheduling, verdict);
+}
+
+wfs_status wfs_dags_load(wfs_dags *dags, const char *json, size_t size)
+{
+    return wfsi_dags_load_text(dags, wfsi_span_of(json, size));
+}
+
+wfs_status wfs_dags_load_json(wfs_dags *dags, const wfs_json *definitions)
+{
+    wfsi_span text;
+    wfs_arena arena;
+    wfs_status status;
+
+    wfsi_arena_open(&arena, &dags->allocator);
+    text.data = wfs_json_write(&arena, definitions, 0, &text.size);
+    status = text.data != NULL ? wfsi_dags_load_text(dags, text)
+                               : wfsi_dags_no_memory(dags);
+    wfsi_arena_close(&arena);
+    return status;
+}
+
+const wfs_dag_verdict *wfs_dags_verdict(const wfs_dags *dags)
+{
+    return &dags->verdict;
+}
+
+wfs_status wfs_dags_start(wfs_dags *dags, const char *id,
+                          const wfs_dag_start *options, wfs_row_id *execution)
+{
+    static wfs_dag_start none;
+
+    return wfsi_dag_start_one(dags, id, options != NULL ? options : &none,
+                              execution);
+}
+
+wfs_status wfs_dags_pause(wfs_dags *dags, wfs_row_id execution, bool *accepted)
+{
+    return wfsi_control_one(dags, execution, WFSI_CONTROL_PAUSE, accepted);
+}
+
+wfs_status wfs_dags_resume(wfs_dags *dags, wfs_row_id execution, bool *accepted)
+{
+    return wfsi_control_one(dags, execution, WFSI_CONTROL_RESUME, accepted);
+}
+
+wfs_status wfs_dags_cancel(wfs_dags *dags, wfs_row_id execution, bool *accepted)
+{
+    return wfsi_control_one(dags, execution, WFSI_CONTROL_CANCEL, accepted);
+}
+
+wfs_status wfs_dags_pause_all(wfs_dags *dags, size_t *count)
+{
+    return wfsi_control_all(dags, WFSI_CONTROL_PAUSE, count);
+}
+
+wfs_status wfs_dags_resume_all(wfs_dags *dags, size_t *count)
+{
+    return wfsi_control_all(dags, WFSI_CONTROL_RESUME, count);
+}
+
+wfs_status wfs_dags_cancel_all(wfs_dags *dags, size_t *count)
+{
+    return wfsi_control_all(dags, WFSI_CONTROL_CANCEL, count);
+}
+
+static wfs_status wfsi_no_execution(const wfs_dags *dags, wfs_row_id id)
+{
+    return wfsi_error(wfsi_dags_error(dags), WFS_ERR_ROW_NOT_FOUND,
+                      "there is no execution %i", (int64_t)id);
+}
+
+wfs_status wfs_dags_restart(wfs_dags *dags, wfs_row_id execution,
+                            wfs_row_id *restarted)
+{
+    if (wfsi_execution_find(dags, execution) == NULL)
+        return wfsi_no_execution(dags, execution);
+    WFS_TRY(wfsi_dags_begin(dags));
+    return wfsi_dags_close(dags,
+                           wfsi_restart_one(dags, execution, restarted));
+}
+
+wfs_status wfs_dags_run(wfs_dags *dags)
+{
+    return wfsi_run_all(dags, INT64_MAX, 0);
+}
+
+wfs_status wfs_dags_run_until(wfs_dags *dags, int64_t time)
+{
+    return wfsi_run_all(dags, time, 0);
+}
+
+wfs_status wfs_dags_next(wfs_dags *dags, int64_t *time)
+{
+    wfs_row_id step;
+
+    WFS_TRY(wfsi_next_due(dags, &step, time));
+    if (*time < dags->clock->now)
+        *time = dags->clock->now;
+    return step != 0 ? WFS_OK : WFS_DONE;
+}
+
+const wfs_dag_step *wfs_dags_sending(const wfs_dags *dags)
+{
+    return dags->sending;
+}
+
+wfs_status wfs_dags_execution(wfs_dags *dags, wfs_row_id id,
+                              wfs_dag_execution *execution)
+{
+    if (wfsi_execution_find(dags, id) == NULL)
+        return wfsi_no_execution(dags, id);
+    wfsi_read_execution(dags, id, execution);
+    return WFS_OK;
+}
+
+wfs_status wfs_dags_step_at(wfs_dags *dags, wfs_row_id execution, size_t place,
+                            wfs_dag_step *step)
+{
+    const wfsi_dag_execution_row *row = wfsi_execution_find(dags, execution);
+
+    if (row == NULL)
+        return wfsi_no_execution(dags, execution);
+    if (row->first_step == 0 || place >= (size_t)row->step_count)
+        return wfsi_error(wfsi_dags_error(dags), WFS_ERR_ROW_NOT_FOUND,
+                          "execution %i has no step %i", (int64_t)execution,
+                          (int64_t)place);
+    wfsi_read_check(dags, (wfs_row_id)row->first_step + (wfs_row_id)place,
+                    step);
+    return WFS_OK;
+}
+
+wfs_status wfs_dags_step(wfs_dags *dags, wfs_row_id execution,
+                         const char *step_id, wfs_dag_step *step)
+{
+    const wfsi_dag_execution_row *row = wfsi_execution_find(dags, execution);
+    const wfsi_graph *graph;
+    uint32_t place;
+
+    if (row == NULL)
+        return wfsi_no_execution(dags, execution);
+    graph = wfsi_graph_of(dags, row->dag);
+    if (graph == NULL)
+        return wfsi_dags_no_memory(dags);
+    place = wfsi_link_find(&graph->links, wfsi_span_of(step_id, 0));
+    if (place == WFSI_NO_STEP)
+        return wfsi_error(wfsi_dags_error(dags), WFS_ERR_ROW_NOT_FOUND,
+                          "execution %i has no step %s", (int64_t)execution,
+                          step_id);
+    return wfs_dags_step_at(dags, execution, place, step);
+}
+
+wfs_json *wfs_dags_snapshot(wfs_dags *dags, wfs_row_id execution,
+                            wfs_arena *arena)
+{
+    return wfsi_execution_find(dags, execution) != NULL
+               ? wfsi_show_execution(dags, arena, execution)
+               : NULL;
+}
+
+wfs_json *wfs_dags_report(wfs_dags *dags, wfs_row_id execution,
+                          wfs_arena *arena)
+{
+    return wfsi_execution_find(dags, execution) != NULL
+               ? wfsi_show_report(dags, arena, execution)
+               : NULL;
+}
+
+wfs_json *wfs_dags_message(wfs_dags *dags, const wfs_dag_event *event,
+                           wfs_arena *arena)
+{
+    return wfsi_show_message(dags, event, arena);
 }
 
 /* ------------------------------------------------------------------------
@@ -20764,6 +27103,7 @@ struct wfs_harness {
     wfsi_handle *workflow_names;        /* array: their interned names */
     const wfs_hook_handler *handlers;   /* the user's */
     wfs_mocks *mocks;                   /* NULL: none */
+    wfs_dags *dags;                     /* likewise */
     bool auto_tick;
     wfsi_names names;
     wfsi_step_names recent[128];        /* that were used, by their hash */
@@ -22466,6 +28806,71 @@ wfs_status wfs_fetch(wfs_run *run, const char *test_id,
                                         : wfs_status_meaning(status), false);
 }
 
+/* Why a DAG that has been run fails the attempt; NULL: it does not. */
+static const char *wfsi_dag_failure(const wfs_dag_execution *execution)
+{
+    if (execution->status != WFS_DAG_COMPLETED)
+        return "DAG_FAILED";
+    return execution->mode == WFS_DAG_ASSESSMENT && !execution->passed
+               ? "DAG_NOT_PASSED"
+               : NULL;
+}
+
+/* What has come of a DAG: its result, and whether it fails the attempt. */
+static wfs_status wfsi_run_dag_ended(wfs_run *run, wfs_row_id id,
+                                     const wfs_json **result)
+{
+    wfs_dag_execution execution;
+    const wfs_json *shown;
+    const char *failure, *why;
+
+    WFS_TRY(wfs_dags_execution(run->harness->dags, id, &execution));
+    shown = wfs_dags_snapshot(run->harness->dags, id, run->arena);
+    if (shown == NULL)
+        return wfsi_run_no_memory(run);
+    if (result != NULL)
+        *result = shown;
+    failure = wfsi_dag_failure(&execution);
+    if (failure == NULL)
+        return WFS_OK;
+    why = wfs_json_string(
+        wfs_json_get(wfs_json_get(shown, "report"), "summary"), NULL);
+    if (why == NULL)
+        why = execution.error != NULL ? execution.error
+                                      : wfs_dag_status_name(execution.status);
+    return wfsi_run_fail_text(run, failure, why, false);
+}
+
+wfs_status wfs_run_dag(wfs_run *run, const char *id,
+                       const wfs_dag_start *options, const wfs_json **result)
+{
+    static wfs_dag_start none;
+    wfs_dags *dags = run->harness->dags;
+    wfs_row_id execution = 0;
+    wfs_status status;
+
+    if (result != NULL)
+        *result = NULL;
+    if (!wfsi_run_may(run, "wfs_run_dag", id, 0))
+        return run->sticky;
+    if (run->scope == WFSI_NO_DRAFT || dags == NULL)
+        return wfsi_run_abort(
+            run, wfsi_error(wfsi_harness_error(run->harness), WFS_ERR_MISUSE,
+                            "workflow %s: wfs_run_dag needs a harness with "
+                            "DAGs, and the body of a do step",
+                            run->workflow->key));
+    status = wfsi_dag_run_through(dags, id, options != NULL ? options : &none,
+                                  &execution);
+    if (status == WFS_ERR_NO_MEMORY)
+        return wfsi_run_no_memory(run);
+    if (status == WFS_ERR_MISUSE)
+        return wfsi_run_abort(run, status);
+    return status == WFS_OK
+               ? wfsi_run_dag_ended(run, execution, result)
+               : wfsi_run_fail_text(run, wfs_status_name(status),
+                                    wfs_dags_error(dags)->message, false);
+}
+
 /* --- queued writes */
 
 /* A copy of fields in the tick's arena; NULL without memory. */
@@ -23312,6 +29717,26 @@ static wfs_status wfsi_harness_mocks(wfs_harness *harness,
     return wfsi_mocks_fill(harness->mocks, options);
 }
 
+/* The tables of the DAGs follow all those. */
+static wfs_status wfsi_harness_dags(wfs_harness *harness,
+                                    const wfs_dag_options *options)
+{
+    wfs_store *store = harness->store;
+    uint32_t tables = store->reserved;
+
+    WFS_TRY(wfsi_dag_declare(store));
+    store->reserved += (uint32_t)WFSI_DAG_TABLES;
+    WFS_TRY(wfsi_dags_over(options, &harness->allocator, store, tables,
+                           harness->mocks, &harness->dags));
+    harness->dags->clock = &harness->clock;
+    harness->dags->random = &harness->random;
+    WFS_TRY(wfsi_dags_open_queue(harness->dags));
+    return options->json == NULL
+               ? WFS_OK
+               : wfs_dags_load(harness->dags, options->json,
+                               options->json_size);
+}
+
 static wfs_status wfsi_harness_open(wfs_harness *harness,
                                     const wfs_harness_options *options)
 {
@@ -23335,6 +29760,8 @@ static wfs_status wfsi_harness_open(wfs_harness *harness,
     store->reserved = WFSI_TABLES;
     if (options->mocks != NULL)
         WFS_TRY(wfsi_harness_mocks(harness, options->mocks));
+    if (options->dags != NULL)
+        WFS_TRY(wfsi_harness_dags(harness, options->dags));
     WFS_TRY(wfsi_declare(store, options->tables));
     return wfsi_register(harness);
 }
@@ -23379,6 +29806,7 @@ void wfs_harness_free(wfs_harness *harness)
     wfsi_arena_close(&harness->results);
     wfsi_array_free(&allocator, harness->workflow_names);
     wfsi_array_free(&allocator, harness->due);
+    wfs_dags_free(harness->dags);
     wfs_mocks_free(harness->mocks);
     wfs_store_free(harness->store);
     wfsi_release(&allocator, harness, sizeof *harness);
@@ -23415,6 +29843,10 @@ wfs_status wfs_harness_fork(wfs_harness *harness, wfs_harness **copy)
         if (fork->mocks == NULL)
             status = wfsi_harness_no_memory(harness);
     }
+    if (status == WFS_OK && harness->dags != NULL &&
+        wfsi_dags_fork(harness->dags, fork->store, &fork->clock, &fork->random,
+                       fork->mocks, &fork->dags) != WFS_OK)
+        status = wfsi_harness_no_memory(harness);
     if (status != WFS_OK) {
         wfs_harness_free(fork);
         return status;
@@ -23446,6 +29878,11 @@ wfs_random *wfs_harness_random(wfs_harness *harness)
 wfs_mocks *wfs_harness_mocks(wfs_harness *harness)
 {
     return harness->mocks;
+}
+
+wfs_dags *wfs_harness_dags(wfs_harness *harness)
+{
+    return harness->dags;
 }
 
 wfs_arena *wfs_harness_arena(wfs_harness *harness)
