@@ -42,7 +42,7 @@
  *   >>engine        private steps, replay, tick, hooks
  *   >>harness       private instances
  *   >>scenario      private steps, inputs, vars, utilities, the runner
- *   >>report        private TAP, timeline
+ *   >>report        private TAP, timeline, progress of DAGs
  *
  * HOW TO DROP IT IN
  *
@@ -2250,7 +2250,10 @@ WFSDEF wfs_json *wfs_hook_to_json(wfs_arena *arena, const wfs_hook *hook);
     X(WFS_SCENARIO_SWITCH_MOCKS, "switchMocks")                               \
     X(WFS_SCENARIO_EXPECT_REQUESTS, "expectRequests")                         \
     X(WFS_SCENARIO_EXPECT_MOCK_STATE, "expectMockState")                      \
-    X(WFS_SCENARIO_EXPECT_MOCKS_USED, "expectMocksUsed")
+    X(WFS_SCENARIO_EXPECT_MOCKS_USED, "expectMocksUsed")                      \
+    X(WFS_SCENARIO_START_DAG, "startDag")                                     \
+    X(WFS_SCENARIO_RUN_DAGS, "runDags")                                       \
+    X(WFS_SCENARIO_EXPECT_DAG, "expectDag")
 
 #define WFSI_ENUMERATOR(code, name) code,
 typedef enum wfs_scenario_kind {
@@ -2331,6 +2334,10 @@ struct wfs_scenario_step {
     const char *log;                /* as wfs_mocks_log gives it; or NULL: */
     size_t count;                   /* how many requests */
     const char *state;              /* expected of the mocks: JSON text */
+    const char *dag;                /* id of its definition */
+    wfs_text_from dag_from;
+    wfs_dag_mode mode;              /* of its execution */
+    const char *outcome;            /* expected of that: JSON text */
 };
 
 #define WFSI_STEP(step_kind, ...)                                             \
@@ -2366,6 +2373,14 @@ struct wfs_scenario_step {
  * EXPECT_MOCK_STATE    test_id, state                  the state
  * EXPECT_MOCKS_USED    test_id (NULL: any)             null
  *
+ * START_DAG            dag, mode, params (its trigger) the execution's id
+ * RUN_DAGS             (until nothing waits)           the clock
+ * EXPECT_DAG           dag, outcome: members of the    the snapshot
+ *                      snapshot of its last execution,
+ *                      and members of those that are
+ *                      objects
+ *
+ * Steps that move the clock on run what is due of DAGs meanwhile.
  * The value of the first three combined steps is {value, run}; store_as gets
  * the value, run_store_as the run. TICK and RUN_UNTIL_IDLE take timestamp. */
 #define WFS_CREATE(...)         WFSI_STEP(WFS_SCENARIO_CREATE, __VA_ARGS__)
@@ -2406,6 +2421,9 @@ struct wfs_scenario_step {
     WFSI_STEP(WFS_SCENARIO_EXPECT_MOCK_STATE, __VA_ARGS__)
 #define WFS_EXPECT_MOCKS_USED(...)                                            \
     WFSI_STEP(WFS_SCENARIO_EXPECT_MOCKS_USED, __VA_ARGS__)
+#define WFS_START_DAG(...)      WFSI_STEP(WFS_SCENARIO_START_DAG, __VA_ARGS__)
+#define WFS_RUN_DAGS(...)       WFSI_STEP(WFS_SCENARIO_RUN_DAGS, __VA_ARGS__)
+#define WFS_EXPECT_DAG(...)     WFSI_STEP(WFS_SCENARIO_EXPECT_DAG, __VA_ARGS__)
 
 struct wfs_scenario {
     const char *name;
@@ -2420,6 +2438,7 @@ struct wfs_scenario {
     wfs_limits limits;
     wfs_allocator allocator;
     void *user;                         /* for the callbacks */
+    const wfs_dag_options *dags;        /* HTTP checks as graphs; NULL: none */
 };
 
 /* What came of one step. Texts and values live as long as the result. */
@@ -2572,6 +2591,12 @@ WFSDEF void wfs_report_end(const wfs_report_options *options,
  * tell of. Errors: NO_MEMORY. */
 WFSDEF wfs_status wfs_report_timeline(const wfs_report_options *options,
                                       wfs_harness *harness);
+
+/* Progress of DAGs: a line a step as it ends, and a summary when its execution
+ * does. For wfs_dag_options.observe; options (wfs_report_options, for user;
+ * NULL for the defaults): of WFS_QUIET only steps that failed are told. */
+WFSDEF void wfs_report_dag(wfs_dags *dags, const wfs_dag_event *event,
+                           void *options);
 
 #ifdef __cplusplus
 }
@@ -26298,6 +26323,19 @@ static wfs_json *wfsi_show_message(wfs_dags *dags, const wfs_dag_event *event,
     return arena->failed ? NULL : message;
 }
 
+/* The execution of a definition that was started last, or 0. */
+static wfs_row_id wfsi_last_execution(const wfs_dags *dags, const char *dag)
+{
+    wfs_row_id id = wfsi_dag_table(dags, WFSI_DAG_EXECUTIONS)->next_id;
+    wfs_row_id wanted = wfsi_definition_find(dags, wfsi_span_of(dag, 0));
+
+    while (--id != 0)
+        if (wfsi_execution_find(dags, id) != NULL &&
+            wfsi_execution_at(dags, id)->dag == wanted)
+            return id;
+    return 0;
+}
+
 /* --- the report to hand on */
 
 static const char wfsi_redacted[] = "[redacted]";
@@ -31437,7 +31475,7 @@ wfs_json *wfs_hook_to_json(wfs_arena *arena, const wfs_hook *hook)
 typedef struct wfsi_inputs {
     const char *workflow, *id, *type, *duration;
     const char *params, *payload;       /* JSON text */
-    const char *test_id, *mock_scenario;
+    const char *test_id, *mock_scenario, *dag;
     const wfs_batch_item *instances;
     const wfs_payload *tick_payload;
     const wfs_read_options *options;
@@ -31462,6 +31500,8 @@ typedef struct wfsi_inputs {
 #define WFSI_IN_TEST_ID     (1u << 13)
 #define WFSI_IN_MOCKS       (1u << 14)  /* mock_scenario */
 #define WFSI_IN_STATE       (1u << 15)
+#define WFSI_IN_DAG         (1u << 16)
+#define WFSI_IN_OUTCOME     (1u << 17)
 
 #define WFSI_IN_TARGET      (WFSI_IN_WORKFLOW | WFSI_IN_ID)
 #define WFSI_IN_RUN         (WFSI_IN_TIMESTAMP | WFSI_IN_MAX_TICKS)
@@ -31473,7 +31513,8 @@ typedef struct wfsi_turn wfsi_turn;
 /* A kind of step: its action, and for those that then run the instance until
  * it is idle, the reason. In a label %w stands for workflow and id, %t for the
  * event's type, %r for the reason, %d for the duration or the time, %n for
- * the number of instances, %i for the test id, %m for the mock scenario. */
+ * the number of instances, %i for the test id, %m for the mock scenario, %g for
+ * the DAG. */
 typedef struct wfsi_kind {
     unsigned needs, takes;              /* inputs, WFSI_IN_... */
     wfs_status (*action)(wfsi_turn *turn);
@@ -31682,6 +31723,9 @@ static wfs_status wfsi_input_texts(wfsi_turn *turn, unsigned takes)
         WFS_TRY(wfsi_input_text(turn, "mock_scenario_from",
                                 step->mock_scenario, step->mock_scenario_from,
                                 &in->mock_scenario));
+    if (takes & WFSI_IN_DAG)
+        WFS_TRY(wfsi_input_text(turn, "dag_from", step->dag, step->dag_from,
+                                &in->dag));
     if (takes & WFSI_IN_PARAMS)
         WFS_TRY(wfsi_input_json(turn, "params_from", step->params,
                                 step->params_from, &in->params));
@@ -31715,6 +31759,10 @@ static const char *wfsi_input_missing(const wfsi_turn *turn)
         return "mock_scenario";
     if ((needs & WFSI_IN_STATE) && wfsi_text_empty(turn->step->state))
         return "state";
+    if ((needs & WFSI_IN_DAG) && wfsi_text_empty(in->dag))
+        return "dag";
+    if ((needs & WFSI_IN_OUTCOME) && wfsi_text_empty(turn->step->outcome))
+        return "outcome";
     return NULL;
 }
 
@@ -31880,17 +31928,46 @@ static wfs_status wfsi_act_control(wfsi_turn *turn)
     return WFS_OK;
 }
 
-static void wfsi_turn_set_time(wfsi_turn *turn)
+/* What the DAGs said of a call. */
+static wfs_status wfsi_turn_told(wfsi_turn *turn, const wfs_dags *dags,
+                                 wfs_status status)
 {
-    if (turn->in.timestamp != 0)
-        wfs_clock_set(turn->context.clock, turn->in.timestamp);
+    if (status != WFS_OK)
+        turn->error = *wfs_dags_error(dags);
+    return status;
+}
+
+/* Set the clock; on the way, what is due of DAGs is done. */
+static wfs_status wfsi_turn_move_clock(wfsi_turn *turn, int64_t time)
+{
+    wfs_dags *dags = wfs_harness_dags(turn->context.harness);
+
+    if (dags != NULL && time > wfs_clock_now(turn->context.clock))
+        return wfsi_turn_told(turn, dags, wfs_dags_run_until(dags, time));
+    wfs_clock_set(turn->context.clock, time);
+    return WFS_OK;
+}
+
+static wfs_status wfsi_turn_set_time(wfsi_turn *turn)
+{
+    return turn->in.timestamp != 0
+               ? wfsi_turn_move_clock(turn, turn->in.timestamp)
+               : WFS_OK;
+}
+
+static wfs_status wfsi_turn_advance(wfsi_turn *turn)
+{
+    wfs_clock moved = *turn->context.clock;
+
+    WFS_TRY(wfs_clock_advance_by(&moved, turn->in.duration, &turn->error));
+    return wfsi_turn_move_clock(turn, moved.now);
 }
 
 /* What a tick or a run is asked to do, after the clock is set. */
 static wfs_status wfsi_turn_payload(wfsi_turn *turn, wfs_reason reason,
                                     wfs_payload *payload)
 {
-    wfsi_turn_set_time(turn);
+    WFS_TRY(wfsi_turn_set_time(turn));
     if (turn->in.tick_payload != NULL) {
         *payload = *turn->in.tick_payload;
         return WFS_OK;
@@ -32039,14 +32116,13 @@ static wfs_status wfsi_turn_show_clock(wfsi_turn *turn)
 
 static wfs_status wfsi_act_advance_time(wfsi_turn *turn)
 {
-    WFS_TRY(wfs_clock_advance_by(turn->context.clock, turn->in.duration,
-                                 &turn->error));
+    WFS_TRY(wfsi_turn_advance(turn));
     return wfsi_turn_show_clock(turn);
 }
 
 static wfs_status wfsi_act_set_time(wfsi_turn *turn)
 {
-    wfs_clock_set(turn->context.clock, turn->in.timestamp);
+    WFS_TRY(wfsi_turn_move_clock(turn, turn->in.timestamp));
     return wfsi_turn_show_clock(turn);
 }
 
@@ -32060,14 +32136,12 @@ static wfs_status wfsi_act_move_clock(wfsi_turn *turn)
                           "advanceTimeAndRunUntilIdle requires either "
                           "advanceBy or setTo (not both)");
     if (advance)
-        return wfs_clock_advance_by(turn->context.clock, turn->in.duration,
-                                    &turn->error);
+        return wfsi_turn_advance(turn);
     if (turn->in.timestamp == 0)
         return wfsi_error(&turn->error, WFS_ERR_ARGUMENT,
                           "advanceTimeAndRunUntilIdle requires either "
                           "advanceBy (relative) or setTo (absolute)");
-    wfsi_turn_set_time(turn);
-    return WFS_OK;
+    return wfsi_turn_set_time(turn);
 }
 
 static wfs_status wfsi_act_read(wfsi_turn *turn)
@@ -32182,6 +32256,90 @@ static wfs_status wfsi_act_expect_mocks_used(wfsi_turn *turn)
     return wfs_expect_text(&turn->context, "unused mocks", "", unused);
 }
 
+/* --- actions on DAGs */
+
+static wfs_status wfsi_turn_dags(wfsi_turn *turn, wfs_dags **dags)
+{
+    *dags = wfs_harness_dags(turn->context.harness);
+    return *dags != NULL
+               ? WFS_OK
+               : wfsi_error(&turn->error, WFS_ERR_MISUSE,
+                            "%s step needs a scenario with DAGs",
+                            wfsi_turn_name(turn));
+}
+
+static wfs_status wfsi_act_start_dag(wfsi_turn *turn)
+{
+    wfs_row_id execution;
+    wfs_dag_start start;
+    wfs_dags *dags;
+
+    start.mode = turn->step->mode;
+    start.trigger = turn->in.params;
+    WFS_TRY(wfsi_turn_dags(turn, &dags));
+    WFS_TRY(wfsi_turn_told(
+        turn, dags, wfs_dags_start(dags, turn->in.dag, &start, &execution)));
+    turn->value = wfs_json_new_integer(turn->arena, execution);
+    return WFS_OK;
+}
+
+static wfs_status wfsi_act_run_dags(wfsi_turn *turn)
+{
+    wfs_dags *dags;
+
+    WFS_TRY(wfsi_turn_dags(turn, &dags));
+    WFS_TRY(wfsi_turn_told(turn, dags, wfs_dags_run(dags)));
+    return wfsi_turn_show_clock(turn);
+}
+
+/* Of a value the members that another one has, and those of objects in it;
+ * NULL without memory. */
+static const wfs_json *wfsi_json_like(wfs_arena *arena, const wfs_json *value,
+                                      const wfs_json *like)
+{
+    const wfs_json *member;
+    wfs_json *picked;
+    const char *key;
+    size_t i, size;
+
+    if (!wfsi_is(value, WFS_JSON_OBJECT) || !wfsi_is(like, WFS_JSON_OBJECT))
+        return value;
+    picked = wfs_json_new_object(arena);
+    for (i = 0; i < wfs_json_count(like); i++) {
+        key = wfs_json_key_at(like, i, &size);
+        member = wfs_json_get_n(value, key, size);
+        if (member != NULL)
+            picked = wfs_json_set_n(
+                arena, picked, key, size,
+                wfsi_json_like(arena, member, wfs_json_at(like, i)));
+    }
+    return picked;
+}
+
+/* What was expected is compared with what the last execution has of it. */
+static wfs_status wfsi_act_expect_dag(wfsi_turn *turn)
+{
+    const char *outcome = turn->step->outcome;
+    const wfs_json *wanted, *picked;
+    wfs_row_id execution;
+    wfs_dags *dags;
+
+    WFS_TRY(wfsi_turn_dags(turn, &dags));
+    execution = wfsi_last_execution(dags, turn->in.dag);
+    if (execution == 0)
+        return wfsi_error(&turn->error, WFS_ERR_ROW_NOT_FOUND,
+                          "%s step: %s has not been started",
+                          wfsi_turn_name(turn), turn->in.dag);
+    wanted = wfs_json_parse(turn->arena, outcome, strlen(outcome), NULL, NULL);
+    turn->value = wfs_dags_snapshot(dags, execution, turn->arena);
+    picked = wanted != NULL
+                 ? wfsi_json_like(turn->arena, turn->value, wanted)
+                 : turn->value;
+    return turn->value == NULL || picked == NULL
+               ? wfsi_no_memory(&turn->error)
+               : wfs_expect_json(&turn->context, turn->in.dag, outcome, picked);
+}
+
 /* --- kinds, in the order of the enumeration */
 
 static const wfsi_kind wfsi_kinds[WFS_SCENARIO_KIND_COUNT] = {
@@ -32237,6 +32395,11 @@ static const wfsi_kind wfsi_kinds[WFS_SCENARIO_KIND_COUNT] = {
      WFS_REASON_NONE, "expect state of %i"},
     {0, WFSI_IN_TEST_ID, wfsi_act_expect_mocks_used, NULL, WFS_REASON_NONE,
      "expect mocks used"},
+    {WFSI_IN_DAG, WFSI_IN_PARAMS, wfsi_act_start_dag, NULL, WFS_REASON_NONE,
+     "start %g"},
+    {0, 0, wfsi_act_run_dags, NULL, WFS_REASON_NONE, "run DAGs until idle"},
+    {WFSI_IN_DAG | WFSI_IN_OUTCOME, 0, wfsi_act_expect_dag, NULL,
+     WFS_REASON_NONE, "expect outcome of %g"},
 };
 
 /* --- labels */
@@ -32298,6 +32461,9 @@ static void wfsi_label_part(const wfsi_turn *turn, char part,
         wfsi_buffer_text(label, wfsi_text_empty(turn->in.mock_scenario)
                                     ? "?"
                                     : turn->in.mock_scenario);
+    else if (part == 'g')
+        wfsi_buffer_text(label, wfsi_text_empty(turn->in.dag) ? "?"
+                                                              : turn->in.dag);
     else if (part == 'n')
         wfsi_buffer_integer(label,
                             (int64_t)wfsi_batch_count(turn->in.instances));
@@ -32670,6 +32836,7 @@ static wfs_status wfsi_runner_equip(wfs_runner *runner, wfs_error *error)
     options.tables = scenario->tables;
     options.hooks = scenario->hooks;
     options.mocks = scenario->mocks;
+    options.dags = scenario->dags;
     options.clock_start = scenario->clock_start;
     options.seed = scenario->seed;
     options.auto_tick = scenario->auto_tick;
@@ -33195,7 +33362,7 @@ wfs_status wfs_expect_status(wfs_context *context, const char *workflow,
 }
 
 /* ------------------------------------------------------------------------
- * >>report  private: TAP, timeline
+ * >>report  private: TAP, timeline, progress of DAGs
  *
  * Owns all text meant to be read by people and test runners. May call >>base,
  * >>json, >>time, >>scenario and public functions of the others. Called by
@@ -34245,6 +34412,115 @@ wfs_status wfs_report_timeline(const wfs_report_options *options,
         options, &wfs_harness_arena(harness)->allocator);
 
     return wfsi_timeline_all(&report, harness);
+}
+
+/* --- the progress of DAGs */
+
+/* Text that stands in one line. */
+static void wfsi_print_line_of(const wfsi_report *report, const char *text)
+{
+    wfsi_yaml_body(report, text, strlen(text), true);
+}
+
+static void wfsi_print_ms(const wfsi_report *report, int64_t from, int64_t to)
+{
+    wfsi_print_integer(report, to - from);
+    wfsi_print(report, " ms");
+}
+
+static bool wfsi_step_has_ended(const wfs_dag_step *step)
+{
+    return step->status != WFS_DAG_STEP_PENDING &&
+           step->status != WFS_DAG_STEP_RUNNING;
+}
+
+static const char *wfsi_check_color(wfs_dag_step_status status)
+{
+    switch (status) {
+    case WFS_DAG_STEP_COMPLETED:
+        return WFSI_GREEN;
+    case WFS_DAG_STEP_FAILED:
+        return WFSI_RED;
+    default:
+        return WFSI_YELLOW;
+    }
+}
+
+/* "shop #1: login completed, 40 ms" */
+static void wfsi_print_check(const wfsi_report *report,
+                             const wfs_dag_execution *execution,
+                             const wfs_dag_step *step)
+{
+    wfsi_print_line_of(report, execution->dag);
+    wfsi_print(report, " #");
+    wfsi_print_integer(report, execution->id);
+    wfsi_print(report, ": ");
+    wfsi_print_line_of(report, step->step_id);
+    wfsi_print(report, " ");
+    wfsi_print_colored(report, wfsi_check_color(step->status),
+                       wfs_dag_step_status_name(step->status));
+    if (step->started_at != WFS_NO_TIME &&
+        step->completed_at != WFS_NO_TIME) {
+        wfsi_print(report, ", ");
+        wfsi_print_ms(report, step->started_at, step->completed_at);
+    }
+    if (step->attempts > 1) {
+        wfsi_print(report, ", ");
+        wfsi_print_integer(report, step->attempts);
+        wfsi_print(report, " attempts");
+    }
+    if (step->error != NULL) {
+        wfsi_print(report, ": ");
+        wfsi_print_line_of(report, step->error);
+    }
+    wfsi_print(report, "\n");
+}
+
+/* "shop #1: completed in 120 ms, 18 of 20 steps passed, score 90: passed" */
+static void wfsi_print_outcome(const wfsi_report *report,
+                               const wfs_dag_execution *execution)
+{
+    wfsi_print_line_of(report, execution->dag);
+    wfsi_print(report, " #");
+    wfsi_print_integer(report, execution->id);
+    wfsi_print(report, ": ");
+    wfsi_print(report, wfs_dag_status_name(execution->status));
+    wfsi_print(report, " in ");
+    wfsi_print_ms(report, execution->started_at, execution->completed_at);
+    wfsi_print(report, ", ");
+    wfsi_print_integer(report, (int64_t)execution->passed_count);
+    wfsi_print(report, " of ");
+    wfsi_print_integer(report, (int64_t)execution->step_count);
+    wfsi_print(report, " steps passed");
+    if (execution->score >= 0) {
+        wfsi_print(report, ", score ");
+        wfsi_print_integer(report, execution->score);
+        wfsi_print(report, ": ");
+        wfsi_print_colored(report,
+                           execution->passed ? WFSI_GREEN : WFSI_RED,
+                           execution->passed ? "passed" : "not passed");
+    }
+    if (execution->error != NULL) {
+        wfsi_print(report, ": ");
+        wfsi_print_line_of(report, execution->error);
+    }
+    wfsi_print(report, "\n");
+}
+
+void wfs_report_dag(wfs_dags *dags, const wfs_dag_event *event, void *options)
+{
+    wfsi_report report =
+        wfsi_report_open((const wfs_report_options *)options, NULL);
+
+    (void)dags;
+    if (event->step != NULL && wfsi_step_has_ended(event->step) &&
+        (report.verbosity != WFS_QUIET ||
+         event->step->status == WFS_DAG_STEP_FAILED))
+        wfsi_print_check(&report, event->execution, event->step);
+    else if (event->type == WFS_DAG_HAS_COMPLETED ||
+             event->type == WFS_DAG_HAS_FAILED ||
+             event->type == WFS_DAG_HAS_CANCELLED)
+        wfsi_print_outcome(&report, event->execution);
 }
 
 int wfs_scenario_main_with(const wfs_scenario *scenario,
