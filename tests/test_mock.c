@@ -126,7 +126,7 @@ static void load_is_all_or_nothing(void **state)
         {"b.mocks[0]", "more than one of"},
     };
     wfs_mocks *mocks = open_mocks(DEFAULT(""));
-    const wfs_mock_problem *problems;
+    const wfs_problem *problems;
     size_t i, count;
 
     (void)state;

@@ -162,7 +162,7 @@ static void very_many_problems(void **state)
     wfs_mocks *mocks = open_mocks_with((wfs_mock_options){0}, NULL);
     size_t count = many(100000), found;
     char *text = list_of(DEFAULT_BEFORE, "{'url':'/%d'}", count, DEFAULT_AFTER);
-    const wfs_mock_problem *problems;
+    const wfs_problem *problems;
     char where[64];
 
     (void)state;

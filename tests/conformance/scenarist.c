@@ -371,7 +371,7 @@ static const wfs_json *expectations(case_world *world)
 static const wfs_json *problem_paths(case_world *world)
 {
     wfs_json *paths = wfs_json_new_array(world->arena);
-    const wfs_mock_problem *problems;
+    const wfs_problem *problems;
     size_t i, count;
 
     problems = wfs_mocks_problems(world->mocks, &count);
@@ -974,7 +974,7 @@ static wfs_mock_options case_options(const wfs_json *config)
 static wfs_json *set_up(case_world *world, const wfs_json *expected)
 {
     const wfs_json *scenarios = wfs_json_get(world->one->json, "scenarios");
-    const wfs_mock_problem *problems;
+    const wfs_problem *problems;
     const char *key;
     wfs_status status;
     wfs_json *result;
