@@ -262,6 +262,101 @@ for rule in first last; do
     tail -n 2 "$work/out"
 done
 
+# --- HTTP checks as graphs
+
+suite crucible :
+
+take own.json own/control/cancel-several-in-flight
+change 'waves.events.0[11].type' '"execution:cancelled"' \
+    '"execution:completed"'
+change 'waves.events.0[9].changed[0].stepId' \
+    '"changed":\[{"stepId":"a","status":"cancelled"' \
+    '"changed":[{"stepId":"c","status":"cancelled"'
+change 'waves.events.0[10].t_ms' \
+    '"t_ms":70\(.*"changed":\[{"stepId":"d","status":"cancelled"\)' \
+    '"t_ms":71\2'
+change 'waves.requests.0[3].url' '"url":"http:..t.test.a"' '"url":""'
+change 'waves.executions[0].steps[3].status' \
+    '"stepId":"d","status":"cancelled"' '"stepId":"d","status":"failed"'
+change 'waves.executions[0].steps[3].error' \
+    '"stepId":"d","status":"cancelled",' \
+    '"stepId":"d","status":"cancelled","error":"x",'
+change 'waves.executions[0].context.v' '"context":{}' '"context":{"v":null}'
+change 'waves.commands[3].result' '"result":false' '"result":true'
+suite crucible : --engine later
+change 'later.commands[3].result' '"result":false' '"result":true'
+suite crucible :
+
+take own.json own/reactive/dependents-in-declaration-order
+change 'later.requests.0[2].t_ms' '"t_ms":10,"x":0,"method"' \
+    '"t_ms":11,"x":0,"method"'
+suite crucible : --engine waves
+keep '"t_ms":10,"x":0,"method"' '"t_ms":11,"x":0,"method"'
+suite crucible :
+
+take own.json own/template/iteration-everywhere
+change 'waves.requests.0[5].headers.h' '<{{iteration}}>' '<1>'
+change 'waves.requests.0[5].body' '{{iteration}}\(\\",0\]","\)\?' ''
+keep '<{{iteration}}>' '<2>'
+
+take own.json own/template/long-texts
+change "waves.executions[0].context.v.\$long.bytes" \
+    '"bytes":8196' '"bytes":8197'
+change "waves.executions[0].context.v.\$long.sha256" \
+    '"sha256":"' '"sha256":"0'
+
+take own.json own/response/no-content-that-is-said-to-be-json
+change 'waves.executions[0].steps[0].error' '"@json-parse-error"' '""'
+change 'waves.executions[0].steps[0].error' '"error":"@json-parse-error",' ''
+change 'later.executions[0].context.v' '{"v":null}' '{"v":""}'
+
+take own.json own/report/rounded-half-up
+change 'waves.executions[0].report.score' '"score":63' '"score":62'
+change 'waves.executions[0].report.artifacts[1]' '{id}.json' '{id}.xml'
+change 'waves.executions[0].steps[7].duration_ms' \
+    '\("stepId":"s8","status":"failed",\)' '\2"duration_ms":1,'
+keep '{id}.pdf' '{id}?format=html'
+keep '\("stepId":"s8","status":"failed",\)' '\2"duration_ms":0,'
+
+take own.json own/retention/at-the-limit-and-beyond
+change 'later.executions[0].steps[3].details.retention.storedBytes' \
+    '"storedBytes":11' '"storedBytes":9'
+
+take own.json own/ws/retry-and-extraction
+change 'later.ws["{id:0}"][6].timestamp' '"timestamp":30' '"timestamp":31'
+change 'later.ws["{id:0}"][4].payload.changes.context.v' \
+    '"context":{"v":200},"st' '"context":{"v":201},"st'
+
+take own.json own/report/what-is-redacted
+change 'later.report_payload.steps[1].details.response.body.keep' \
+    '"keep":"token"' '"keep":"[redacted]"'
+
+take own.json own/outbound/no-target
+change 'later.engine_error' 'must not be empty' 'must be empty'
+
+take own.json own/validate/every-member-of-execution
+change 'waves.issues[3].code' '"too_small"' '"too_big"'
+change 'waves.issues[3].path[3]' '"iterations"\],"code"' '"delayMs"],"code"'
+
+take own.json own/validate/groups-are-kept-later
+change 'later.accepted' '"accepted":true' '"accepted":false'
+change 'later.normalized' '"schema_ok":true' \
+    '"schema_ok":true,"normalized":null'
+
+run 2 'no case is named nothing' --case nothing "$work/case.json"
+run 2 'usage:' --engine both
+echo '{"cases":[{"name":"bare"}]}' >"$work/bare.json"
+run 1 '^FAIL bare: ' "$work/bare.json"
+take own.json own/control/cancel-several-in-flight
+sed 's/"do":"pause"/"do":"pauze"/' "$work/case.json" >"$work/changed.json"
+run 1 'pauze. was not done' "$work/changed.json"
+sed 's/"do":"cancel"/"do":"get"/' "$work/case.json" >"$work/changed.json"
+run 1 'FAIL own/control/cancel-several-in-flight: waves\.' \
+    "$work/changed.json"
+
+run 0 ' 0 failed, 0 skipped$' --self-test "$cases"/*.json
+tail -n 2 "$work/out"
+
 if [ "$bad" -ne 0 ]; then
     echo "$bad of $done_count runs were not as they should be"
     exit 1
