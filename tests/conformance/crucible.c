@@ -768,12 +768,46 @@ static wfs_json *variable_marker(wfs_arena *arena, const wfs_row *row)
     return NULL;
 }
 
+/* A value with markers for the numbers that JSON has no text for. */
+static const wfs_json *with_infinities(wfs_arena *arena, const wfs_json *value)
+{
+    wfs_json *made;
+    const char *key;
+    size_t i, size;
+
+    if (wfs_json_type_of(value) == WFS_JSON_REAL &&
+        (wfs_json_real(value) > DBL_MAX || wfs_json_real(value) < -DBL_MAX)) {
+        made = wfs_json_new_object(arena);
+        return wfs_json_set(
+            arena, made, "$infinity",
+            wfs_json_new_integer(arena, wfs_json_real(value) > 0 ? 1 : -1));
+    }
+    if (wfs_json_type_of(value) == WFS_JSON_ARRAY) {
+        made = wfs_json_new_array(arena);
+        for (i = 0; i < wfs_json_count(value); i++)
+            wfs_json_append(arena, made,
+                            with_infinities(arena, wfs_json_at(value, i)));
+        return made;
+    }
+    if (wfs_json_type_of(value) != WFS_JSON_OBJECT)
+        return value;
+    made = wfs_json_new_object(arena);
+    for (i = 0; i < wfs_json_count(value); i++) {
+        key = wfs_json_key_at(value, i, &size);
+        wfs_json_set_n(arena, made, key, size,
+                       with_infinities(arena, wfs_json_at(value, i)));
+    }
+    return made;
+}
+
 /* A context of a snapshot, with what it leaves out. */
 static wfs_json *whole_context(case_world *world, wfs_row_id execution,
                                const wfs_json *given)
 {
     wfs_arena *arena = world->scratch;
-    wfs_json *context = wfs_json_copy(arena, given), *mark;
+    wfs_json *context =
+        wfs_json_copy(arena, with_infinities(arena, given));
+    wfs_json *mark;
     wfs_cursor *cursor;
     wfs_query query;
     wfs_row row;
