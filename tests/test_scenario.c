@@ -872,7 +872,7 @@ static void test_unknown_kind(void **state)
     memset(steps, 0, sizeof steps);
     steps[0].kind = WFS_SCENARIO_KIND_COUNT;
     expect_refusal(steps, WFS_ERR_ARGUMENT,
-                   "there is no kind of step with number 27");
+                   "there is no kind of step with number 30");
 }
 
 static wfs_status always_fails(wfs_context *context)

@@ -324,8 +324,8 @@ change 'later.executions[0].steps[3].details.retention.storedBytes' \
 
 take own.json own/ws/retry-and-extraction
 change 'later.ws["{id:0}"][6].timestamp' '"timestamp":30' '"timestamp":31'
-change 'later.ws["{id:0}"][4].payload.changes.context.v' \
-    '"context":{"v":200},"st' '"context":{"v":201},"st'
+change 'later.ws["{id:0}"][5].payload.changes.context.v' \
+    '"context":{"v":200}}},"format"' '"context":{"v":201}}},"format"'
 
 take own.json own/report/what-is-redacted
 change 'later.report_payload.steps[1].details.response.body.keep' \
