@@ -28,7 +28,12 @@
     X(m10)                                                                    \
     X(m1000)                                                                  \
     X(m10_tests)                                                              \
-    X(m1000_tests)
+    X(m1000_tests)                                                            \
+    X(d_chain10)                                                              \
+    X(d_fan10)                                                                \
+    X(d_graph1000)                                                            \
+    X(d_graph100000)                                                          \
+    X(d_mocks10)
 
 #define BENCH_SIZES 4
 

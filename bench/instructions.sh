@@ -60,7 +60,12 @@ store 1000 3000 - - - -
 m10 10000 30000 - alone - -
 m1000 10000 30000 - alone m10 1.5
 m10_tests 10000 30000 - alone - -
-m1000_tests 10000 30000 - alone m10_tests 1.5"
+m1000_tests 10000 30000 - alone m10_tests 1.5
+d_chain10 10000 30000 - alone - -
+d_fan10 10000 30000 - alone - -
+d_graph1000 100000 300000 - alone - -
+d_graph100000 100000 300000 - alone d_graph1000 1.5
+d_mocks10 10000 30000 - alone - -"
 keys=$(echo "$workloads" | cut -d' ' -f1)
 
 # The runs, longest first: workload, side, instances, H or -, option.
@@ -154,7 +159,7 @@ awk -v baseline="$baseline" -v workloads="$workloads" '
         while ((getline line <baseline) > 0)
             if (line ~ /per_op/)
                 before[name(line)] = field(line, "per_op")
-        printf "%-11s %9s %8s %8s %11s %7s %7s %7s\n", "", "per op",
+        printf "%-13s %9s %8s %8s %11s %7s %7s %7s\n", "", "per op",
             "at most", "change", "peer", "ratio", "least", "lean"
     }
     /"per_op"/ {
@@ -162,7 +167,7 @@ awk -v baseline="$baseline" -v workloads="$workloads" '
         ours = field($0, "per_op")
         change = key in before ? sprintf("%+.1f%%",
             (ours / before[key] - 1) * 100) : "-"
-        printf "%-11s %8.1f%s %8s %8s", key, ours,
+        printf "%-13s %8.1f%s %8s %8s", key, ours,
             mark(at_most(key " instructions", ours, most[key])), most[key],
             change
     }

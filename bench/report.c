@@ -40,7 +40,7 @@ static void print_number(double number, int width, int decimals)
 
 void bench_print_heading(void)
 {
-    printf("\n%-8s %8s %12s %10s %12s %10s %7s %8s %8s\n", "", "n",
+    printf("\n%-13s %8s %12s %10s %12s %10s %7s %8s %8s\n", "", "n",
            "per second", "ns", "peer /s", "peer ns", "ratio", "bytes", "peer");
 }
 
@@ -48,7 +48,7 @@ void bench_print_figure(const bench_figure *figure)
 {
     const bench_workload *workload = figure->workload;
 
-    printf("%-8s %8lu", workload->key, (unsigned long)figure->n);
+    printf("%-13s %8lu", workload->key, (unsigned long)figure->n);
     print_number(bench_per_second(workload, figure->ns), 12, 0);
     print_number(figure->ns, 10, 1);
     print_number(bench_per_second(workload, figure->peer_ns), 12, 0);
