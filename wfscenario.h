@@ -20961,16 +20961,15 @@ wfs_status wfs_mocks_unused(wfs_mocks *mocks, const char *test_id,
     WFSI_SYMBOL(X, name, "name")                                              \
     WFSI_JSON_OR_NULL(X, definition, "definition")
 
-/* The one row of the queue: who comes next, how many slots are taken, and when
- * to look for what to evict. */
+/* The one row of the queue: how many slots are taken, and when to look for what
+ * to evict. */
 #define WFSI_DAG_QUEUE_COLUMNS(X)                                             \
-    WFSI_NUMBER(X, next_order, "nextOrder")                                   \
     WFSI_NUMBER(X, slots, "slots")                                            \
     WFSI_TIME(X, sweep_at, "sweepAt")
 
-/* busy: there is something to do at once; waiting: for a slot. The steps' rows
- * follow one another from first_step on. What has changed since the last event
- * is a list from changed_step on, and one from changed_variable on. */
+/* open: it has a slot; waiting: for one. The steps' rows follow one another from
+ * first_step on. What has changed since the last event is a list from
+ * changed_step on, and one from changed_variable on. */
 #define WFSI_DAG_EXECUTION_COLUMNS(X)                                         \
     WFSI_REFERS(X, dag, "dag", false, "dag")                                  \
     WFSI_SYMBOL(X, dag_id, "dagId")                                           \
@@ -20997,16 +20996,15 @@ wfs_status wfs_mocks_unused(wfs_mocks *mocks, const char *test_id,
     WFSI_FLAG(X, pause_requested, "pauseRequested")                           \
     WFSI_FLAG(X, cancel_requested, "cancelRequested")                         \
     WFSI_FLAG(X, has_pause, "hasPause")                                       \
-    WFSI_FLAG_OR_NULL(X, busy, "busy")                                        \
+    WFSI_FLAG_OR_NULL(X, open, "open")                                        \
     WFSI_FLAG_OR_NULL(X, waiting, "waiting")                                  \
-    WFSI_NUMBER(X, end_order, "endOrder")                                     \
     WFSI_NUMBER(X, changed_step, "changedStep")                               \
     WFSI_NUMBER(X, changed_variable, "changedVariable")                       \
     WFSI_NUMBER(X, context_event, "contextEvent")
 
-/* A step is ready when it has a turn, and due when its delay or its request is
- * over. in_flight is a response on its way, response the last one that came;
- * request is what is sent again in each iteration. */
+/* A step is ready when it has a turn, and waits for its delay or its request
+ * when it has a timer. in_flight is a response on its way, response the last one
+ * that came; request is what is sent again in each iteration. */
 #define WFSI_DAG_STEP_COLUMNS(X)                                              \
     WFSI_NUMBER(X, execution, "execution")                                    \
     WFSI_NUMBER(X, place, "place")                                            \
@@ -21023,8 +21021,7 @@ wfs_status wfs_mocks_unused(wfs_mocks *mocks, const char *test_id,
     WFSI_NUMBER(X, waits_for, "waitsFor")                                     \
     WFSI_NUMBER_OR_NULL(X, turn, "turn")                                      \
     WFSI_NUMBER_OR_NULL(X, lane, "lane")                                      \
-    WFSI_TIME_OR_NULL(X, due_at, "dueAt")                                     \
-    WFSI_NUMBER_OR_NULL(X, due_order, "dueOrder")                             \
+    WFSI_NUMBER_OR_NULL(X, timer, "timer")                                    \
     WFSI_FLAG(X, sent, "sent")                                                \
     WFSI_FLAG(X, answered, "answered")                                        \
     WFSI_NUMBER(X, iteration, "iteration")                                    \
@@ -21036,6 +21033,13 @@ wfs_status wfs_mocks_unused(wfs_mocks *mocks, const char *test_id,
     WFSI_NUMBER(X, changes, "changes")                                        \
     WFSI_NUMBER(X, next_changed, "nextChanged")                               \
     WFSI_TEXT_OR_NULL(X, told_assertions, "toldAssertions")
+
+/* What a step waits for. Of timers that are due at one time, the one that was
+ * set first, whose id is the lowest, comes first. */
+#define WFSI_DAG_TIMER_COLUMNS(X)                                             \
+    WFSI_NUMBER(X, execution, "execution")                                    \
+    WFSI_NUMBER(X, step, "step")                                              \
+    WFSI_TIME(X, due_at, "dueAt")
 
 /* A variable: its value now, and the one in the execution's context, which is a
  * copy. A null value is one that was not there. */
@@ -21060,7 +21064,7 @@ typedef struct wfsi_dag_queue_row {
 
 typedef struct wfsi_dag_execution_row {
     uint32_t version, nulls;
-    wfsi_link busy_link, waiting_link;
+    wfsi_link open_link, waiting_link;
     WFSI_DAG_EXECUTION_COLUMNS(WFSI_MEMBER)
 } wfsi_dag_execution_row;
 
@@ -21068,6 +21072,11 @@ typedef struct wfsi_dag_step_row {
     uint32_t version, nulls;
     WFSI_DAG_STEP_COLUMNS(WFSI_MEMBER)
 } wfsi_dag_step_row;
+
+typedef struct wfsi_dag_timer_row {
+    uint32_t version, nulls;
+    WFSI_DAG_TIMER_COLUMNS(WFSI_MEMBER)
+} wfsi_dag_timer_row;
 
 typedef struct wfsi_dag_variable_row {
     uint32_t version, nulls;
@@ -21093,11 +21102,13 @@ enum {
     WFSI_DAG_QUEUE,
     WFSI_DAG_EXECUTIONS,
     WFSI_DAG_STEPS,
+    WFSI_DAG_TIMERS,
     WFSI_DAG_VARIABLES,
     WFSI_DAG_TABLES
 };
-enum { WFSI_DAG_BUSY, WFSI_DAG_WAITING, WFSI_DAG_BY_END };
-enum { WFSI_DAG_READY, WFSI_DAG_IN_LANE, WFSI_DAG_DUE };
+enum { WFSI_DAG_OPEN, WFSI_DAG_WAITING, WFSI_DAG_BY_END };
+enum { WFSI_DAG_READY, WFSI_DAG_IN_LANE };
+enum { WFSI_DAG_DUE };
 enum { WFSI_DAG_BY_NAME, WFSI_DAG_OF_EXECUTION };
 
 static wfs_status wfsi_dag_declare(wfs_store *store)
@@ -21110,6 +21121,8 @@ static wfs_status wfsi_dag_declare(wfs_store *store)
         WFSI_DAG_EXECUTION_COLUMNS(WFSI_COLUMN) WFSI_END};
     static const wfs_column steps[] = {
         WFSI_DAG_STEP_COLUMNS(WFSI_COLUMN) WFSI_END};
+    static const wfs_column timers[] = {
+        WFSI_DAG_TIMER_COLUMNS(WFSI_COLUMN) WFSI_END};
     static const wfs_column variables[] = {
         WFSI_DAG_VARIABLE_COLUMNS(WFSI_COLUMN) WFSI_END};
     static const wfs_index by_dag[] = {WFSI_UNIQUE("by_dag", "dagId")
@@ -21117,7 +21130,7 @@ static wfs_status wfsi_dag_declare(wfs_store *store)
     /* Those without an enumerator are for whoever lists rows, and cost nothing
      * until then. */
     static const wfs_index of_executions[] = {
-        WFSI_SPARSE_LIST("busy", "busy")
+        WFSI_SPARSE_LIST("open", "open")
         WFSI_SPARSE_LIST("waiting", "waiting")
         WFSI_SPARSE("by_end", "completedAt")
         WFSI_ORDERED("by_dag", "dagId, startedAt")
@@ -21126,9 +21139,11 @@ static wfs_status wfsi_dag_declare(wfs_store *store)
     static const wfs_index of_steps[] = {
         WFSI_SPARSE("ready", "turn")
         WFSI_SPARSE("in_lane", "lane, turn")
-        WFSI_SPARSE("due", "dueAt, dueOrder")
         WFSI_ORDERED("by_execution", "execution, place")
         WFSI_ORDERED("by_status", "execution, status, place")
+        WFSI_LAST};
+    static const wfs_index of_timers[] = {
+        WFSI_ORDERED("due", "dueAt")
         WFSI_LAST};
     static const wfs_index of_variables[] = {
         WFSI_UNIQUE("by_name", "execution, name")
@@ -21139,6 +21154,7 @@ static wfs_status wfsi_dag_declare(wfs_store *store)
         {"dag_queue", queue, NULL, NULL},
         {"dag_execution", executions, of_executions, NULL},
         {"dag_step", steps, of_steps, NULL},
+        {"dag_timer", timers, of_timers, NULL},
         {"dag_variable", variables, of_variables, NULL},
         {NULL, NULL, NULL, NULL}};
 
@@ -21567,7 +21583,8 @@ static bool wfsi_cut_member(wfs_arena *arena, const wfs_json *object,
     text.data = wfs_json_string(wfs_json_get(object, key), &text.size);
     if (text.data == NULL)
         text = wfsi_span_of("", 0);
-    return wfsi_pieces_cut(arena, text, pieces);
+    text.data = wfsi_arena_text(arena, text.data, text.size);
+    return text.data != NULL && wfsi_pieces_cut(arena, text, pieces);
 }
 
 /* A body that is no text is sent as compact JSON, and null too. */
@@ -21642,9 +21659,11 @@ static void wfsi_check_when_compile(const wfsi_links *links,
     step->when_status = wfsi_number_of(when, "status");
 }
 
-static void wfsi_expectation_compile(const wfs_json *expect,
+/* A copy, which lies beside the rest of the step. False without memory. */
+static bool wfsi_expectation_compile(wfs_arena *arena, const wfs_json *expect,
                                      wfsi_expectation *made)
 {
+    expect = wfs_json_copy(arena, expect);
     made->status = wfsi_number_of(expect, "status");
     made->blocked = wfsi_typed(expect, "blocked", WFS_JSON_BOOL);
     made->contains = wfsi_typed(expect, "bodyContains", WFS_JSON_STRING);
@@ -21655,6 +21674,7 @@ static void wfsi_expectation_compile(const wfs_json *expect,
     made->has_any = made->status != NULL || made->blocked != NULL ||
                     made->contains != NULL || made->contains_not != NULL ||
                     made->present != NULL || wfs_json_count(made->equals) != 0;
+    return expect != NULL;
 }
 
 static bool wfsi_extractions_compile(wfs_arena *arena, wfs_store *store,
@@ -21725,8 +21745,9 @@ static bool wfsi_check_step_compile(wfsi_graph *graph, wfs_store *store,
     wfsi_check_execution_compile(wfs_json_get(given, "execution"), step);
     wfsi_check_when_compile(&graph->links,
                             wfsi_typed(given, "when", WFS_JSON_OBJECT), step);
-    wfsi_expectation_compile(wfs_json_get(given, "expect"), &step->expect);
     return step->id != 0 &&
+           wfsi_expectation_compile(arena, wfs_json_get(given, "expect"),
+                                    &step->expect) &&
            wfsi_check_request_compile(arena, wfs_json_get(given, "request"),
                                       step) &&
            wfsi_extractions_compile(
@@ -22717,7 +22738,9 @@ struct wfs_dags {
     wfs_arena notes;            /* of the verdict */
     wfs_dag_verdict verdict;
     wfs_arena scratch;          /* of one transition */
-    wfs_row_id recent;          /* a busy execution, to be looked at first */
+    wfs_row_id *busy;           /* array: executions that may have something
+                                   to do at once, the first one from ... */
+    size_t first_busy;          /* ... here on */
     bool running;               /* the clock is being moved */
     bool settling;              /* what is to be done at once is being done */
     bool moving;                /* a transition is open */
@@ -22751,6 +22774,12 @@ WFSI_INLINE wfsi_dag_step_row *wfsi_check_at(const wfs_dags *dags,
 {
     return (wfsi_dag_step_row *)(void *)wfsi_row_at(
         wfsi_dag_table(dags, WFSI_DAG_STEPS), id);
+}
+
+static wfsi_dag_timer_row *wfsi_timer_at(const wfs_dags *dags, wfs_row_id id)
+{
+    return (wfsi_dag_timer_row *)(void *)wfsi_row_at(
+        wfsi_dag_table(dags, WFSI_DAG_TIMERS), id);
 }
 
 static wfsi_dag_variable_row *wfsi_variable_at(const wfs_dags *dags,
@@ -22844,6 +22873,7 @@ void wfs_dags_free(wfs_dags *dags)
         wfsi_graph_free(&allocator, dags->graphs[i]);
     wfsi_array_free(&allocator, dags->graphs);
     wfsi_array_free(&allocator, dags->allowed);
+    wfsi_array_free(&allocator, dags->busy);
     wfsi_arena_close(&dags->arena);
     wfsi_arena_close(&dags->notes);
     wfsi_arena_close(&dags->scratch);
@@ -22997,7 +23027,6 @@ static wfs_status wfsi_dags_open_queue(wfs_dags *dags)
     if (row == NULL || !wfsi_begin(store))
         return wfsi_dags_no_memory(dags);
     memset(row, 0, sizeof *row);
-    row->next_order = 1;
     row->sweep_at = dags->clock->now + dags->options.evict_every;
     return wfsi_close(store, wfsi_row_insert(store, number, row, NULL));
 }
@@ -23482,12 +23511,14 @@ static bool wfsi_header_again(const wfs_http_header *header, const char *name)
 /* A line has no breaks in it. */
 static void wfsi_put_line(wfsi_buffer *wire, wfsi_span text, bool lower)
 {
-    size_t i;
-    char c;
+    size_t at = wire->size, i;
 
-    for (i = 0; i < text.size; i++) {
-        c = text.data[i] == '\n' ? ' ' : text.data[i];
-        wfsi_buffer_char(wire, lower ? wfsi_lower_char(c) : c);
+    wfsi_buffer_put(wire, text.data, text.size);
+    for (i = at; i < wire->size; i++) {
+        if (wire->data[i] == '\n')
+            wire->data[i] = ' ';
+        else if (lower)
+            wire->data[i] = wfsi_lower_char(wire->data[i]);
     }
 }
 
@@ -23501,7 +23532,9 @@ static void wfsi_wire_put_headers(wfsi_buffer *wire, wfs_arena *arena,
     for (; header != NULL && header->name != NULL; header++) {
         name = wfsi_span_of(header->name, 0);
         value = wfsi_trim(wfsi_span_of(header->value, 0));
-        if (wfsi_header_is(header->name, "set-cookie", 10)) {
+        if (header == headers && header[1].name == NULL) {
+            /* the only one */
+        } else if (wfsi_header_is(header->name, "set-cookie", 10)) {
             if (wfsi_header_again(header + 1, header->name))
                 continue;
         } else {
@@ -23534,6 +23567,7 @@ static wfsi_span wfsi_wire_text(wfs_arena *arena,
         size -= 3;
     }
     wfsi_buffer_open(&wire, arena);
+    wfsi_buffer_reserve(&wire, size + 128);
     wfsi_buffer_integer(&wire, response->status);
     wfsi_buffer_char(&wire, '\n');
     wfsi_wire_put_headers(&wire, arena, response->headers);
@@ -23616,7 +23650,6 @@ static wfs_json *wfsi_wire_headers(wfs_arena *arena, const wfsi_wire *wire)
 typedef struct wfsi_answer {
     wfs_dags *dags;
     wfsi_wire wire;
-    bool says_json;             /* its type does */
     bool is_json;               /* its body is */
     const wfs_json *body;       /* NULL: not read yet */
     wfsi_span body_text;        /* likewise; NULL data */
@@ -23644,42 +23677,62 @@ static bool wfsi_span_has(wfsi_span text, wfsi_span part)
 static void wfsi_answer_open(wfsi_answer *answer, wfs_dags *dags,
                              wfsi_span text)
 {
-    wfsi_span type;
-
     memset(answer, 0, sizeof *answer);
     answer->dags = dags;
     answer->wire = wfsi_wire_read(text);
-    type = wfsi_wire_header(&answer->wire, "content-type", 12);
-    answer->says_json =
-        type.data != NULL &&
-        wfsi_span_has(type, wfsi_span_of("application/json", 0));
+}
+
+static bool wfsi_says_json(const wfsi_answer *answer)
+{
+    wfsi_span type = wfsi_wire_header(&answer->wire, "content-type", 12);
+
+    return type.data != NULL &&
+           wfsi_span_has(type, wfsi_span_of("application/json", 16));
+}
+
+/* A body as JSON, or NULL; *text is the body as UTF-8, when it had to be
+ * looked at as that. */
+static const wfs_json *wfsi_body_json(wfsi_answer *answer, wfs_json **text)
+{
+    const wfs_limits *limits = &answer->dags->store->limits;
+    wfs_arena *arena = &answer->dags->scratch;
+    wfsi_span body = answer->wire.body;
+    const wfs_json *value;
+    wfs_error error;
+
+    if (body.size == 0)
+        return wfs_json_new_null(arena);
+    error.code = WFS_OK;
+    value = wfsi_json_build_js(arena, body.data, body.size, limits, &error);
+    answer->is_json = value != NULL;
+    answer->no_memory =
+        answer->no_memory || error.code == WFS_ERR_NO_MEMORY;
+    if (value != NULL || answer->no_memory)
+        return value;
+    *text = wfs_json_new_string_n(arena, body.data, body.size);
+    if (*text == NULL || (*text)->size == body.size)
+        return NULL;
+    value = wfsi_json_build_js(arena, (*text)->u.text, (*text)->size, limits,
+                               &error);
+    answer->is_json = value != NULL;
+    return value;
 }
 
 /* The body as a value. One that only says that it is JSON is text, nothing at
  * all null. NULL without memory. */
 static const wfs_json *wfsi_answer_body(wfsi_answer *answer)
 {
-    wfs_dags *dags = answer->dags;
-    wfs_arena *arena = &dags->scratch;
-    wfs_json *text;
-    wfs_error error;
-    size_t size;
+    wfsi_span body = answer->wire.body;
+    wfs_json *text = NULL;
 
     if (answer->body != NULL)
         return answer->body;
-    text = wfs_json_new_string_n(arena, answer->wire.body.data,
-                                 answer->wire.body.size);
-    memset(&error, 0, sizeof error);
-    if (text != NULL && answer->says_json) {
-        answer->body = answer->wire.body.size == 0
-                           ? wfs_json_new_null(arena)
-                           : wfsi_json_build_js(
-                                 arena, wfs_json_string(text, &size),
-                                 text->size, &dags->store->limits, &error);
-        answer->is_json =
-            answer->body != NULL && answer->wire.body.size != 0;
-    }
-    if (answer->body == NULL && error.code != WFS_ERR_NO_MEMORY)
+    if (wfsi_says_json(answer))
+        answer->body = wfsi_body_json(answer, &text);
+    if (answer->body == NULL && text == NULL)
+        text = wfs_json_new_string_n(&answer->dags->scratch, body.data,
+                                     body.size);
+    if (answer->body == NULL && !answer->no_memory)
         answer->body = text;
     answer->no_memory = answer->no_memory || answer->body == NULL;
     return answer->body;
@@ -23989,8 +24042,7 @@ static wfs_status wfsi_answer_details(wfsi_answer *answer, bool failed,
     wfs_dags *dags = answer->dags;
     wfs_arena *arena = &dags->scratch;
     wfs_dag_retention policy = dags->options.retention;
-    wfsi_span body = answer->wire.body, stored = {NULL, 0};
-    wfsi_span type = wfsi_wire_header(&answer->wire, "content-type", 12);
+    wfsi_span body = answer->wire.body, stored = {NULL, 0}, type;
     bool cut = body.size > dags->options.retention_size;
     wfs_json *response, *retention, *made;
     const wfs_json *kept;
@@ -23999,6 +24051,7 @@ static wfs_status wfsi_answer_details(wfsi_answer *answer, bool failed,
     if (policy == WFS_DAG_KEEP_NONE ||
         (policy == WFS_DAG_KEEP_FAILED && !failed))
         return WFS_OK;
+    type = wfsi_wire_header(&answer->wire, "content-type", 12);
     if (cut)
         kept = wfsi_cut_text(arena, body, dags->options.retention_size);
     else
@@ -24027,7 +24080,7 @@ static wfs_status wfsi_answer_details(wfsi_answer *answer, bool failed,
     wfs_json_set(arena, retention, "storedBytes",
                  wfs_json_new_integer(arena, (int64_t)stored.size));
     wfs_json_set(arena, retention, "bodyFormat",
-                 wfs_json_new_string(arena, answer->says_json && !cut
+                 wfs_json_new_string(arena, wfsi_says_json(answer) && !cut
                                                 ? "json" : "text"));
     made = wfs_json_new_object(arena);
     wfs_json_set(arena, made, "response", response);
@@ -24113,15 +24166,35 @@ static wfs_status wfsi_first_in_lane(wfs_dags *dags, wfs_row_id execution,
                            number, id);
 }
 
-static wfs_status wfsi_next_order(wfs_dags *dags, int64_t *order)
+/* Set a timer for a step; *id is its row. */
+static wfs_status wfsi_set_timer(wfs_dags *dags, wfs_row_id step, int64_t due,
+                                 wfs_row_id *id)
 {
-    wfsi_dag_queue_row *row =
-        (wfsi_dag_queue_row *)wfsi_dag_edit(dags, WFSI_DAG_QUEUE, 1);
+    wfs_store *store = dags->store;
+    uint32_t number = dags->tables + WFSI_DAG_TIMERS;
+    wfsi_dag_timer_row *row = (wfsi_dag_timer_row *)(void *)wfsi_row_new(
+        store, &store->tables[number]);
 
     if (row == NULL)
         return wfsi_dags_no_memory(dags);
-    *order = row->next_order++;
-    return wfsi_dag_changed(dags, WFSI_DAG_QUEUE, 1, true);
+    memset(row, 0, sizeof *row);
+    row->execution = wfsi_check_at(dags, step)->execution;
+    row->step = step;
+    row->due_at = due;
+    return wfsi_row_insert(store, number, row, id);
+}
+
+/* An execution may have something to do at once; false without memory. */
+static bool wfsi_is_busy(wfs_dags *dags, wfs_row_id execution)
+{
+    size_t count = wfsi_array_count(dags->busy);
+
+    if (count != 0 && dags->busy[count - 1] == execution)
+        return true;
+    if (!wfsi_array_reserve(&dags->allocator, dags->busy, 1))
+        return false;
+    wfsi_array_push(dags->busy, execution);
+    return true;
 }
 
 /* A slot is taken, or given back. */
@@ -24221,12 +24294,6 @@ static void wfsi_apply_event(wfsi_transition *move,
         row->event_count++;
 }
 
-static void wfsi_set_busy(wfsi_dag_execution_row *row, bool busy)
-{
-    row->busy = busy;
-    wfsi_null_bit(&row->nulls, wfsi_dag_execution_busy, !busy);
-}
-
 /* --- turns */
 
 /* A step may be begun, now or when the pass is over; its row is edited. */
@@ -24250,13 +24317,12 @@ static void wfsi_take_turn(wfsi_dag_step_row *row)
 }
 
 /* The pass is over: those that were held have their turn. */
-static wfs_status wfsi_release_held(const wfsi_transition *move,
-                                    bool *released)
+static wfs_status wfsi_release_held(const wfsi_transition *move)
 {
     wfsi_dag_step_row *row;
     wfs_row_id id;
 
-    for (*released = false;; *released = true) {
+    for (;;) {
         WFS_TRY(wfsi_first_ready(move->dags, move->execution, true, &id));
         if (id == 0)
             return WFS_OK;
@@ -24287,13 +24353,14 @@ static bool wfsi_twin_has_ended(const wfsi_transition *move)
     return false;
 }
 
-/* The moved step has ended: who waits for it waits for one step less. */
-static wfs_status wfsi_release_dependents(const wfsi_transition *move)
+/* The moved step has ended: who waits for it waits for one step less. held: in
+ * the middle of a pass. */
+static wfs_status wfsi_release_dependents(const wfsi_transition *move,
+                                          bool held)
 {
     const wfsi_links *links = &move->graph->links;
     size_t place = (size_t)wfsi_check_at(move->dags, move->step)->place, i;
     wfs_row_id first = move->step - (wfs_row_id)place, id;
-    bool held = wfsi_moved(move)->in_pass != 0;
     wfsi_dag_step_row *row;
 
     if (wfsi_twin_has_ended(move))
@@ -24341,15 +24408,22 @@ static bool wfsi_put_assertions(wfsi_transition *move, wfsi_dag_step_row *row,
 }
 
 /* A running step waits for nothing any more; its row is edited. */
-static void wfsi_clear_due(wfsi_dag_step_row *row)
+static void wfsi_clear_wait(wfsi_dag_step_row *row)
 {
-    row->due_at = row->due_order = 0;
+    row->timer = 0;
     row->sent = 0;
     row->in_flight = row->failure = 0;
-    row->nulls |= WFSI_NULL_BIT(dag_step, due_at) |
-                  WFSI_NULL_BIT(dag_step, due_order) |
+    row->nulls |= WFSI_NULL_BIT(dag_step, timer) |
                   WFSI_NULL_BIT(dag_step, in_flight) |
                   WFSI_NULL_BIT(dag_step, failure);
+}
+
+/* It waits for a timer, and for a response when one was sent for. */
+static void wfsi_wait_for(wfsi_dag_step_row *row, wfs_row_id timer, bool sent)
+{
+    row->timer = timer;
+    row->sent = sent;
+    wfsi_null_bit(&row->nulls, wfsi_dag_step_timer, false);
 }
 
 /* The moved step ends; its event follows. */
@@ -24366,7 +24440,7 @@ static wfs_status wfsi_end_step(wfsi_transition *move,
     if (row == NULL)
         return wfsi_dags_no_memory(dags);
     wfsi_note_change(move, row, WFSI_CHANGED_STATUS);
-    wfsi_clear_due(row);
+    wfsi_clear_wait(row);
     row->response = row->request = 0;
     row->nulls |=
         WFSI_NULL_BIT(dag_step, response) | WFSI_NULL_BIT(dag_step, request);
@@ -24379,7 +24453,7 @@ static wfs_status wfsi_end_step(wfsi_transition *move,
         WFSI_PUT_TEXT(dags, dag_step, row, error, ending->error) &&
             WFSI_PUT_TEXT(dags, dag_step, row, details, ending->details) &&
             wfsi_put_assertions(move, row, ending->assertions)));
-    WFS_TRY(wfsi_release_dependents(move));
+    WFS_TRY(wfsi_release_dependents(move, false));
     move->event = WFS_DAG_UPDATED;
     execution = wfsi_edit_moved(move);
     if (execution == NULL)
@@ -24388,7 +24462,7 @@ static wfs_status wfsi_end_step(wfsi_transition *move,
     execution->active_count--;
     execution->ended_count++;
     execution->passed_count += ending->status == WFS_DAG_STEP_COMPLETED;
-    wfsi_set_busy(execution, true);
+    execution->in_pass = 0;     /* what it began waits, or has ended */
     WFS_TRY(wfsi_moved_changed(move));
     return copies ? wfsi_context_copy(dags, move->execution) : WFS_OK;
 }
@@ -24632,10 +24706,11 @@ static void wfsi_read_check(const wfs_dags *dags, wfs_row_id id,
     step->details = wfsi_text(dags->store, row->details, NULL);
 }
 
-/* Ask the transport. *wire is the response, NULL data: *failure says why there
- * is none; *delay: after so many ms. */
-static wfs_status wfsi_ask(wfsi_transition *move, const wfsi_outgoing *out,
-                           wfsi_span *wire, wfsi_span *failure, int64_t *delay)
+/* Ask the transport, in an attempt that may be new. *wire is the response, NULL
+ * data: *failure says why there is none; *delay: after so many ms. */
+static wfs_status wfsi_ask(wfsi_transition *move, bool is_new,
+                           const wfsi_outgoing *out, wfsi_span *wire,
+                           wfsi_span *failure, int64_t *delay)
 {
     wfs_dags *dags = move->dags;
     const wfsi_check_step *step = wfsi_moved_step(move);
@@ -24648,13 +24723,15 @@ static wfs_status wfsi_ask(wfsi_transition *move, const wfsi_outgoing *out,
 
     memset(&request, 0, sizeof request);
     memset(&response, 0, sizeof response);
-    memset(&error, 0, sizeof error);
+    error.code = WFS_OK;
+    error.message[0] = '\0';
     request.method = step->method.data;
     request.url = out->url.data;
     request.headers = step->header_count != 0 ? out->headers : NULL;
     request.body = out->body.data;
     request.body_size = out->body.size;
     wfsi_read_check(dags, move->step, &sending);
+    sending.attempts += is_new;
     dags->sending = &sending;
     guard = wfsi_guard(dags->store);
     status = dags->transport.send == NULL
@@ -24682,19 +24759,29 @@ static wfs_status wfsi_ask(wfsi_transition *move, const wfsi_outgoing *out,
 
 static const char wfsi_cancelled[] = "the execution was cancelled";
 
+/* The moved step begins an attempt; its row is edited. */
+static void wfsi_count_attempt(wfsi_transition *move, wfsi_dag_step_row *row)
+{
+    wfsi_note_change(move, row, WFSI_CHANGED_ATTEMPTS);
+    row->attempts++;
+    row->answered = 0;
+}
+
 /* Send the moved step's request: what comes of it is due later, or, when
- * nothing was sent, at once. */
-static wfs_status wfsi_send(wfsi_transition *move, int64_t iteration)
+ * nothing was sent, at once. is_new: with it an attempt begins. */
+static wfs_status wfsi_send(wfsi_transition *move, int64_t iteration,
+                            bool is_new)
 {
     wfs_dags *dags = move->dags;
     wfsi_span wire = wfsi_no_text, failure = wfsi_no_text;
-    int64_t delay = -1, order;
+    int64_t delay = -1;
     wfsi_dag_step_row *row;
     wfsi_outgoing out;
+    wfs_row_id timer;
     wfs_error error;
 
     memset(&out, 0, sizeof out);
-    memset(&error, 0, sizeof error);
+    error.code = WFS_OK;
     WFS_TRY(wfsi_prepare_request(move, iteration, &out));
     if (wfsi_moved(move)->cancel_requested != 0)
         failure = wfsi_span_of(wfsi_cancelled, 0);
@@ -24703,17 +24790,17 @@ static wfs_status wfsi_send(wfsi_transition *move, int64_t iteration)
     else if (error.code != WFS_OK)
         failure = wfsi_span_of(error.message, 0);
     else
-        WFS_TRY(wfsi_ask(move, &out, &wire, &failure, &delay));
-    WFS_TRY(wfsi_next_order(dags, &order));
+        WFS_TRY(wfsi_ask(move, is_new, &out, &wire, &failure, &delay));
+    WFS_TRY(wfsi_set_timer(dags, move->step,
+                           delay < 0 ? WFSI_AT_ONCE : dags->clock->now + delay,
+                           &timer));
     row = wfsi_edit_step(move, move->step);
     if (row == NULL)
         return wfsi_dags_no_memory(dags);
-    row->sent = 1;
+    if (is_new)
+        wfsi_count_attempt(move, row);
+    wfsi_wait_for(row, timer, true);
     row->iteration = iteration;
-    WFSI_SET_TIME(dag_step, row, due_at,
-                  delay < 0 ? WFSI_AT_ONCE : dags->clock->now + delay);
-    row->due_order = order;
-    wfsi_null_bit(&row->nulls, wfsi_dag_step_due_order, false);
     return wfsi_step_changed(
         move, move->step,
         WFSI_PUT_TEXT(dags, dag_step, row, in_flight, wire) &&
@@ -24729,27 +24816,22 @@ static wfs_status wfsi_begin_attempt(wfsi_transition *move)
     const wfsi_check_step *step = wfsi_moved_step(move);
     double delay = step->delay;
     wfsi_dag_step_row *row;
-    int64_t wait, order = 0;
+    wfs_row_id timer;
+    int64_t wait;
 
     if (step->jitter > 0)
         delay += wfsi_dag_random(dags) * step->jitter;
     wait = wfsi_timer_ms(delay);
-    if (wait != 0)
-        WFS_TRY(wfsi_next_order(dags, &order));
+    if (wait == 0)
+        return wfsi_send(move, 1, true);
+    WFS_TRY(wfsi_set_timer(dags, move->step, dags->clock->now + wait, &timer));
     row = wfsi_edit_step(move, move->step);
     if (row == NULL)
         return wfsi_dags_no_memory(dags);
-    wfsi_note_change(move, row, WFSI_CHANGED_ATTEMPTS);
-    wfsi_clear_due(row);
-    row->attempts++;
-    row->answered = 0;
-    if (wait != 0) {
-        WFSI_SET_TIME(dag_step, row, due_at, dags->clock->now + wait);
-        row->due_order = order;
-        wfsi_null_bit(&row->nulls, wfsi_dag_step_due_order, false);
-    }
-    WFS_TRY(wfsi_step_changed(move, move->step, true));
-    return wait != 0 ? WFS_OK : wfsi_send(move, 1);
+    wfsi_count_attempt(move, row);
+    wfsi_clear_wait(row);
+    wfsi_wait_for(row, timer, false);
+    return wfsi_step_changed(move, move->step, true);
 }
 
 /* The attempt has failed: the next one, or the end of the step. wire: its last
@@ -24825,7 +24907,7 @@ static bool wfsi_breaks_json(wfs_dags *dags, wfsi_span wire, wfsi_span *failure,
     if (!dags->options.strict_json)
         return false;
     wfsi_answer_open(&answer, dags, wire);
-    if (!answer.says_json)
+    if (!wfsi_says_json(&answer))
         return false;
     wfsi_answer_body(&answer);
     *no_memory = answer.no_memory;
@@ -24859,25 +24941,29 @@ static wfs_status wfsi_take_response(wfsi_transition *move)
     row = wfsi_edit_step(move, move->step);
     if (row == NULL)
         return wfsi_dags_no_memory(dags);
-    wfsi_clear_due(row);
+    wfsi_clear_wait(row);
     if (wire.data != NULL)
         row->answered = 1;
     WFS_TRY(wfsi_step_changed(
         move, move->step,
         wire.data == NULL ||
             WFSI_PUT_TEXT(dags, dag_step, row, response, wire)));
-    return wfsi_send(move, row->iteration + 1);
+    return wfsi_send(move, row->iteration + 1, false);
 }
 
 /* What a step waited for is over: its delay, or its request. */
 static wfs_status wfsi_move_due(wfsi_transition *move)
 {
+    const wfsi_dag_step_row *step = wfsi_check_at(move->dags, move->step);
     wfsi_dag_execution_row *row;
 
-    if (wfsi_check_at(move->dags, move->step)->sent != 0)
+    WFS_TRY(wfsi_row_delete(move->dags->store,
+                            move->dags->tables + WFSI_DAG_TIMERS,
+                            (wfs_row_id)step->timer));
+    if (step->sent != 0)
         WFS_TRY(wfsi_take_response(move));
     else
-        WFS_TRY(wfsi_send(move, 1));
+        WFS_TRY(wfsi_send(move, 1, false));
     if (move->event != WFS_DAG_EVENT_NONE || move->changed == 0)
         return WFS_OK;
     row = wfsi_edit_moved(move);
@@ -24997,18 +25083,16 @@ static wfs_status wfsi_count_begun(wfsi_transition *move,
     return wfsi_moved_changed(move);
 }
 
-/* Begin a step, or skip it; it is moved from now on. */
-static wfs_status wfsi_move_begin(wfsi_transition *move, wfs_row_id id)
+/* Begin the moved step, or skip it. */
+static wfs_status wfsi_move_begin(wfsi_transition *move)
 {
     wfs_dags *dags = move->dags;
+    const wfsi_check_step *step = wfsi_moved_step(move);
     wfsi_dag_execution_row *execution = wfsi_moved(move);
     int64_t begun = execution->begun_count, ended = execution->ended_count;
-    const wfsi_check_step *step;
     wfsi_dag_step_row *row;
     bool runs;
 
-    move->step = id;
-    step = wfsi_moved_step(move);
     WFS_TRY(wfsi_when_holds(move, step, &runs));
     row = wfsi_edit_step(move, move->step);
     if (row == NULL)
@@ -25028,7 +25112,7 @@ static wfs_status wfsi_move_begin(wfsi_transition *move, wfs_row_id id)
     WFS_TRY(wfsi_count_begun(move, step, runs));
     if (runs)
         return WFS_OK;
-    WFS_TRY(wfsi_release_dependents(move));
+    WFS_TRY(wfsi_release_dependents(move, true));
     return move->reactive ? wfsi_context_copy(dags, move->execution) : WFS_OK;
 }
 
@@ -25060,8 +25144,7 @@ static wfs_status wfsi_insert_steps(wfsi_transition *move, wfs_row_id *first)
                      WFSI_NULL_BIT(dag_step, ended) |
                      WFSI_NULL_BIT(dag_step, turn) |
                      WFSI_NULL_BIT(dag_step, lane) |
-                     WFSI_NULL_BIT(dag_step, due_at) |
-                     WFSI_NULL_BIT(dag_step, due_order) |
+                     WFSI_NULL_BIT(dag_step, timer) |
                      WFSI_NULL_BIT(dag_step, request) |
                      WFSI_NULL_BIT(dag_step, in_flight) |
                      WFSI_NULL_BIT(dag_step, failure) |
@@ -25099,6 +25182,12 @@ static wfs_status wfsi_move_start(wfsi_transition *move)
     return wfsi_moved_changed(move);
 }
 
+static void wfsi_set_open(wfsi_dag_execution_row *row, bool is_open)
+{
+    row->open = is_open;
+    wfsi_null_bit(&row->nulls, wfsi_dag_execution_open, !is_open);
+}
+
 /* The slot passes to the oldest execution that waits for one. */
 static wfs_status wfsi_pass_slot(wfs_dags *dags)
 {
@@ -25110,13 +25199,15 @@ static wfs_status wfsi_pass_slot(wfs_dags *dags)
 
     if (next == 0)
         return wfsi_change_slots(dags, -1);
+    if (!wfsi_is_busy(dags, next))
+        return wfsi_dags_no_memory(dags);
     row = (wfsi_dag_execution_row *)wfsi_dag_edit(dags, WFSI_DAG_EXECUTIONS,
                                                   next);
     if (row == NULL)
         return wfsi_dags_no_memory(dags);
     row->waiting = 0;
     wfsi_null_bit(&row->nulls, wfsi_dag_execution_waiting, true);
-    wfsi_set_busy(row, true);
+    wfsi_set_open(row, true);
     return wfsi_dag_changed(dags, WFSI_DAG_EXECUTIONS, next, true);
 }
 
@@ -25137,19 +25228,17 @@ static wfs_status wfsi_move_end(wfsi_transition *move, wfs_dag_status status,
     wfsi_dag_execution_row *row = wfsi_moved(move);
     bool had_slot = row->status != dags->names.status[WFS_DAG_PENDING];
     wfsi_span text = wfsi_no_text;
-    int64_t order, score;
+    int64_t score;
     bool whole;
 
     if (error != NULL)
         text = wfsi_span_of(error, 0);
-    WFS_TRY(wfsi_next_order(dags, &order));
     row = wfsi_edit_moved(move);
     if (row == NULL)
         return wfsi_dags_no_memory(dags);
     row->status = dags->names.status[status];
     WFSI_SET_TIME(dag_execution, row, completed_at, dags->clock->now);
-    row->end_order = order;
-    wfsi_set_busy(row, false);
+    wfsi_set_open(row, false);
     if (status == WFS_DAG_COMPLETED &&
         row->mode == dags->names.mode[WFS_DAG_ASSESSMENT]) {
         score = wfsi_score(row);
@@ -25174,7 +25263,6 @@ static wfs_status wfsi_move_pause(wfsi_transition *move)
         return wfsi_dags_no_memory(move->dags);
     row->status = move->dags->names.status[WFS_DAG_PAUSED];
     row->has_pause = 1;
-    wfsi_set_busy(row, false);
     move->event = WFS_DAG_HAS_PAUSED;
     wfsi_apply_event(move, row);
     return wfsi_moved_changed(move);
@@ -25190,16 +25278,6 @@ static wfs_status wfsi_move_resume(wfsi_transition *move)
     row->has_pause = 0;
     move->event = WFS_DAG_HAS_RESUMED;
     wfsi_apply_event(move, row);
-    return wfsi_moved_changed(move);
-}
-
-static wfs_status wfsi_move_rest(wfsi_transition *move)
-{
-    wfsi_dag_execution_row *row = wfsi_edit_moved(move);
-
-    if (row == NULL)
-        return wfsi_dags_no_memory(move->dags);
-    wfsi_set_busy(row, false);
     return wfsi_moved_changed(move);
 }
 
@@ -25243,16 +25321,14 @@ static wfs_status wfsi_move_end_pass(wfsi_transition *move)
 {
     wfsi_dag_execution_row *row;
     int64_t dropped;
-    bool released;
 
     WFS_TRY(wfsi_drop_twins(move, &dropped));
-    WFS_TRY(wfsi_release_held(move, &released));
+    WFS_TRY(wfsi_release_held(move));
     row = wfsi_edit_moved(move);
     if (row == NULL)
         return wfsi_dags_no_memory(move->dags);
     row->in_pass = 0;
     row->pending_count -= dropped;
-    wfsi_set_busy(row, released || row->active_count == 0);
     return wfsi_moved_changed(move);
 }
 
@@ -25296,12 +25372,25 @@ static wfs_status wfsi_first_of_pass(const wfsi_transition *move,
 
 /* --- what an execution does next */
 
-static wfs_status wfsi_move_pending(wfsi_transition *move)
+typedef wfs_status (*wfsi_mover)(wfsi_transition *move);
+
+/* What comes next. */
+typedef struct wfsi_choice {
+    wfsi_mover mover;           /* NULL: nothing */
+    wfs_row_id step;            /* that is moved; 0: none */
+    bool midway;                /* in the middle of a pass */
+} wfsi_choice;
+
+static wfs_status wfsi_move_broken(wfsi_transition *move)
 {
-    return move->reactive && move->graph->broken != NULL
-               ? wfsi_move_end(move, WFS_DAG_FAILED, WFS_DAG_HAS_FAILED,
-                               move->graph->broken)
-               : wfsi_move_start(move);
+    return wfsi_move_end(move, WFS_DAG_FAILED, WFS_DAG_HAS_FAILED,
+                         move->graph->broken);
+}
+
+static wfs_status wfsi_move_deadlock(wfsi_transition *move)
+{
+    return wfsi_move_end(move, WFS_DAG_FAILED, WFS_DAG_HAS_FAILED,
+                         "Deadlock detected or invalid dependencies");
 }
 
 static wfs_status wfsi_move_cancel(wfsi_transition *move)
@@ -25309,71 +25398,96 @@ static wfs_status wfsi_move_cancel(wfsi_transition *move)
     return wfsi_move_end(move, WFS_DAG_CANCELLED, WFS_DAG_HAS_CANCELLED, NULL);
 }
 
-/* Nothing is active. */
-static wfs_status wfsi_move_quiet(wfsi_transition *move)
+static wfs_status wfsi_move_complete(wfsi_transition *move)
 {
-    const wfsi_dag_execution_row *row = wfsi_moved(move);
-    wfs_row_id step;
-
-    if (row->cancel_requested != 0)
-        return wfsi_move_cancel(move);
-    if (row->pending_count == 0)
-        return wfsi_move_end(move, WFS_DAG_COMPLETED, WFS_DAG_HAS_COMPLETED,
-                             NULL);
-    if (row->pause_requested != 0)
-        return wfsi_move_pause(move);
-    WFS_TRY(wfsi_first_of_pass(move, &step));
-    return step != 0
-               ? wfsi_move_begin(move, step)
-               : wfsi_move_end(move, WFS_DAG_FAILED, WFS_DAG_HAS_FAILED,
-                               "Deadlock detected or invalid dependencies");
+    return wfsi_move_end(move, WFS_DAG_COMPLETED, WFS_DAG_HAS_COMPLETED, NULL);
 }
 
-static wfs_status wfsi_move_running(wfsi_transition *move)
+/* In the middle of a pass: the step that was begun is to make its attempt, or
+ * the next one is to be begun. */
+static wfs_status wfsi_choose_in_pass(const wfsi_transition *move,
+                                      wfsi_choice *choice)
 {
     const wfsi_dag_execution_row *row = wfsi_moved(move);
-    wfs_row_id step = 0;
+    wfs_row_id held;
 
     if ((row->nulls & WFSI_NULL_BIT(dag_execution, fresh_step)) == 0) {
-        move->step = (wfs_row_id)row->fresh_step;
-        return wfsi_move_attempt(move);
+        choice->step = (wfs_row_id)row->fresh_step;
+        choice->mover = wfsi_move_attempt;
+        return WFS_OK;
     }
-    if (row->in_pass != 0) {
-        WFS_TRY(wfsi_next_in_pass(move, &step));
-        return step != 0 && !wfsi_is_alone(move, step)
-                   ? wfsi_move_begin(move, step)
-                   : wfsi_move_end_pass(move);
+    if (row->in_pass == 0)
+        return WFS_OK;
+    WFS_TRY(wfsi_next_in_pass(move, &choice->step));
+    if (choice->step != 0 && !wfsi_is_alone(move, choice->step)) {
+        choice->mover = wfsi_move_begin;
+        return WFS_OK;
     }
-    if (row->active_count == 0)
-        return wfsi_move_quiet(move);
-    if (row->pause_requested == 0 && row->cancel_requested == 0)
-        WFS_TRY(wfsi_first_of_pass(move, &step));
-    return step != 0 ? wfsi_move_begin(move, step) : wfsi_move_rest(move);
+    choice->step = 0;
+    WFS_TRY(wfsi_first_ready(move->dags, move->execution, true, &held));
+    if (held != 0 || move->graph->links.has_twins)
+        choice->mover = wfsi_move_end_pass;
+    return WFS_OK;
 }
 
-static wfs_status wfsi_move_paused(wfsi_transition *move)
+/* Nothing is active. */
+static wfs_status wfsi_choose_quiet(const wfsi_transition *move,
+                                    wfsi_choice *choice)
 {
     const wfsi_dag_execution_row *row = wfsi_moved(move);
 
-    if (row->cancel_requested != 0)
-        return wfsi_move_cancel(move);
-    return row->pause_requested == 0 ? wfsi_move_resume(move)
-                                     : wfsi_move_rest(move);
+    if (row->cancel_requested != 0) {
+        choice->mover = wfsi_move_cancel;
+    } else if (row->pending_count == 0) {
+        choice->mover = wfsi_move_complete;
+    } else if (row->pause_requested != 0) {
+        choice->mover = wfsi_move_pause;
+    } else {
+        WFS_TRY(wfsi_first_of_pass(move, &choice->step));
+        choice->mover =
+            choice->step != 0 ? wfsi_move_begin : wfsi_move_deadlock;
+    }
+    return WFS_OK;
 }
 
-/* What a busy execution does next. */
-static wfs_status wfsi_move_busy(wfsi_transition *move)
+static wfs_status wfsi_choose_running(const wfsi_transition *move,
+                                      wfsi_choice *choice)
 {
-    const wfsi_dag_names *names = &move->dags->names;
-    wfsi_handle status = wfsi_moved(move)->status;
+    const wfsi_dag_execution_row *row = wfsi_moved(move);
 
-    if (status == names->status[WFS_DAG_RUNNING])
-        return wfsi_move_running(move);
-    if (status == names->status[WFS_DAG_PENDING])
-        return wfsi_move_pending(move);
-    if (status == names->status[WFS_DAG_PAUSED])
-        return wfsi_move_paused(move);
-    return wfsi_move_rest(move);
+    WFS_TRY(wfsi_choose_in_pass(move, choice));
+    choice->midway = choice->mover != NULL;
+    if (choice->midway)
+        return WFS_OK;
+    if (row->active_count == 0)
+        return wfsi_choose_quiet(move, choice);
+    if (!move->reactive || row->pause_requested != 0 ||
+        row->cancel_requested != 0)
+        return WFS_OK;
+    WFS_TRY(wfsi_first_of_pass(move, &choice->step));
+    if (choice->step != 0)
+        choice->mover = wfsi_move_begin;
+    return WFS_OK;
+}
+
+/* What an execution does next, if anything. */
+static wfs_status wfsi_choose(const wfsi_transition *move, wfsi_choice *choice)
+{
+    const wfsi_dag_execution_row *row = wfsi_moved(move);
+    const wfsi_handle *names = move->dags->names.status;
+
+    memset(choice, 0, sizeof *choice);
+    if (row->status == names[WFS_DAG_RUNNING])
+        return wfsi_choose_running(move, choice);
+    if (row->status == names[WFS_DAG_PENDING] && row->waiting == 0)
+        choice->mover = move->reactive && move->graph->broken != NULL
+                            ? wfsi_move_broken
+                            : wfsi_move_start;
+    else if (row->status == names[WFS_DAG_PAUSED] && row->cancel_requested != 0)
+        choice->mover = wfsi_move_cancel;
+    else if (row->status == names[WFS_DAG_PAUSED] && row->pause_requested == 0)
+        choice->mover = wfsi_move_resume;
+    return WFS_OK;
 }
 
 /* --- telling */
@@ -25431,94 +25545,107 @@ static wfs_status wfsi_tell(const wfsi_transition *move)
 
 /* --- the loop */
 
-typedef wfs_status (*wfsi_mover)(wfsi_transition *move);
-
-/* One transition of an execution; step: that is due, or 0. */
-static wfs_status wfsi_transit(wfs_dags *dags, wfs_row_id execution,
-                               wfs_row_id step, wfsi_mover mover)
+static wfs_status wfsi_transition_open(wfs_dags *dags, wfs_row_id execution,
+                                       wfsi_transition *move)
 {
-    uint64_t random = dags->random->state;
-    wfsi_transition move;
-    wfs_status status;
-
-    memset(&move, 0, sizeof move);
-    move.dags = dags;
-    move.execution = execution;
-    move.step = step;
+    memset(move, 0, sizeof *move);
+    move->dags = dags;
+    move->execution = execution;
     wfsi_arena_clear(&dags->scratch);
-    move.graph =
-        wfsi_graph_of(dags, wfsi_execution_at(dags, execution)->dag);
-    if (move.graph == NULL || !wfsi_begin(dags->store))
+    move->graph = wfsi_graph_of(dags, wfsi_execution_at(dags, execution)->dag);
+    if (move->graph == NULL)
         return wfsi_dags_no_memory(dags);
-    move.reactive =
+    move->reactive =
         dags->options.scheduling == WFS_DAG_REACTIVE ||
         (dags->options.scheduling == WFS_DAG_BY_DEFINITION &&
-         move.graph->has_lanes);
-    dags->moving = true;
-    status = wfsi_close(dags->store, mover(&move));
-    dags->moving = false;
-    if (status != WFS_OK)
-        dags->random->state = random;
-    return status == WFS_OK && move.event != WFS_DAG_EVENT_NONE &&
-                   dags->options.observe != NULL
-               ? wfsi_tell(&move)
-               : status;
-}
-
-/* The oldest execution that has something to do at once, or 0; first the one
- * that had last. */
-static wfs_row_id wfsi_busy_execution(wfs_dags *dags)
-{
-    const wfsi_table *table = wfsi_dag_table(dags, WFSI_DAG_EXECUTIONS);
-    const wfs_row_id *heads = table->indexes[WFSI_DAG_BUSY].heads;
-    wfs_row_id id = dags->recent;
-
-    if (id != 0 && wfsi_row_find(table, id) != NULL &&
-        wfsi_execution_at(dags, id)->busy != 0)
-        return id;
-    id = wfsi_array_count(heads) > 1 ? heads[1] : 0;
-    dags->recent = id;
-    return id;
-}
-
-/* The step that is due next, and when; *id 0: none is. */
-static wfs_status wfsi_next_due(wfs_dags *dags, wfs_row_id *id, int64_t *due)
-{
-    WFS_TRY(wfsi_first_of(dags, WFSI_DAG_STEPS, WFSI_DAG_DUE, id));
-    *due = *id != 0 ? wfsi_check_at(dags, *id)->due_at : INT64_MAX;
+         move->graph->has_lanes);
     return WFS_OK;
 }
 
-static wfs_status wfsi_due_now(wfs_dags *dags, wfs_row_id step)
+static wfs_status wfsi_transit(wfsi_transition *move, wfsi_mover mover)
 {
-    return wfsi_transit(dags,
-                        (wfs_row_id)wfsi_check_at(dags, step)->execution, step,
-                        wfsi_move_due);
+    wfs_dags *dags = move->dags;
+    uint64_t random = dags->random->state;
+    wfs_status status;
+
+    if (!wfsi_begin(dags->store))
+        return wfsi_dags_no_memory(dags);
+    dags->moving = true;
+    status = wfsi_close(dags->store, mover(move));
+    dags->moving = false;
+    if (status != WFS_OK)
+        dags->random->state = random;
+    return status == WFS_OK && move->event != WFS_DAG_EVENT_NONE &&
+                   dags->options.observe != NULL
+               ? wfsi_tell(move)
+               : status;
 }
 
-/* Whether it is in the middle of beginning steps. */
-static bool wfsi_is_midway(const wfsi_dag_execution_row *row)
+/* The timer that is due next, and when; *id 0: none is. */
+static wfs_status wfsi_next_due(wfs_dags *dags, wfs_row_id *id, int64_t *due)
 {
-    return row->in_pass != 0 ||
-           (row->nulls & WFSI_NULL_BIT(dag_execution, fresh_step)) == 0;
+    WFS_TRY(wfsi_first_of(dags, WFSI_DAG_TIMERS, WFSI_DAG_DUE, id));
+    *due = *id != 0 ? wfsi_timer_at(dags, *id)->due_at : INT64_MAX;
+    return WFS_OK;
 }
 
-/* One thing that is to be done at once; *more: there was one. A pass is gone
- * through to its end before what came of its steps is looked at. */
+/* What a timer was set for. */
+static wfs_status wfsi_due_now(wfs_dags *dags, wfs_row_id timer)
+{
+    const wfsi_dag_timer_row *row = wfsi_timer_at(dags, timer);
+    wfs_row_id execution = (wfs_row_id)row->execution;
+    wfsi_transition move;
+
+    if (!wfsi_is_busy(dags, execution))
+        return wfsi_dags_no_memory(dags);
+    WFS_TRY(wfsi_transition_open(dags, execution, &move));
+    move.step = (wfs_row_id)row->step;
+    return wfsi_transit(&move, wfsi_move_due);
+}
+
+/* The first execution that may be busy, or 0. */
+static wfs_row_id wfsi_first_busy(wfs_dags *dags)
+{
+    const wfsi_table *table = wfsi_dag_table(dags, WFSI_DAG_EXECUTIONS);
+    size_t count = wfsi_array_count(dags->busy);
+
+    while (dags->first_busy < count &&
+           (dags->busy[dags->first_busy] >= table->next_id ||
+            wfsi_row_find(table, dags->busy[dags->first_busy]) == NULL))
+        dags->first_busy++;
+    if (dags->first_busy < count)
+        return dags->busy[dags->first_busy];
+    wfsi_array_shrink(dags->busy, 0);
+    dags->first_busy = 0;
+    return 0;
+}
+
+/* One thing that is to be done at once; *more: there may be others. A pass is
+ * gone through to its end before what came of its steps is looked at. */
 static wfs_status wfsi_settle_one(wfs_dags *dags, bool *more)
 {
-    wfs_row_id busy = wfsi_busy_execution(dags), step;
+    wfs_row_id busy = wfsi_first_busy(dags), timer;
+    wfsi_transition move;
+    wfsi_choice choice;
     int64_t due;
 
     *more = true;
-    if (busy != 0 && wfsi_is_midway(wfsi_execution_at(dags, busy)))
-        return wfsi_transit(dags, busy, 0, wfsi_move_busy);
-    WFS_TRY(wfsi_next_due(dags, &step, &due));
-    if (step != 0 && due == WFSI_AT_ONCE)
-        return wfsi_due_now(dags, step);
+    memset(&choice, 0, sizeof choice);
+    if (busy != 0) {
+        WFS_TRY(wfsi_transition_open(dags, busy, &move));
+        WFS_TRY(wfsi_choose(&move, &choice));
+        move.step = choice.step;
+        if (choice.midway)
+            return wfsi_transit(&move, choice.mover);
+    }
+    WFS_TRY(wfsi_next_due(dags, &timer, &due));
+    if (timer != 0 && due == WFSI_AT_ONCE)
+        return wfsi_due_now(dags, timer);
+    if (choice.mover != NULL)
+        return wfsi_transit(&move, choice.mover);
     if (busy != 0)
-        return wfsi_transit(dags, busy, 0, wfsi_move_busy);
-    *more = false;
+        dags->first_busy++;
+    *more = busy != 0;
     return WFS_OK;
 }
 
@@ -25553,7 +25680,7 @@ static wfs_status wfsi_insert_execution(wfs_dags *dags, wfs_row_id dag,
                                dags->options.max_concurrency;
     wfsi_dag_execution_row *row;
 
-    if (graph == NULL)
+    if (graph == NULL || !wfsi_is_busy(dags, table->next_id))
         return wfsi_dags_no_memory(dags);
     if (!waits && !fails)
         WFS_TRY(wfsi_change_slots(dags, 1));
@@ -25577,7 +25704,7 @@ static wfs_status wfsi_insert_execution(wfs_dags *dags, wfs_row_id dag,
     row->step_count = (int64_t)graph->links.count;
     row->waiting = waits;
     wfsi_null_bit(&row->nulls, wfsi_dag_execution_waiting, !waits);
-    wfsi_set_busy(row, !waits);
+    wfsi_set_open(row, !waits);
     if (WFSI_PUT_TEXT(dags, dag_execution, row, trigger, trigger))
         return wfsi_row_insert(store, number, row, id);
     wfsi_row_free_texts(store, table, (char *)row, NULL);
@@ -25672,16 +25799,23 @@ static wfs_status wfsi_abort_requests(wfs_dags *dags, wfs_row_id execution)
 {
     const wfsi_dag_execution_row *of = wfsi_execution_at(dags, execution);
     wfs_row_id id = (wfs_row_id)of->first_step, end;
+    wfsi_dag_timer_row *timer;
     wfsi_dag_step_row *row;
+    wfs_row_id at;
 
     end = id + (wfs_row_id)(of->active_count != 0 ? of->step_count : 0);
     for (; id < end; id++) {
         if (wfsi_check_at(dags, id)->sent == 0)
             continue;
+        at = (wfs_row_id)wfsi_check_at(dags, id)->timer;
+        timer = (wfsi_dag_timer_row *)wfsi_dag_edit(dags, WFSI_DAG_TIMERS, at);
+        if (timer == NULL)
+            return wfsi_dags_no_memory(dags);
+        timer->due_at = WFSI_AT_ONCE;
+        WFS_TRY(wfsi_dag_changed(dags, WFSI_DAG_TIMERS, at, true));
         row = (wfsi_dag_step_row *)wfsi_dag_edit(dags, WFSI_DAG_STEPS, id);
         if (row == NULL)
             return wfsi_dags_no_memory(dags);
-        WFSI_SET_TIME(dag_step, row, due_at, WFSI_AT_ONCE);
         WFSI_SET_HANDLE(dag_step, row, in_flight, 0);
         WFS_TRY(wfsi_dag_changed(
             dags, WFSI_DAG_STEPS, id,
@@ -25704,9 +25838,9 @@ static wfs_status wfsi_ask_control(wfs_dags *dags, wfs_row_id id,
     row->pause_requested = kind == WFSI_CONTROL_PAUSE;
     if (kind == WFSI_CONTROL_CANCEL)
         row->cancel_requested = 1;
-    if (!wfsi_execution_is(dags, row, WFS_DAG_PENDING))
-        wfsi_set_busy(row, true);
     WFS_TRY(wfsi_dag_changed(dags, WFSI_DAG_EXECUTIONS, id, true));
+    if (!wfsi_is_busy(dags, id))
+        return wfsi_dags_no_memory(dags);
     return kind == WFSI_CONTROL_CANCEL ? wfsi_abort_requests(dags, id)
                                        : WFS_OK;
 }
@@ -25866,21 +26000,21 @@ static wfs_status wfsi_run_one(wfs_dags *dags, int64_t until, bool *more)
 {
     int64_t now = dags->clock->now, due, sweep;
     wfs_status status;
-    wfs_row_id step;
+    wfs_row_id timer;
 
     WFS_TRY(wfsi_settle(dags));
-    WFS_TRY(wfsi_next_due(dags, &step, &due));
+    WFS_TRY(wfsi_next_due(dags, &timer, &due));
     WFS_TRY(wfsi_next_sweep(dags, &sweep));
     *more = false;
-    if ((step == 0 && until == INT64_MAX) || (due > until && sweep > until) ||
-        (step == 0 && sweep == INT64_MAX))
+    if ((timer == 0 && until == INT64_MAX) || (due > until && sweep > until) ||
+        (timer == 0 && sweep == INT64_MAX))
         return WFS_OK;
     *more = true;
     dags->clock->now = due < sweep ? due : sweep;
     if (dags->clock->now < now)
         dags->clock->now = now;
     if (due < sweep) {
-        status = wfsi_due_now(dags, step);
+        status = wfsi_due_now(dags, timer);
     } else {
         WFS_TRY(wfsi_dags_begin(dags));
         status = wfsi_close(dags->store, wfsi_sweep(dags));
@@ -25890,11 +26024,25 @@ static wfs_status wfsi_run_one(wfs_dags *dags, int64_t until, bool *more)
     return status;
 }
 
+/* Look at all executions that have a slot: one that found no memory before may
+ * have something left to do. */
+static wfs_status wfsi_recall(wfs_dags *dags)
+{
+    const wfs_row_id *heads =
+        wfsi_dag_table(dags, WFSI_DAG_EXECUTIONS)->indexes[WFSI_DAG_OPEN].heads;
+    wfs_row_id id = wfsi_array_count(heads) > 1 ? heads[1] : 0;
+
+    for (; id != 0; id = wfsi_execution_at(dags, id)->open_link.next)
+        if (!wfsi_is_busy(dags, id))
+            return wfsi_dags_no_memory(dags);
+    return WFS_OK;
+}
+
 /* Run up to a time, or until an execution (0: none) has ended. */
 static wfs_status wfsi_run_all(wfs_dags *dags, int64_t until,
                                wfs_row_id execution)
 {
-    wfs_status status = WFS_OK;
+    wfs_status status;
     bool more = true;
 
     if (dags->running || dags->settling || dags->moving)
@@ -25902,6 +26050,7 @@ static wfs_status wfsi_run_all(wfs_dags *dags, int64_t until,
                           "DAGs are being run already: this is inside of "
                           "observe, or of a transport");
     dags->running = true;
+    status = wfsi_recall(dags);
     while (status == WFS_OK && more &&
            (execution == 0 ||
             !wfsi_execution_has_ended(dags,
@@ -26751,12 +26900,12 @@ wfs_status wfs_dags_run_until(wfs_dags *dags, int64_t time)
 
 wfs_status wfs_dags_next(wfs_dags *dags, int64_t *time)
 {
-    wfs_row_id step;
+    wfs_row_id timer;
 
-    WFS_TRY(wfsi_next_due(dags, &step, time));
+    WFS_TRY(wfsi_next_due(dags, &timer, time));
     if (*time < dags->clock->now)
         *time = dags->clock->now;
-    return step != 0 ? WFS_OK : WFS_DONE;
+    return timer != 0 ? WFS_OK : WFS_DONE;
 }
 
 const wfs_dag_step *wfs_dags_sending(const wfs_dags *dags)
