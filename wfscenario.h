@@ -7,8 +7,9 @@
  * wait for an event, retry, pause, restart), the store that the engine writes
  * to (typed tables, indexes, transactions, in memory), a clock that moves only
  * when it is told, HTTP mocks as data (matched, in sequence, with state, one
- * world per test), and a runner for scenarios: tests as arrays of steps. The
- * same scenario gives the same bytes in every table and report, everywhere.
+ * world per test), HTTP checks as a graph (with assertions and a score), and a
+ * runner for scenarios: tests as arrays of steps. The same scenario gives the
+ * same bytes in every table and report, everywhere.
  *
  * All code in this manual, put together, is one program; the project's tests
  * compile and run it.
@@ -154,7 +155,7 @@
  * (workflow_instance, workflow_step, workflow_event, workflow_hook) and the
  * mocks' (mock_scenario, mock_test, mock_sequence, mock_request), and a step's
  * body can queue writes that are committed with the step's result or not at
- * all.
+ * all. (Those of HTTP checks start with dag.)
  *
  *      static const wfs_column stock_columns[] = {
  *          {.name = "sku", .type = WFS_TEXT},
@@ -383,6 +384,70 @@
  * WFS_SWITCH_MOCKS, WFS_EXPECT_REQUESTS, WFS_EXPECT_MOCK_STATE and
  * WFS_EXPECT_MOCKS_USED switch and look.
  *
+ * HTTP CHECKS AS A GRAPH
+ *
+ * A definition in JSON has steps: requests, what to expect of the responses,
+ * what to extract for later steps, and on which steps they depend. An execution
+ * runs them on the clock, against mocks or through any transport; requests in
+ * flight overlap in virtual time. In waves by default: all steps whose
+ * dependencies have ended are begun together, and the next ones when all of
+ * these have ended.
+ *
+ *      static const char checks[] =
+ *          "{\"id\":\"bank\",\"name\":\"The bank pays\",\"steps\":["
+ *          "{\"id\":\"pay\",\"name\":\"Pay\",\"stage\":\"use\","
+ *          "\"request\":{\"method\":\"POST\",\"url\":\"{{target}}/pay/me\","
+ *          "\"body\":{\"sum\":7}},\"execution\":{\"retries\":1},"
+ *          "\"expect\":{\"status\":200},"
+ *          "\"extract\":{\"sum\":{\"from\":\"body\",\"path\":\"sums.0\"}}},"
+ *          "{\"id\":\"again\",\"name\":\"Again\",\"stage\":\"use\","
+ *          "\"dependsOn\":[\"pay\"],\"when\":{\"step\":\"pay\","
+ *          "\"succeeded\":true},\"request\":{\"method\":\"POST\","
+ *          "\"url\":\"/pay/{{sum}}\",\"body\":{\"sum\":1}},"
+ *          "\"expect\":{\"bodyContains\":\"7\"}}]}";
+ *
+ *      static wfs_status assess(const wfs_http_transport *transport)
+ *      {
+ *          wfs_dag_options options = {.json = checks, .transport = transport,
+ *                                     .target = "https://bank.test"};
+ *          wfs_dag_start assessment = {.mode = WFS_DAG_ASSESSMENT};
+ *          wfs_dag_execution seen = {0};
+ *          wfs_row_id execution = 0;
+ *          wfs_dags *dags;
+ *          wfs_status status = wfs_dags_create(&options, &dags, NULL);
+ *
+ *          if (status == WFS_OK)
+ *              status = wfs_dags_start(dags, "bank", &assessment, &execution);
+ *          if (status == WFS_OK)
+ *              status = wfs_dags_run(dags);
+ *          if (status == WFS_OK)
+ *              status = wfs_dags_execution(dags, execution, &seen);
+ *          wfs_dags_free(dags);
+ *          return status != WFS_OK || seen.score == 100 ? status
+ *                                                       : WFS_ERR_ASSERTION;
+ *      }
+ *
+ *      static wfs_status check_dags(void)
+ *      {
+ *          wfs_mock_options options = {.scenarios = bank};
+ *          wfs_mock_client client = {.keep_clock = true};
+ *          wfs_http_transport transport;
+ *          wfs_status status = wfs_mocks_create(&options, &client.mocks, NULL);
+ *
+ *          if (status == WFS_OK) {
+ *              transport = wfs_mock_transport(&client);
+ *              status = assess(&transport);
+ *          }
+ *          wfs_mocks_free(client.mocks);
+ *          return status;
+ *      }
+ *
+ * wfs_report_dag, as the observe of the options, prints a line a step as it
+ * ends and a summary. In a harness (wfs_harness_options.dags,
+ * wfs_scenario.dags) DAGs ask the harness's mocks, the body of a step runs one
+ * with wfs_run_dag, and the steps WFS_START_DAG, WFS_RUN_DAGS and
+ * WFS_EXPECT_DAG start them and look at what has come of them.
+ *
  * ALL OF IT
  *
  *      static wfs_status use(wfs_harness *harness, int64_t *notified)
@@ -391,6 +456,7 @@
  *
  *          WFS_TRY(check_json(wfs_harness_arena(harness)));
  *          WFS_TRY(check_mocks(wfs_harness_arena(harness)));
+ *          WFS_TRY(check_dags());
  *          WFS_TRY(check_errors(harness));
  *          WFS_TRY(try_both(harness));
  *          WFS_TRY(sum_of_pieces(wfs_harness_store(harness), &pieces));
@@ -1331,9 +1397,9 @@ WFSDEF wfs_status wfs_mocks_unused(wfs_mocks *mocks, const char *test_id,
  * in flight overlap in virtual time. Source: Crucible's scenario engine.
  *
  * Everything is kept in the store: the tables are dag, dag_execution, dag_step,
- * dag_variable and dag_queue, to read. Each transition is a transaction of its
- * own, so that a call that found no memory can be made again. One thread at a
- * time.
+ * dag_timer, dag_variable and dag_queue, to read. Each transition is a
+ * transaction of its own, so that a call that found no memory can be made again.
+ * One thread at a time.
  *
  * A definition in JSON, with all that a step may have (? means optional):
  *
@@ -20967,8 +21033,8 @@ wfs_status wfs_mocks_unused(wfs_mocks *mocks, const char *test_id,
     WFSI_NUMBER(X, slots, "slots")                                            \
     WFSI_TIME(X, sweep_at, "sweepAt")
 
-/* open: it has a slot; waiting: for one. The steps' rows follow one another from
- * first_step on. What has changed since the last event is a list from
+/* open: it has a slot; waiting: for one. The steps' rows follow one another
+ * from first_step on. What has changed since the last event is a list from
  * changed_step on, and one from changed_variable on. */
 #define WFSI_DAG_EXECUTION_COLUMNS(X)                                         \
     WFSI_REFERS(X, dag, "dag", false, "dag")                                  \
@@ -21003,8 +21069,8 @@ wfs_status wfs_mocks_unused(wfs_mocks *mocks, const char *test_id,
     WFSI_NUMBER(X, context_event, "contextEvent")
 
 /* A step is ready when it has a turn, and waits for its delay or its request
- * when it has a timer. in_flight is a response on its way, response the last one
- * that came; request is what is sent again in each iteration. */
+ * when it has a timer. in_flight is a response on its way, response the last
+ * one that came; request is what is sent again in each iteration. */
 #define WFSI_DAG_STEP_COLUMNS(X)                                              \
     WFSI_NUMBER(X, execution, "execution")                                    \
     WFSI_NUMBER(X, place, "place")                                            \

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Compiles and runs the code that the project shows: every C block of README.md
-# (each is a program, run where the JSON block is the file mocks.json; a text
-# block is what the program before it prints), the manual of the header (all its
+# (each is a program, run where the JSON blocks are the files mocks.json and
+# checks.json; a text block is what the program before it prints), the manual of the header (all its
 # code is one program), and the build files of README.md, around its first
 # program, where the tool is installed.
 #
@@ -97,8 +97,9 @@ rm -rf "$directory"
 mkdir -p "$directory"
 
 check "README.md: C blocks" blocks c "$directory/readme-" .c
-check "README.md: JSON block" blocks json "$directory/mocks" .json
-mv "$directory/mocks1.json" "$directory/mocks.json"
+check "README.md: JSON blocks" blocks json "$directory/block" .json
+mv "$directory/block1.json" "$directory/mocks.json"
+mv "$directory/block2.json" "$directory/checks.json"
 outputs "$directory/readme-"
 manual >"$directory/manual.c"
 for file in "$directory"/*.c; do
