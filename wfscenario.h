@@ -1398,8 +1398,8 @@ WFSDEF wfs_status wfs_mocks_unused(wfs_mocks *mocks, const char *test_id,
  *
  * Everything is kept in the store: the tables are dag, dag_execution, dag_step,
  * dag_timer, dag_variable and dag_queue, to read. Each transition is a
- * transaction of its own, so that a call that found no memory can be made again.
- * One thread at a time.
+ * transaction of its own, so that a call that found no memory can be made
+ * again. One thread at a time.
  *
  * A definition in JSON, with all that a step may have (? means optional):
  *
@@ -1678,7 +1678,8 @@ WFSDEF wfs_status wfs_dags_step_at(wfs_dags *dags, wfs_row_id execution,
                                    size_t place, wfs_dag_step *step);
 
 /* A whole execution: id, scenarioId, mode, status, startedAt, completedAt,
- * duration, steps (those begun, in that order), error, triggerData, context,
+ * duration, steps (those begun, in that order), error, pendingStepIds (of a
+ * deadlock: the steps that wait for one another), triggerData, context,
  * pausedState, parentExecutionId, report, targetUrl; what is not there is left
  * out. Lives in the arena. NULL without memory, or execution. */
 WFSDEF wfs_json *wfs_dags_snapshot(wfs_dags *dags, wfs_row_id execution,
@@ -6910,9 +6911,15 @@ void wfs_clock_set(wfs_clock *clock, int64_t now)
     clock->now = now != WFS_NO_TIME ? now : WFS_NO_TIME + 1;
 }
 
+/* The time so many ms later, or the last one there is. */
+static int64_t wfsi_later(int64_t time, int64_t ms)
+{
+    return wfsi_add_saturating(time, ms, WFS_NO_TIME + 1);
+}
+
 void wfs_clock_advance(wfs_clock *clock, int64_t ms)
 {
-    clock->now = wfsi_add_saturating(clock->now, ms, WFS_NO_TIME + 1);
+    clock->now = wfsi_later(clock->now, ms);
 }
 
 wfs_status wfs_clock_advance_by(wfs_clock *clock, const char *duration,
@@ -22809,7 +22816,7 @@ struct wfs_dags {
     size_t first_busy;          /* ... here on */
     bool running;               /* the clock is being moved */
     bool settling;              /* what is to be done at once is being done */
-    bool moving;                /* a transition is open */
+    bool moving;                /* a transition is open, or being told */
     const wfs_dag_step *sending;
 };
 
@@ -23093,7 +23100,10 @@ static wfs_status wfsi_dags_open_queue(wfs_dags *dags)
     if (row == NULL || !wfsi_begin(store))
         return wfsi_dags_no_memory(dags);
     memset(row, 0, sizeof *row);
-    row->sweep_at = dags->clock->now + dags->options.evict_every;
+    row->sweep_at = dags->clock->now;
+    if (dags->options.evict_every > 0)
+        row->sweep_at =
+            wfsi_later(row->sweep_at, dags->options.evict_every);
     return wfsi_close(store, wfsi_row_insert(store, number, row, NULL));
 }
 
@@ -24100,6 +24110,67 @@ static wfs_json *wfsi_cut_text(wfs_arena *arena, wfsi_span text, size_t size)
                : wfs_json_new_string_n(arena, buffer.data, buffer.size);
 }
 
+/* Whether a step's response is kept. */
+static bool wfsi_is_kept(const wfs_dags *dags, bool failed)
+{
+    return dags->options.retention == WFS_DAG_KEEP_ALL ||
+           (dags->options.retention == WFS_DAG_KEEP_FAILED && failed);
+}
+
+static wfs_json *wfsi_kept_response(wfsi_answer *answer, const wfs_json *body)
+{
+    wfs_arena *arena = &answer->dags->scratch;
+    wfs_json *response = wfs_json_new_object(arena);
+
+    wfs_json_set(arena, response, "status",
+                 wfs_json_new_integer(arena, answer->wire.status));
+    wfs_json_set(arena, response, "headers",
+                 wfsi_wire_headers(arena, &answer->wire));
+    return wfs_json_set(arena, response, "body", body);
+}
+
+/* Bytes of a body as it is kept: of a text, or of its JSON; null counts as "".
+ */
+static size_t wfsi_kept_size(wfsi_answer *answer, const wfs_json *body)
+{
+    size_t size = 2;
+
+    if (wfsi_is(body, WFS_JSON_STRING))
+        wfs_json_string(body, &size);
+    else if (!wfsi_is(body, WFS_JSON_NULL) &&
+             wfs_json_write(&answer->dags->scratch, body, 0, &size) == NULL)
+        answer->no_memory = true;
+    return size;
+}
+
+static wfs_json *wfsi_kept_how(wfsi_answer *answer, const wfs_json *body,
+                               bool cut)
+{
+    wfs_arena *arena = &answer->dags->scratch;
+    wfs_dag_retention policy = answer->dags->options.retention;
+    wfsi_span type = wfsi_wire_header(&answer->wire, "content-type", 12);
+    wfs_json *how = wfs_json_new_object(arena);
+
+    if (type.data == NULL)
+        type = wfsi_span_of("", 0);
+    wfs_json_set(arena, how, "policy",
+                 wfs_json_new_string(arena, wfsi_retention_names[policy]));
+    wfs_json_set(arena, how, "truncated", wfs_json_new_bool(arena, cut));
+    wfs_json_set(arena, how, "contentType",
+                 wfs_json_new_string_n(arena, type.data, type.size));
+    wfs_json_set(arena, how, "originalBytes",
+                 wfs_json_new_integer(arena,
+                                      (int64_t)answer->wire.body.size));
+    wfs_json_set(arena, how, "storedBytes",
+                 wfs_json_new_integer(
+                     arena, (int64_t)wfsi_kept_size(answer, body)));
+    return wfs_json_set(arena, how, "bodyFormat",
+                        wfs_json_new_string(arena,
+                                            wfsi_says_json(answer) && !cut
+                                                ? "json"
+                                                : "text"));
+}
+
 /* The details of a step's last response, as JSON; NULL data when nothing is to
  * be kept. */
 static wfs_status wfsi_answer_details(wfsi_answer *answer, bool failed,
@@ -24107,52 +24178,24 @@ static wfs_status wfsi_answer_details(wfsi_answer *answer, bool failed,
 {
     wfs_dags *dags = answer->dags;
     wfs_arena *arena = &dags->scratch;
-    wfs_dag_retention policy = dags->options.retention;
-    wfsi_span body = answer->wire.body, stored = {NULL, 0}, type;
-    bool cut = body.size > dags->options.retention_size;
-    wfs_json *response, *retention, *made;
-    const wfs_json *kept;
+    bool cut = answer->wire.body.size > dags->options.retention_size;
+    const wfs_json *body;
+    wfs_json *made;
 
     *details = wfsi_no_text;
-    if (policy == WFS_DAG_KEEP_NONE ||
-        (policy == WFS_DAG_KEEP_FAILED && !failed))
+    if (!wfsi_is_kept(dags, failed))
         return WFS_OK;
-    type = wfsi_wire_header(&answer->wire, "content-type", 12);
-    if (cut)
-        kept = wfsi_cut_text(arena, body, dags->options.retention_size);
-    else
-        kept = wfsi_answer_body(answer);
-    stored.data = wfs_json_string(kept, &stored.size);
-    if (kept != NULL && wfsi_is(kept, WFS_JSON_NULL))
-        stored = wfsi_span_of("\"\"", 2);
-    else if (kept != NULL && stored.data == NULL)
-        stored.data = wfs_json_write(arena, kept, 0, &stored.size);
-    response = wfs_json_new_object(arena);
-    wfs_json_set(arena, response, "status",
-                 wfs_json_new_integer(arena, answer->wire.status));
-    wfs_json_set(arena, response, "headers",
-                 wfsi_wire_headers(arena, &answer->wire));
-    wfs_json_set(arena, response, "body", kept);
-    retention = wfs_json_new_object(arena);
-    wfs_json_set(arena, retention, "policy",
-                 wfs_json_new_string(arena, wfsi_retention_names[policy]));
-    wfs_json_set(arena, retention, "truncated", wfs_json_new_bool(arena, cut));
-    wfs_json_set(arena, retention, "contentType",
-                 type.data != NULL
-                     ? wfs_json_new_string_n(arena, type.data, type.size)
-                     : wfs_json_new_string(arena, ""));
-    wfs_json_set(arena, retention, "originalBytes",
-                 wfs_json_new_integer(arena, (int64_t)body.size));
-    wfs_json_set(arena, retention, "storedBytes",
-                 wfs_json_new_integer(arena, (int64_t)stored.size));
-    wfs_json_set(arena, retention, "bodyFormat",
-                 wfs_json_new_string(arena, wfsi_says_json(answer) && !cut
-                                                ? "json" : "text"));
     made = wfs_json_new_object(arena);
-    wfs_json_set(arena, made, "response", response);
-    made = wfs_json_set(arena, made, "retention", retention);
+    body = cut ? wfsi_cut_text(arena, answer->wire.body,
+                               dags->options.retention_size)
+               : wfsi_answer_body(answer);
+    made = wfs_json_set(arena, made, "response",
+                        wfsi_kept_response(answer, body));
+    made = wfs_json_set(arena, made, "retention",
+                        wfsi_kept_how(answer, body, cut));
     details->data = wfs_json_write(arena, made, 0, &details->size);
-    return details->data == NULL || stored.data == NULL || arena->failed
+    return body == NULL || details->data == NULL || answer->no_memory ||
+                   arena->failed
                ? wfsi_dags_no_memory(dags)
                : WFS_OK;
 }
@@ -24858,7 +24901,8 @@ static wfs_status wfsi_send(wfsi_transition *move, int64_t iteration,
     else
         WFS_TRY(wfsi_ask(move, is_new, &out, &wire, &failure, &delay));
     WFS_TRY(wfsi_set_timer(dags, move->step,
-                           delay < 0 ? WFSI_AT_ONCE : dags->clock->now + delay,
+                           delay < 0 ? WFSI_AT_ONCE
+                                     : wfsi_later(dags->clock->now, delay),
                            &timer));
     row = wfsi_edit_step(move, move->step);
     if (row == NULL)
@@ -24890,7 +24934,8 @@ static wfs_status wfsi_begin_attempt(wfsi_transition *move)
     wait = wfsi_timer_ms(delay);
     if (wait == 0)
         return wfsi_send(move, 1, true);
-    WFS_TRY(wfsi_set_timer(dags, move->step, dags->clock->now + wait, &timer));
+    WFS_TRY(wfsi_set_timer(dags, move->step,
+                           wfsi_later(dags->clock->now, wait), &timer));
     row = wfsi_edit_step(move, move->step);
     if (row == NULL)
         return wfsi_dags_no_memory(dags);
@@ -25604,8 +25649,10 @@ static wfs_status wfsi_tell(const wfsi_transition *move)
         wfsi_read_check(dags, move->step, &step);
         event.step = &step;
     }
+    dags->moving = true;    /* what it asks for is done afterwards */
     guard = wfsi_guard(dags->store);
     dags->options.observe(dags, &event, dags->options.user);
+    dags->moving = false;
     return wfsi_unguard(dags->store, guard, WFS_OK);
 }
 
@@ -26045,7 +26092,7 @@ static wfs_status wfsi_next_sweep(wfs_dags *dags, int64_t *time)
     WFS_TRY(wfsi_oldest_end(dags, &id, &end));
     if (id == 0)
         return WFS_OK;
-    end += dags->options.evict_after;
+    end = wfsi_later(end, dags->options.evict_after);
     if (wfsi_is_exact(dags)) {
         *time = end;
         return WFS_OK;
@@ -26053,6 +26100,10 @@ static wfs_status wfsi_next_sweep(wfs_dags *dags, int64_t *time)
     *time = wfsi_queue_row(dags)->sweep_at;
     if (*time > end || table->count > dags->options.evict_above)
         return WFS_OK;
+    if (end > INT64_MAX - every) {
+        *time = INT64_MAX;
+        return WFS_OK;
+    }
     late = end - *time;
     *time += (late / every + 1) * every;
     return WFS_OK;
@@ -26281,14 +26332,33 @@ static wfs_json *wfsi_show_context(wfs_dags *dags, wfs_arena *arena,
     return context;
 }
 
+/* The steps that were not begun, in order. */
+static wfs_json *wfsi_show_pending(wfs_dags *dags, wfs_arena *arena,
+                                   const wfsi_dag_execution_row *execution)
+{
+    wfs_json *pending = wfs_json_new_array(arena);
+    const wfsi_dag_step_row *row;
+    wfsi_span name;
+    int64_t i;
+
+    for (i = 0; i < execution->step_count; i++) {
+        row = wfsi_check_at(dags, (wfs_row_id)(execution->first_step + i));
+        name = wfsi_dag_text(dags, row->step_id);
+        if (row->waits_for >= 0 &&
+            (row->nulls & WFSI_NULL_BIT(dag_step, begun)) != 0)
+            pending = wfs_json_append(
+                arena, pending,
+                wfs_json_new_string_n(arena, name.data, name.size));
+    }
+    return pending;
+}
+
 /* What was there when the execution paused: nothing has changed since. */
 static wfs_json *wfsi_show_pause(wfs_dags *dags, wfs_arena *arena,
                                  wfs_row_id id)
 {
     const wfsi_dag_execution_row *execution = wfsi_execution_at(dags, id);
-    wfs_row_id *ended = wfsi_steps_in_order(dags, arena, execution, true), at;
-    wfs_row_id first = (wfs_row_id)execution->first_step;
-    wfs_json *pending = wfs_json_new_array(arena);
+    wfs_row_id *ended = wfsi_steps_in_order(dags, arena, execution, true);
     wfs_json *completed = wfs_json_new_array(arena);
     wfs_json *results = wfs_json_new_object(arena);
     wfs_json *pause = wfs_json_new_object(arena);
@@ -26298,25 +26368,16 @@ static wfs_json *wfsi_show_pause(wfs_dags *dags, wfs_arena *arena,
 
     if (ended == NULL)
         return NULL;
-    for (i = 0; i < execution->step_count; i++) {
-        row = wfsi_check_at(dags, first + (wfs_row_id)i);
-        name = wfsi_dag_text(dags, row->step_id);
-        if (row->waits_for < 0)
-            continue;
-        if ((row->nulls & WFSI_NULL_BIT(dag_step, begun)) != 0)
-            wfs_json_append(arena, pending,
-                            wfs_json_new_string_n(arena, name.data, name.size));
-        else
-            wfs_json_set_n(arena, results, name.data, name.size,
-                           wfsi_show_step(dags, arena, row, WFSI_CHANGED_NEW));
-    }
     for (i = 0; i < execution->ended_count; i++) {
-        at = ended[i];
-        name = wfsi_dag_text(dags, wfsi_check_at(dags, at)->step_id);
+        row = wfsi_check_at(dags, ended[i]);
+        name = wfsi_dag_text(dags, row->step_id);
         wfs_json_append(arena, completed,
                         wfs_json_new_string_n(arena, name.data, name.size));
+        wfs_json_set_n(arena, results, name.data, name.size,
+                       wfsi_show_step(dags, arena, row, WFSI_CHANGED_NEW));
     }
-    wfs_json_set(arena, pause, "pendingStepIds", pending);
+    wfs_json_set(arena, pause, "pendingStepIds",
+                 wfsi_show_pending(dags, arena, execution));
     wfs_json_set(arena, pause, "completedStepIds", completed);
     wfs_json_set(arena, pause, "context", wfsi_show_context(dags, arena, id));
     wfs_json_set(arena, pause, "passedSteps",
@@ -26420,6 +26481,9 @@ static wfs_json *wfsi_show_execution(wfs_dags *dags, wfs_arena *arena,
     if (row->has_pause != 0)
         wfs_json_set(arena, shown, "pausedState",
                      wfsi_show_pause(dags, arena, id));
+    if (wfsi_execution_is(dags, row, WFS_DAG_FAILED) && row->first_step != 0)
+        wfs_json_set(arena, shown, "pendingStepIds",
+                     wfsi_show_pending(dags, arena, row));
     if (row->parent != 0)
         wfsi_show_number(arena, shown, "parentExecutionId", row->parent);
     if (wfsi_has_report(row))
@@ -26555,29 +26619,33 @@ static wfs_row_id wfsi_last_execution(const wfs_dags *dags, const char *dag)
 
 static const char wfsi_redacted[] = "[redacted]";
 
-/* Whether a name has one of these in it, without regard to case and to what is
- * no letter or digit. */
+/* Whether a mark stands here, without regard to case and to what is no letter
+ * or digit. */
+static bool wfsi_mark_is_at(const char *at, const char *end, const char *mark)
+{
+    for (; *mark != '\0'; at++) {
+        if (at == end)
+            return false;
+        if (!wfsi_is_word_char(*at) || *at == '_')
+            continue;
+        if (wfsi_lower_char(*at) != *mark++)
+            return false;
+    }
+    return true;
+}
+
 static bool wfsi_is_secret(const char *name, size_t size)
 {
     static const char *const marks[] = {
         "token", "secret", "password", "cookie", "session", "apikey", "jwt",
         "authorization", "credential", "private", "key"};
-    const char *at, *end = name + size, *mark;
+    const char *end = name + size;
     size_t i;
 
-    for (; name < end; name++) {
-        for (i = 0; i < WFSI_COUNT(marks); i++) {
-            for (at = name, mark = marks[i]; at < end && *mark != '\0'; at++) {
-                if (!wfsi_is_word_char(*at) || *at == '_')
-                    continue;
-                if (wfsi_lower_char(*at) != *mark++)
-                    break;
-            }
-            if (*mark == '\0' && (at == end || at[-1] != '\0') &&
-                wfsi_lower_char(at[-1]) == mark[-1])
+    for (; name < end; name++)
+        for (i = 0; i < WFSI_COUNT(marks); i++)
+            if (wfsi_mark_is_at(name, end, marks[i]))
                 return true;
-        }
-    }
     return false;
 }
 
@@ -34691,8 +34759,27 @@ static void wfsi_print_check(const wfsi_report *report,
     wfsi_print(report, "\n");
 }
 
+/* The steps that a deadlock has left. */
+static void wfsi_print_pending(const wfsi_report *report, wfs_dags *dags,
+                               const wfs_dag_execution *execution)
+{
+    const char *between = ": ";
+    wfs_dag_step step;
+    size_t i;
+
+    for (i = 0; i < execution->step_count; i++) {
+        if (wfs_dags_step_at(dags, execution->id, i, &step) != WFS_OK)
+            return;
+        if (step.status != WFS_DAG_STEP_PENDING)
+            continue;
+        wfsi_print(report, between);
+        wfsi_print_line_of(report, step.step_id);
+        between = ", ";
+    }
+}
+
 /* "shop #1: completed in 120 ms, 18 of 20 steps passed, score 90: passed" */
-static void wfsi_print_outcome(const wfsi_report *report,
+static void wfsi_print_outcome(const wfsi_report *report, wfs_dags *dags,
                                const wfs_dag_execution *execution)
 {
     wfsi_print_line_of(report, execution->dag);
@@ -34718,6 +34805,7 @@ static void wfsi_print_outcome(const wfsi_report *report,
     if (execution->error != NULL) {
         wfsi_print(report, ": ");
         wfsi_print_line_of(report, execution->error);
+        wfsi_print_pending(report, dags, execution);
     }
     wfsi_print(report, "\n");
 }
@@ -34727,7 +34815,6 @@ void wfs_report_dag(wfs_dags *dags, const wfs_dag_event *event, void *options)
     wfsi_report report =
         wfsi_report_open((const wfs_report_options *)options, NULL);
 
-    (void)dags;
     if (event->step != NULL && wfsi_step_has_ended(event->step) &&
         (report.verbosity != WFS_QUIET ||
          event->step->status == WFS_DAG_STEP_FAILED))
@@ -34735,7 +34822,7 @@ void wfs_report_dag(wfs_dags *dags, const wfs_dag_event *event, void *options)
     else if (event->type == WFS_DAG_HAS_COMPLETED ||
              event->type == WFS_DAG_HAS_FAILED ||
              event->type == WFS_DAG_HAS_CANCELLED)
-        wfsi_print_outcome(&report, event->execution);
+        wfsi_print_outcome(&report, dags, event->execution);
 }
 
 int wfs_scenario_main_with(const wfs_scenario *scenario,
