@@ -1104,7 +1104,8 @@ WFSDEF const char *wfs_http_header_value(const wfs_http_header *headers,
 
 /* Who answers requests: a mock, or a function of the user's that asks a real
  * server. send gives WFS_OK and a response, or a status and an error when no
- * response came; what the response points to it takes from the arena. */
+ * response came (to a DAG, after response->delay, if that is set); what the
+ * response points to it takes from the arena. */
 typedef struct wfs_http_transport {
     wfs_status (*send)(const wfs_http_request *request, wfs_arena *arena,
                        wfs_http_response *response, wfs_error *error,
