@@ -24970,15 +24970,15 @@ static wfs_status wfsi_fail_attempt(wfsi_transition *move, wfsi_ending *ending,
         }
         return wfsi_end_step(move, ending);
     }
-    if (wire.data != NULL) {
-        row = wfsi_edit_step(move, move->step);
-        if (row == NULL)
-            return wfsi_dags_no_memory(dags);
-        WFS_TRY(wfsi_step_changed(
-            move, move->step,
-            WFSI_PUT_TEXT(dags, dag_step, row, response, wire) &&
-                wfsi_put_assertions(move, row, ending->assertions)));
-    }
+    row = wfsi_edit_step(move, move->step);
+    if (row == NULL)
+        return wfsi_dags_no_memory(dags);
+    wfsi_clear_wait(row);
+    WFS_TRY(wfsi_step_changed(
+        move, move->step,
+        wire.data == NULL ||
+            (WFSI_PUT_TEXT(dags, dag_step, row, response, wire) &&
+             wfsi_put_assertions(move, row, ending->assertions))));
     return wfsi_begin_attempt(move);
 }
 
@@ -25709,12 +25709,12 @@ static wfs_status wfsi_due_now(wfs_dags *dags, wfs_row_id timer)
     const wfsi_dag_timer_row *row = wfsi_timer_at(dags, timer);
     wfs_row_id execution = (wfs_row_id)row->execution;
     wfsi_transition move;
+    wfs_status status;
 
-    if (!wfsi_is_busy(dags, execution))
-        return wfsi_dags_no_memory(dags);
     WFS_TRY(wfsi_transition_open(dags, execution, &move));
     move.step = (wfs_row_id)row->step;
-    return wfsi_transit(&move, wfsi_move_due);
+    status = wfsi_transit(&move, wfsi_move_due);
+    return wfsi_is_busy(dags, execution) ? status : wfsi_dags_no_memory(dags);
 }
 
 /* The first execution that may be busy, or 0. */
@@ -26065,10 +26065,22 @@ static wfs_status wfsi_evict(wfs_dags *dags)
     }
 }
 
+/* The first look after a time: looks are a period apart, also those that had
+ * nothing to find and were left out. */
+static int64_t wfsi_look_after(const wfs_dags *dags, int64_t time)
+{
+    uint64_t every = (uint64_t)dags->options.evict_every, since;
+    int64_t at = wfsi_queue_row(dags)->sweep_at;
+
+    if (at > time)
+        return at;
+    since = (uint64_t)time - (uint64_t)at;
+    return wfsi_later(time, (int64_t)(every - since % every));
+}
+
 /* A look at what to evict, and when the next one is. */
 static wfs_status wfsi_sweep(wfs_dags *dags)
 {
-    int64_t every = dags->options.evict_every, late;
     wfsi_dag_queue_row *row;
 
     WFS_TRY(wfsi_evict(dags));
@@ -26077,8 +26089,7 @@ static wfs_status wfsi_sweep(wfs_dags *dags)
     row = (wfsi_dag_queue_row *)wfsi_dag_edit(dags, WFSI_DAG_QUEUE, 1);
     if (row == NULL)
         return wfsi_dags_no_memory(dags);
-    late = dags->clock->now - row->sweep_at;
-    row->sweep_at += (late / every + 1) * every;
+    row->sweep_at = wfsi_look_after(dags, dags->clock->now);
     return wfsi_dag_changed(dags, WFSI_DAG_QUEUE, 1, true);
 }
 
@@ -26086,7 +26097,7 @@ static wfs_status wfsi_sweep(wfs_dags *dags)
 static wfs_status wfsi_next_sweep(wfs_dags *dags, int64_t *time)
 {
     const wfsi_table *table = wfsi_dag_table(dags, WFSI_DAG_EXECUTIONS);
-    int64_t every = dags->options.evict_every, end, late;
+    int64_t end;
     wfs_row_id id;
 
     *time = INT64_MAX;
@@ -26094,36 +26105,34 @@ static wfs_status wfsi_next_sweep(wfs_dags *dags, int64_t *time)
     if (id == 0)
         return WFS_OK;
     end = wfsi_later(end, dags->options.evict_after);
-    if (wfsi_is_exact(dags)) {
+    if (wfsi_is_exact(dags))
         *time = end;
-        return WFS_OK;
-    }
-    *time = wfsi_queue_row(dags)->sweep_at;
-    if (*time > end || table->count > dags->options.evict_above)
-        return WFS_OK;
-    if (end > INT64_MAX - every) {
-        *time = INT64_MAX;
-        return WFS_OK;
-    }
-    late = end - *time;
-    *time += (late / every + 1) * every;
+    else if (table->count > dags->options.evict_above)
+        *time = wfsi_look_after(dags, wfsi_later(dags->clock->now, -1));
+    else
+        *time = wfsi_look_after(dags, end);
     return WFS_OK;
 }
 
 /* --- running */
 
-/* The next thing that is due up to a time, at its time; *more: there was one.
- * What is late is due now. */
-static wfs_status wfsi_run_one(wfs_dags *dags, int64_t until, bool *more)
+/* The next thing that is due up to a time, at its time, unless the execution has
+ * ended that was waited for (0: none); *more: there was one. What is late is due
+ * now. */
+static wfs_status wfsi_run_one(wfs_dags *dags, int64_t until,
+                               wfs_row_id execution, bool *more)
 {
     int64_t now = dags->clock->now, due, sweep;
     wfs_status status;
     wfs_row_id timer;
 
+    *more = false;
     WFS_TRY(wfsi_settle(dags));
+    if (execution != 0 &&
+        wfsi_execution_has_ended(dags, wfsi_execution_at(dags, execution)))
+        return WFS_OK;
     WFS_TRY(wfsi_next_due(dags, &timer, &due));
     WFS_TRY(wfsi_next_sweep(dags, &sweep));
-    *more = false;
     if ((timer == 0 && until == INT64_MAX) || (due > until && sweep > until) ||
         (timer == 0 && sweep == INT64_MAX))
         return WFS_OK;
@@ -26131,13 +26140,13 @@ static wfs_status wfsi_run_one(wfs_dags *dags, int64_t until, bool *more)
     dags->clock->now = due < sweep ? due : sweep;
     if (dags->clock->now < now)
         dags->clock->now = now;
-    if (due < sweep) {
+    if (timer != 0 && (due < sweep || sweep == INT64_MAX)) {
         status = wfsi_due_now(dags, timer);
     } else {
         WFS_TRY(wfsi_dags_begin(dags));
         status = wfsi_close(dags->store, wfsi_sweep(dags));
     }
-    if (status != WFS_OK)
+    if (status == WFS_ERR_NO_MEMORY)
         dags->clock->now = now;
     return status;
 }
@@ -26169,11 +26178,8 @@ static wfs_status wfsi_run_all(wfs_dags *dags, int64_t until,
                           "observe, or of a transport");
     dags->running = true;
     status = wfsi_recall(dags);
-    while (status == WFS_OK && more &&
-           (execution == 0 ||
-            !wfsi_execution_has_ended(dags,
-                                      wfsi_execution_at(dags, execution))))
-        status = wfsi_run_one(dags, until, &more);
+    while (status == WFS_OK && more)
+        status = wfsi_run_one(dags, until, execution, &more);
     dags->running = false;
     if (status == WFS_OK && until != INT64_MAX && dags->clock->now < until)
         dags->clock->now = until;
