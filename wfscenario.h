@@ -23222,7 +23222,8 @@ static wfs_status wfsi_verdict_error(wfs_dags *dags, const wfs_json *definition)
     wfsi_buffer buffer;
 
     wfsi_buffer_open(&buffer, &dags->notes);
-    wfsi_buffer_literal(&buffer, "DAG ");
+    wfsi_buffer_literal(&buffer, "DAG");
+    wfsi_buffer_text(&buffer, id.size != 0 ? " " : "");
     wfsi_buffer_put(&buffer, id.data, id.size);
     wfsi_buffer_literal(&buffer, ": ");
     for (i = 0; i < count; i++) {
@@ -26116,9 +26117,9 @@ static wfs_status wfsi_next_sweep(wfs_dags *dags, int64_t *time)
 
 /* --- running */
 
-/* The next thing that is due up to a time, at its time, unless the execution has
- * ended that was waited for (0: none); *more: there was one. What is late is due
- * now. */
+/* The next thing that is due up to a time, at its time, unless the execution
+ * has ended that was waited for (0: none); *more: there was one. What is late is
+ * due now. */
 static wfs_status wfsi_run_one(wfs_dags *dags, int64_t until,
                                wfs_row_id execution, bool *more)
 {
