@@ -10,6 +10,8 @@ STB_DS =
 CMOCKA =
 SQLITE =
 CJSON =
+CURL =
+MICROHTTPD =
 SYSTEM_INCLUDE = /usr/include
 VALGRIND := $(shell command -v valgrind 2>/dev/null)
 BENCH_OPT = -O2
@@ -92,7 +94,8 @@ help:
 	@echo 'RUNNER=COMMAND     put before each test program, such as valgrind'
 	@echo 'STB_DS=PATH        stb_ds.h, where Debian has no package for it'
 	@echo 'CMOCKA=PREFIX      has include/cmocka.h and lib/, likewise; and so for'
-	@echo '                   the benchmark SQLITE=PREFIX CJSON=PREFIX'
+	@echo '                   the benchmark SQLITE=PREFIX CJSON=PREFIX, and for'
+	@echo '                   real HTTP CURL=PREFIX MICROHTTPD=PREFIX'
 	@echo 'VALGRIND=COMMAND   what counts instructions'
 	@echo 'BENCH_OPT=-O2      how the benchmark is compiled'
 
@@ -113,30 +116,29 @@ endif
 
 # $(call library,NAME,HEADER,FLAGS,PACKAGES): gives NAME_CFLAGS and NAME_LIBS,
 # for the prefix in NAME, for the system, or for Debian's packages, unpacked;
-# then NAME_HEADER has to be made first.
+# then NAME_HEADER has to be made first. NAME_PREFIX is empty for the system. An
+# rpath of the old kind holds for the libraries that a library needs, too.
 define library
-ifneq ($($(1)),)
-$(1)_CFLAGS = -isystem $($(1))/include
-$(1)_LIBS = -L$($(1))/lib -Wl,-rpath,$($(1))/lib $(3)
-else ifneq ($(wildcard $(SYSTEM_INCLUDE)/$(2)),)
-$(1)_LIBS = $(3)
-else
+$(1)_PREFIX = $(abspath $($(1)))
+ifeq ($($(1))$(wildcard $(SYSTEM_INCLUDE)/$(2) \
+    $(SYSTEM_INCLUDE)/*-linux-gnu*/$(2)),)
+$(1)_PREFIX = $(CURDIR)/build/debian
 $(1)_HEADER = build/debian/include/$(2)
-$(1)_CFLAGS = -isystem build/debian/include
-$(1)_LIBS = -Lbuild/debian/lib -Wl,-rpath,$(CURDIR)/build/debian/lib $(3)
 build/debian/include/$(2):
 	@tests/fetch.sh $(4) || { echo 'Give the place where' \
 	    '$(firstword $(4)) is installed: make $(1)=PREFIX'; exit 1; } >&2
-	mkdir -p build/debian/lib $$(@D)
-	cp -a build/debian/usr/lib/*/$(patsubst -l%,lib%,$(firstword $(3))).so* \
-	    build/debian/lib
-	cp build/debian/usr/include/$(2) $$@
 endif
+$(1)_CFLAGS = $$($(1)_PREFIX:%=-isystem %/include)
+$(1)_LIBS = $$(foreach prefix,$$($(1)_PREFIX),-L$$(prefix)/lib \
+    -Wl,--disable-new-dtags,-rpath,$$(prefix)/lib) $(3)
 endef
 
 $(eval $(call library,CMOCKA,cmocka.h,-lcmocka -lm,libcmocka-dev libcmocka0))
 $(eval $(call library,SQLITE,sqlite3.h,-lsqlite3,libsqlite3-dev libsqlite3-0))
 $(eval $(call library,CJSON,cjson/cJSON.h,-lcjson,libcjson-dev libcjson1))
+$(eval $(call library,CURL,curl/curl.h,-lcurl,libcurl4-openssl-dev libcurl4))
+$(eval $(call library,MICROHTTPD,microhttpd.h,-lmicrohttpd,libmicrohttpd-dev \
+    libmicrohttpd12))
 
 ifeq ($(VALGRIND),)
 VALGRIND_PROGRAM = build/debian/usr/bin/valgrind.bin
@@ -160,14 +162,23 @@ $(OUT)/flags $(CXX_OUT)/flags $(BENCH_OUT)/flags: FORCE
 	@echo '$(command)' > $@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
+# Real HTTP.
+$(OUT)/dag_http $(OUT)/test_dag_http: $(CURL_HEADER)
+$(OUT)/dag_http $(OUT)/test_dag_http: more_cflags = $(CURL_CFLAGS)
+$(OUT)/dag_http: more_libs = $(CURL_LIBS)
+$(OUT)/test_dag_http: $(MICROHTTPD_HEADER)
+$(OUT)/test_dag_http: more_cflags += $(MICROHTTPD_CFLAGS)
+$(OUT)/test_dag_http: more_libs = $(CURL_LIBS) $(MICROHTTPD_LIBS)
+
 $(OUT)/%: tests/%.c $(OUT)/flags stb_ds.h $(CMOCKA_HEADER)
-	$(COMPILE) $(CMOCKA_CFLAGS) -o $@ $< $(CMOCKA_LIBS)
+	$(COMPILE) $(CMOCKA_CFLAGS) $(more_cflags) -o $@ $< \
+	    $(CMOCKA_LIBS) $(more_libs)
 
 $(OUT)/conformance-%: tests/conformance/%.c $(OUT)/flags stb_ds.h
 	$(COMPILE) -o $@ $<
 
 $(OUT)/%: examples/%.c $(OUT)/flags stb_ds.h
-	$(COMPILE) -o $@ $<
+	$(COMPILE) $(more_cflags) -o $@ $< $(more_libs)
 
 $(CXX_OUT)/%: tests/%.cpp $(CXX_OUT)/flags stb_ds.h
 	$(CXX_COMPILE) -o $@ $<
@@ -234,7 +245,9 @@ $(OUT)/mutations.count: $(CONFORMANCE:%=$(OUT)/%) FORCE
 $(OUT)/determinism.count: tests/determinism.sh stb_ds.h $(OUT)/flags FORCE
 	@tests/run.sh $(@:.count=) $< $(@:.count=)
 
+$(OUT)/examples.count: $(CURL_HEADER)
+
 $(OUT)/examples.count $(OUT)/readme.count: $(OUT)/%.count: tests/%.sh \
     stb_ds.h $(OUT)/flags FORCE
-	@STANDARDS="$(STANDARDS)" \
+	@STANDARDS="$(STANDARDS)" LIBRARIES="$(CURL_PREFIX)" \
 	    tests/run.sh $(OUT)/$* $< $(OUT)/$* $(CC) $(C_FLAGS) -O0

@@ -1,12 +1,19 @@
 #!/bin/sh
 # Compiles each example by the one command in its first comment, which must say
 # nothing, and runs it; then the same by $CC as each of $STANDARDS with all
-# warnings, which must print the same.
+# warnings, which must print the same. Libraries that the system lacks are in
+# the prefix LIBRARIES; WITHOUT names an example to leave out.
 #
-#     STANDARDS="c99 c11" tests/examples.sh DIRECTORY CC FLAG...
+#     STANDARDS="c99 c11" [LIBRARIES=PREFIX] [WITHOUT=NAME] \
+#         tests/examples.sh DIRECTORY CC FLAG...
 set -u
 directory=$1
 shift
+prefix=${LIBRARIES:-$(pwd)/build/debian}
+if [ -d "$prefix" ]; then
+    export C_INCLUDE_PATH="$prefix/include" LIBRARY_PATH="$prefix/lib" \
+        LD_LIBRARY_PATH="$prefix/lib"
+fi
 passed=0
 failed=0
 
@@ -22,9 +29,14 @@ check() # WHAT COMMAND...
     fi
 }
 
+command_of() # NAME
+{
+    grep -o "cc examples/$1\.c[^*]*" "examples/$1.c"
+}
+
 by_its_comment() # NAME
 {
-    command=$(grep -o "cc examples/$1\.c[^*]*" "examples/$1.c")
+    command=$(command_of "$1")
     case $command in
         "cc examples/$1.c -o $1"*"&& ./$1"*) ;;
         *) echo "no such command in examples/$1.c"; return 1 ;;
@@ -41,8 +53,10 @@ by_standard() # NAME STANDARD CC FLAG...
     name=$1
     standard=$2
     shift 2
+    libraries=$(command_of "$name" | grep -o -e ' -l[a-z]*')
     (cd "$directory" &&
-        "$@" "-std=$standard" -o "$name-$standard" "examples/$name.c" &&
+        "$@" "-std=$standard" -o "$name-$standard" "examples/$name.c" \
+            $libraries &&
         "./$name-$standard" >"$name-$standard.out" &&
         diff "$name.out" "$name-$standard.out")
 }
@@ -54,6 +68,7 @@ cp -R examples wfscenario.h stb_ds.h "$directory"
 
 for file in examples/*.c; do
     name=$(basename "$file" .c)
+    [ "$name" = "${WITHOUT:-}" ] && continue
     check "$name, by its comment" by_its_comment "$name"
     for standard in $STANDARDS; do
         check "$name, as $standard" by_standard "$name" "$standard" "$@"
