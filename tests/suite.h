@@ -115,18 +115,29 @@ static inline void suite_row(suite_text *text, const wfs_row *row,
     suite_say(text, "}");
 }
 
+#define SUITE_MOST_COLUMNS 64
+
+/* The columns are looked up in the store itself: none can be forgotten. */
 static inline void suite_table(suite_text *text, wfs_store *store,
-                               const char *table, const char *const *columns)
+                               const wfsi_table *table)
 {
+    const char *columns[SUITE_MOST_COLUMNS + 1] = {NULL};
+    const char *name = wfsi_text(store, table->name, NULL);
     wfs_query query = {0};
     const char *before = "\n";
     wfs_cursor *cursor;
     wfs_row row;
+    size_t i;
 
+    for (i = 0; i < wfsi_array_count(table->columns); i++) {
+        if (i == SUITE_MOST_COLUMNS)
+            abort();
+        columns[i] = wfsi_text(store, table->columns[i].name, NULL);
+    }
     suite_say(text, "\"");
-    suite_say(text, table);
+    suite_say(text, name);
     suite_say(text, "\":[");
-    query.table = table;
+    query.table = name;
     if (wfs_cursor_open(store, &query, &cursor) != WFS_OK)
         abort();
     while (wfs_cursor_next(cursor, &row) == WFS_OK) {
@@ -138,73 +149,16 @@ static inline void suite_table(suite_text *text, wfs_store *store,
     suite_say(text, "]");
 }
 
-#define SUITE_MOST_COLUMNS 32
-
-static inline void suite_own_table(suite_text *text, wfs_store *store,
-                                   const wfs_table *table)
+/* All tables as one JSON text: of workflows, mocks, DAGs, and the user's. */
+static inline void suite_tables(suite_text *text, wfs_store *store)
 {
-    const char *columns[SUITE_MOST_COLUMNS + 1] = {NULL};
     size_t i;
 
-    for (i = 0; table->columns[i].name != NULL; i++) {
-        if (i == SUITE_MOST_COLUMNS)
-            abort();
-        columns[i] = table->columns[i].name;
-    }
-    suite_say(text, ",\n");
-    suite_table(text, store, table->name, columns);
-}
-
-/* The tables of HTTP mocks, where there are any. */
-static inline void suite_mock_tables(suite_text *text, wfs_store *store)
-{
-#define SUITE_COLUMN(c_type, member, column, ...) column,
-    static const char *const scenarios[] = {
-        WFSI_MOCK_SCENARIO_COLUMNS(SUITE_COLUMN) NULL};
-    static const char *const tests[] = {
-        WFSI_MOCK_TEST_COLUMNS(SUITE_COLUMN) NULL};
-    static const char *const sequences[] = {
-        WFSI_MOCK_SEQUENCE_COLUMNS(SUITE_COLUMN) NULL};
-    static const char *const requests[] = {
-        WFSI_MOCK_REQUEST_COLUMNS(SUITE_COLUMN) NULL};
-#undef SUITE_COLUMN
-    wfs_row row;
-
-    if (wfs_get(store, "mock_scenario", 1, &row) == WFS_ERR_TABLE_NOT_FOUND)
-        return;
-    suite_say(text, ",\n");
-    suite_table(text, store, "mock_scenario", scenarios);
-    suite_say(text, ",\n");
-    suite_table(text, store, "mock_test", tests);
-    suite_say(text, ",\n");
-    suite_table(text, store, "mock_sequence", sequences);
-    suite_say(text, ",\n");
-    suite_table(text, store, "mock_request", requests);
-}
-
-/* All tables as one JSON text. own: the user's, or NULL. */
-static inline void suite_tables(suite_text *text, wfs_store *store,
-                                const wfs_table *own)
-{
-#define SUITE_COLUMN(c_type, member, column, ...) column,
-    static const char *const instances[] = {
-        WFSI_INSTANCE_COLUMNS(SUITE_COLUMN) NULL};
-    static const char *const steps[] = {WFSI_STEP_COLUMNS(SUITE_COLUMN) NULL};
-    static const char *const events[] = {WFSI_EVENT_COLUMNS(SUITE_COLUMN) NULL};
-    static const char *const hooks[] = {WFSI_HOOK_COLUMNS(SUITE_COLUMN) NULL};
-#undef SUITE_COLUMN
-
     suite_say(text, "{");
-    suite_table(text, store, "workflow_instance", instances);
-    suite_say(text, ",\n");
-    suite_table(text, store, "workflow_step", steps);
-    suite_say(text, ",\n");
-    suite_table(text, store, "workflow_event", events);
-    suite_say(text, ",\n");
-    suite_table(text, store, "workflow_hook", hooks);
-    suite_mock_tables(text, store);
-    for (; own != NULL && own->name != NULL; own++)
-        suite_own_table(text, store, own);
+    for (i = 0; i < wfsi_array_count(store->tables); i++) {
+        suite_say(text, i != 0 ? ",\n" : "");
+        suite_table(text, store, &store->tables[i]);
+    }
     suite_say(text, "}\n");
 }
 
@@ -274,7 +228,7 @@ static inline void suite_all_of(suite_text *text, const wfs_scenario *scenario,
     char digits[24];
     size_t i;
 
-    suite_tables(text, wfs_harness_store(harness), scenario->tables);
+    suite_tables(text, wfs_harness_store(harness));
     for (i = 0; i < result->step_count; i++)
         suite_step(text, &result->steps[i]);
     suite_json(text, result->vars);
@@ -971,8 +925,218 @@ static const wfs_scenario clerking = {
     .auto_tick = true,
 };
 
+/* --- HTTP checks as graphs, by themselves and in a workflow */
+
+#define CHECK_REQUEST(method, url, rest)                                      \
+    "\"request\":{\"method\":\"" method "\",\"url\":\"" url "\"" rest "}"
+#define CHECK(id, request, rest)                                              \
+    "{\"id\":\"" id "\",\"name\":\"" id "\",\"stage\":\"s\"," request rest "}"
+
+/* With groups, so that it runs reactively. The last attempt of the night finds
+ * the archive, and passes. */
+#define NIGHTLY_CHECKS                                                        \
+    CHECK("login",                                                            \
+          CHECK_REQUEST("POST", "/login",                                     \
+                        ",\"headers\":{\"X-Trace\":\"{{random}}\"},"          \
+                        "\"body\":{\"ip\":\"{{random_ip}}\","                 \
+                        "\"at\":[\"{{timestamp}}\"]}"),                       \
+          ",\"execution\":{\"delayMs\":10,\"jitter\":5,\"retries\":2},"       \
+          "\"extract\":{\"token\":{\"from\":\"body\",\"path\":\"token\"},"    \
+          "\"user\":{\"from\":\"body\",\"path\":\"users.0.id\"},"             \
+          "\"cookie\":{\"from\":\"header\",\"path\":\"Set-Cookie\"},"         \
+          "\"code\":{\"from\":\"status\"},"                                   \
+          "\"nothing\":{\"from\":\"body\",\"path\":\"no.where\"}},"           \
+          "\"expect\":{\"status\":200,\"bodyContains\":\"caf\303\251\"}")     \
+    ","                                                                       \
+    CHECK("user",                                                             \
+          CHECK_REQUEST("GET", "{{target}}/users/{{user}}?n={{iteration}}",   \
+                        ",\"headers\":{\"Authorization\":\"{{token}}\"}"),    \
+          ",\"dependsOn\":[\"login\"],\"execution\":{\"iterations\":3},"      \
+          "\"when\":{\"step\":\"login\",\"succeeded\":true,\"status\":200},"  \
+          "\"executionMode\":\"parallel\",\"parallelGroup\":1,"               \
+          "\"expect\":{\"headerPresent\":\"x-page\","                         \
+          "\"headerEquals\":{\"X-Page\":\"7\"},\"blocked\":false}")           \
+    ","                                                                       \
+    CHECK("ping", CHECK_REQUEST("GET", "/ping", ""),                          \
+          ",\"dependsOn\":[\"login\"],\"executionMode\":\"parallel\","        \
+          "\"parallelGroup\":1,\"extract\":{\"user\":{\"from\":\"body\"}}")   \
+    ","                                                                       \
+    CHECK("sorry", CHECK_REQUEST("GET", "/sorry", ""),                        \
+          ",\"dependsOn\":[\"login\"],\"executionMode\":\"sequential\","      \
+          "\"when\":{\"step\":\"login\",\"succeeded\":false}")                \
+    ","                                                                       \
+    CHECK("archive", CHECK_REQUEST("GET", "/archive", ""),                    \
+          ",\"executionMode\":\"sequential\",\"expect\":{\"status\":200}")    \
+    ","                                                                       \
+    CHECK("logout",                                                           \
+          CHECK_REQUEST("DELETE", "/login/{{cookie}}/{{nobody}}",             \
+                        ",\"body\":\"{{user}} {{code}}\""),                   \
+          ",\"dependsOn\":[\"user\",\"ping\",\"sorry\",\"archive\"]")
+
+/* In waves. Nobody answers for the second one. */
+#define DAILY_CHECKS                                                          \
+    CHECK("ping", CHECK_REQUEST("GET", "/ping", ""),                          \
+          ",\"execution\":{\"delayMs\":40}")                                  \
+    ","                                                                       \
+    CHECK("lost", CHECK_REQUEST("GET", "http://elsewhere.test/{{random}}",    \
+                                ""),                                          \
+          ",\"execution\":{\"retries\":1,\"delayMs\":5}")                     \
+    ","                                                                       \
+    CHECK("after", CHECK_REQUEST("GET", "/ping?again", ""),                   \
+          ",\"dependsOn\":[\"ping\",\"lost\"],\"execution\":{\"jitter\":9}")
+
+static const char check_dags[] =
+    "[{\"id\":\"nightly\",\"name\":\"every night\",\"steps\":["
+    NIGHTLY_CHECKS "]},"
+    "{\"id\":\"daily\",\"name\":\"every day\",\"steps\":["
+    DAILY_CHECKS "]}]";
+
+static const wfs_dag_options checks = {
+    .json = check_dags,
+    .max_concurrency = 1,
+    .test_id = "checks",
+    .target = "http://office.test",
+    .retention = WFS_DAG_KEEP_ALL,
+    .retention_size = 24,
+    .evict_every = 30000,
+    .evict_after = 3600000,
+    .report_url = "http://dash.test",
+};
+
+static const wfs_http_header login_headers[] = {
+    {"Set-Cookie", "s=1"}, {"Set-Cookie", "s=2"}, {NULL, NULL}};
+static const wfs_http_header page_headers[] = {{"X-Page", "{{params.id}}"},
+                                               {NULL, NULL}};
+
+static const wfs_mock_response logins[] = {
+    {.status = 503, .body = "\"caf\303\251 closed\"", .delay = 1500},
+    {.status = 200,
+     .body = "{\"token\":\"t-{{state.traces.length}}\","
+             "\"users\":[{\"id\":7,\"at\":\"caf\303\251\"}]}",
+     .headers = login_headers},
+    {0}};
+static const wfs_mock_response archives[] = {
+    {.status = 404}, {.status = 200, .body = "[1,2.5]", .delay = 3}, {0}};
+
+static const wfs_mock checked_mocks[] = {
+    {.method = "POST", .url = "/login", .sequence = logins,
+     .repeat = WFS_MOCK_CYCLE,
+     .capture_state = "{\"traces[]\":\"headers.x-trace\"}"},
+    {.method = "GET", .url = "/users/:id",
+     .response = {.status = 200, .body = "{\"id\":\"{{params.id}}\"}",
+                  .headers = page_headers, .delay = 30}},
+    {.method = "GET", .url = "/ping",
+     .response = {.status = 200, .body = "\"pong\"", .delay = 40}},
+    {.method = "GET", .url = "/archive", .sequence = archives},
+    {.method = "DELETE", .url = "/login/:cookie/:who",
+     .response = {.status = 204}},
+    {0}};
+
+static const wfs_mock_scenario checked_scenarios[] = {
+    {.id = "default", .mocks = checked_mocks}, {0}};
+static const wfs_mock_options checked = {.scenarios = checked_scenarios};
+
+static wfs_status check_all(wfs_run *run, void *user)
+{
+    wfs_dag_start assessed = {.mode = WFS_DAG_ASSESSMENT,
+                              .trigger = "{\"by\":\"the night watch\"}"};
+    const wfs_json *execution;
+
+    (void)user;
+    WFS_TRY(wfs_run_dag(run, "nightly", &assessed, &execution));
+    return wfs_return(run, execution);
+}
+
+static wfs_status night_watch(wfs_run *run, void *user)
+{
+    wfs_do_options patient = {.retries = {.limit = 3, .delay = "1 minute"}};
+    const wfs_json *checked_at;
+
+    WFS_TRY(wfs_do(run, "check", check_all, user, &patient, &checked_at));
+    WFS_TRY(wfs_sleep(run, "rest", "1 hour"));
+    return wfs_return(run, wfs_json_get(checked_at, "report"));
+}
+
+static const wfs_workflow watches[] = {
+    {.key = "watch", .name = "night-watch", .run = night_watch},
+    {0},
+};
+
+/* The step's user pointer is what to do with all of them. */
+static wfs_status control_dags(wfs_context *context)
+{
+    wfs_dags *dags = wfs_harness_dags(context->harness);
+    const char *what = (const char *)context->step->user;
+    size_t count;
+
+    if (strcmp(what, "pause") == 0)
+        WFS_TRY(wfs_dags_pause_all(dags, &count));
+    else if (strcmp(what, "resume") == 0)
+        WFS_TRY(wfs_dags_resume_all(dags, &count));
+    else
+        WFS_TRY(wfs_dags_cancel_all(dags, &count));
+    return wfs_expect_integer(context, what, 1, (int64_t)count);
+}
+
+static const wfs_json *read_dag_report(wfs_context *context)
+{
+    const wfs_json *report = wfs_dags_report(
+        wfs_harness_dags(context->harness),
+        (wfs_row_id)wfs_json_integer(wfs_var(context, "first")),
+        context->arena);
+
+    if (report == NULL)
+        context->error->code = WFS_ERR_NO_MEMORY;
+    return report;
+}
+
+static const wfs_scenario_step watch_steps[] = {
+    WFS_START_DAG(.dag = "daily", .params = "{\"by\":[\"hand\"]}",
+                  .store_as = "first"),
+    WFS_START_DAG(.dag = "daily", .mode = WFS_DAG_ASSESSMENT),
+    WFS_ADVANCE_TIME(.duration = "7 ms"),
+    WFS_ASSERT(.check = control_dags, .user = (void *)"pause"),
+    WFS_ADVANCE_TIME(.duration = "80 ms"),
+    WFS_EXPECT_DAG(.dag = "daily", .outcome = "{\"status\":\"pending\"}"),
+    WFS_READ(.read = read_dag_report, .store_as = "paused"),
+    WFS_ASSERT(.check = control_dags, .user = (void *)"resume"),
+    WFS_ADVANCE_TIME(.duration = "1 ms"),
+    WFS_RUN_DAGS(.store_as = "ran"),
+    WFS_EXPECT_DAG(.dag = "daily",
+                   .outcome = "{\"status\":\"completed\","
+                              "\"report\":{\"score\":67,\"passed\":false}}"),
+    WFS_CREATE(.workflow = "watch", .id = "w-1"),
+    WFS_EXPECT_DAG(.dag = "nightly",
+                   .outcome = "{\"report\":{\"score\":67}}"),
+    WFS_START_DAG(.dag = "nightly", .store_as = "late"),
+    WFS_ADVANCE_TIME(.duration = "1 s"),
+    WFS_ASSERT(.check = control_dags, .user = (void *)"cancel"),
+    WFS_EXPECT_DAG(.dag = "nightly", .outcome = "{\"status\":\"cancelled\"}"),
+    WFS_ADVANCE_TIME(.duration = "1 minute"),
+    WFS_EXPECT_DAG(.dag = "nightly", .store_as = "end",
+                   .outcome = "{\"status\":\"completed\",\"context\":"
+                              "{\"code\":200,\"cookie\":\"s=2\"},"
+                              "\"report\":{\"score\":83,\"passed\":true}}"),
+    WFS_ADVANCE_TIME(.duration = "1 hour"),
+    WFS_STATUS(.workflow = "watch", .id = "w-1", .store_as = "watch"),
+    WFS_EXPECT_REQUESTS(.count = 24),
+    {0},
+};
+
+static const wfs_scenario watching = {
+    .name = "HTTP checks as graphs, by hand and by night",
+    .workflows = watches,
+    .steps = watch_steps,
+    .mocks = &checked,
+    .dags = &checks,
+    .clock_start = 1700000000000,
+    .seed = 12,
+    .auto_tick = true,
+};
+
 static const wfs_scenario *const suite[] = {
     &all_features, &shop, &clockwork, &voyages, &chances, &clerking,
+    &watching,
 };
 #define SUITE_COUNT (sizeof suite / sizeof suite[0])
 

@@ -324,11 +324,11 @@ static void test_harness(void **state)
     assert_int_equal(wfs_count(store, "orders"), 1);
     assert_int_equal(wfs_harness_fork(harness, &copy), WFS_OK);
     end_the_day(harness);
-    suite_tables(&first, store, shop_tables);
+    suite_tables(&first, store);
     wfs_harness_free(harness);
     end_the_day(copy);
     store = wfs_harness_store(copy);
-    suite_tables(&second, store, shop_tables);
+    suite_tables(&second, store);
     expect_bytes(&first, &second);
     assert_int_equal(wfs_count(store, "mails"), 1);
     suite_free(&first);

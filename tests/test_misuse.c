@@ -78,7 +78,7 @@ static void run_to(wfs_runner *runner, size_t count)
 
 /* The step after `count` others fails as it should and changes nothing. */
 static void expect_failure(wfs_runner *runner, const mistaken_step *mistake,
-                           size_t count, const wfs_table *own)
+                           size_t count)
 {
     wfs_harness *harness = wfs_runner_harness(runner);
     wfs_store *store = wfs_harness_store(harness);
@@ -90,7 +90,7 @@ static void expect_failure(wfs_runner *runner, const mistaken_step *mistake,
 
     run_to(runner, count);
     before = sweep_snapshot_of(store);
-    suite_tables(&tables, store, own);
+    suite_tables(&tables, store);
     suite_json(&tables, wfs_runner_result(runner)->vars);
     random = wfs_harness_random(harness)->state;
     clock = wfs_clock_now(wfs_harness_clock(harness));
@@ -109,7 +109,7 @@ static void expect_failure(wfs_runner *runner, const mistaken_step *mistake,
     expect_report(runner, step->label);
 
     sweep_expect_same(&before, store);
-    suite_tables(&after, store, own);
+    suite_tables(&after, store);
     suite_json(&after, wfs_runner_result(runner)->vars);
     assert_string_equal(after.data, tables.data);
     assert_true(wfs_harness_random(harness)->state == random);
@@ -148,7 +148,7 @@ static void expect_mistake(const mistaken_step *mistake)
     scenario.steps = steps;
     scenario.allocator = sweep_allocator(&memory);
     assert_int_equal(wfs_runner_create(&scenario, &runner, NULL), WFS_OK);
-    expect_failure(runner, mistake, 4, shop_tables);
+    expect_failure(runner, mistake, 4);
     wfs_runner_free(runner);
     sweep_expect_clean(&memory);
 }
