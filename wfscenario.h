@@ -1591,7 +1591,8 @@ typedef struct wfs_dag_start {
     const char *trigger;            /* JSON, kept with it; NULL: {} */
 } wfs_dag_start;
 
-/* Start an execution; up to what it has to wait for it runs at once. options
+/* Start an execution; up to what it has to wait for it runs at once (what finds
+ * no memory for that, and in the calls below, is left to the next run). options
  * may be NULL; *execution (may be NULL) is its id, a row of dag_execution.
  * Errors: SCENARIO_NOT_FOUND, JSON_INVALID (the trigger), NO_MEMORY. */
 WFSDEF wfs_status wfs_dags_start(wfs_dags *dags, const char *id,
@@ -25710,12 +25711,12 @@ static wfs_status wfsi_due_now(wfs_dags *dags, wfs_row_id timer)
     const wfsi_dag_timer_row *row = wfsi_timer_at(dags, timer);
     wfs_row_id execution = (wfs_row_id)row->execution;
     wfsi_transition move;
-    wfs_status status;
 
+    if (!wfsi_is_busy(dags, execution))
+        return wfsi_dags_no_memory(dags);
     WFS_TRY(wfsi_transition_open(dags, execution, &move));
     move.step = (wfs_row_id)row->step;
-    status = wfsi_transit(&move, wfsi_move_due);
-    return wfsi_is_busy(dags, execution) ? status : wfsi_dags_no_memory(dags);
+    return wfsi_transit(&move, wfsi_move_due);
 }
 
 /* The first execution that may be busy, or 0. */
@@ -25826,11 +25827,14 @@ static wfs_status wfsi_insert_execution(wfs_dags *dags, wfs_row_id dag,
     return wfsi_dags_no_memory(dags);
 }
 
-/* A call that changes executions: it is done, then what follows at once. */
+/* A call that changes executions: it is done, then what follows at once. That
+ * for which there is no memory is left to the next run: the call itself has
+ * passed, and must not be made again. */
 static wfs_status wfsi_dags_close(wfs_dags *dags, wfs_status status)
 {
     WFS_TRY(wfsi_close(dags->store, status));
-    return wfsi_settle(dags);
+    status = wfsi_settle(dags);
+    return status != WFS_ERR_NO_MEMORY ? status : WFS_OK;
 }
 
 static wfs_status wfsi_dags_begin(wfs_dags *dags)

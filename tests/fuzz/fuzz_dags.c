@@ -380,17 +380,19 @@ static int64_t slots_of(wfs_dags *dags)
     return wfs_row_integer(&row, "slots");
 }
 
-/* No row of a table has a value in a column, but for one. */
-static void check_none(wfs_dags *dags, const char *table, const char *column)
+/* How many rows of a table have a value in a column. */
+static int64_t count_of(wfs_dags *dags, const char *table, const char *column)
 {
     wfs_query query = {.table = table};
     wfs_cursor *cursor;
+    int64_t count = 0;
     wfs_row row;
 
     must(wfs_cursor_open(wfs_dags_store(dags), &query, &cursor) == WFS_OK);
     while (wfs_cursor_next(cursor, &row) == WFS_OK)
-        must(wfs_row_value(&row, column).type == WFS_NULL);
+        count += wfs_row_value(&row, column).type != WFS_NULL;
     wfs_cursor_close(cursor);
+    return count;
 }
 
 static void check_steps(wfs_dags *dags, const wfs_dag_execution *execution)
@@ -431,8 +433,10 @@ static size_t check_rest(run *self, wfs_dags *dags, size_t places)
     }
     must(slots_of(dags) == (int64_t)paused);
     must(waiting == 0 || paused == places);
-    check_none(dags, "dag_step", "dueAt");
-    check_none(dags, "dag_execution", "busy");
+    must(wfs_count(wfs_dags_store(dags), "dag_timer") == 0);
+    must(count_of(dags, "dag_step", "timer") == 0);
+    must(count_of(dags, "dag_execution", "open") == (int64_t)paused);
+    must(count_of(dags, "dag_execution", "waiting") == (int64_t)waiting);
     return paused;
 }
 
