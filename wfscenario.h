@@ -26122,8 +26122,8 @@ static wfs_status wfsi_next_sweep(wfs_dags *dags, int64_t *time)
 /* --- running */
 
 /* The next thing that is due up to a time, at its time, unless the execution
- * has ended that was waited for (0: none); *more: there was one. What is late is
- * due now. */
+ * has ended that was waited for (0: none); *more: there was one. What is late
+ * is due now. */
 static wfs_status wfsi_run_one(wfs_dags *dags, int64_t until,
                                wfs_row_id execution, bool *more)
 {
