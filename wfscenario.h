@@ -1327,7 +1327,8 @@ typedef struct wfs_mock_client {
     wfs_mocks *mocks;
     const char *test_id;            /* NULL: that of the request's header;
                                        else that header is not looked at */
-    bool keep_clock;                /* delays are told, not waited for */
+    bool keep_clock;                /* delays are told, not waited for: as DAGs
+                                       need it, which wait themselves */
 } wfs_mock_client;
 
 /* A transport to the mocks. A delay moves the clock. Requests to the control
@@ -1416,8 +1417,23 @@ WFSDEF wfs_status wfs_mocks_unused(wfs_mocks *mocks, const char *test_id,
  *                  "headerPresent"?, "headerEquals"?: {}},
  *      "executionMode"?: "sequential" or "parallel", "parallelGroup"?}]}
  *
+ * A name has 3 to 255 characters; methods are GET, POST, PUT, PATCH, DELETE,
+ * HEAD and OPTIONS; a parallelGroup goes with parallel only.
+ *
  * {{name}} in a URL, a header's value or a body is a variable that was
- * extracted, or random, random_ip, timestamp, iteration (from 1), target.
+ * extracted (one without a value stays as it is written), or random, random_ip,
+ * timestamp, iteration (from 1), target. Each attempt waits delayMs anew. An
+ * attempt's extraction comes before its assertions.
+ *
+ * To read in the store (an execution's id is wfs_integer there):
+ *   dag_execution  dagId, mode, status, startedAt, completedAt, error,
+ *                  triggerData, parentExecutionId, score, passed, stepCount,
+ *                  passedCount; indexes by_dag (dagId, startedAt), by_status
+ *                  (status, startedAt)
+ *   dag_step       execution, place, stepId, status, attempts, startedAt,
+ *                  completedAt, error, assertions, details; by_execution
+ *                  (execution, place), by_status (execution, status, place)
+ *   dag_variable   execution, name, value; list of_execution (execution)
  * --------------------------------------------------------------------- */
 
 typedef struct wfs_dags wfs_dags;
@@ -1507,6 +1523,8 @@ typedef struct wfs_dag_options {
     size_t json_size;               /* 0: it ends at its NUL */
     bool unchecked;                 /* take definitions as they are; what has
                                        not the type it should have is absent */
+    bool known_keys_only;           /* refuse members that mean nothing, such
+                                       as "expects" */
     wfs_dag_scheduling scheduling;
     size_t max_concurrency;         /* executions at a time: 3; the others
                                        wait, the oldest is the next */
@@ -1570,7 +1588,9 @@ typedef struct wfs_dag_verdict {
     const wfs_json *normalized;     /* what is used of it; NULL with issues */
 } wfs_dag_verdict;
 
-/* Judge a definition. The verdict lives in the arena. Errors: NO_MEMORY. */
+/* Judge a definition. The verdict lives in the arena. As recorded: an id that
+ * stands twice is a cycle without names, and {{target}} a warning. Errors:
+ * NO_MEMORY. */
 WFSDEF wfs_status wfs_dag_validate(wfs_arena *arena, const wfs_json *definition,
                                    wfs_dag_scheduling scheduling,
                                    wfs_dag_verdict *verdict);
@@ -1602,7 +1622,8 @@ WFSDEF wfs_status wfs_dags_start(wfs_dags *dags, const char *id,
 /* Control an execution. *accepted (may be NULL): false when it is unknown or
  * not in a state for that. A pause takes effect when the steps that were begun
  * have ended, and nothing else is begun. Resume is for those that have paused.
- * A cancel fails the requests in flight. Errors: NO_MEMORY. */
+ * A cancel ends what is in flight as cancelled. Inside of observe they are
+ * accepted at once and done after it. Errors: NO_MEMORY. */
 WFSDEF wfs_status wfs_dags_pause(wfs_dags *dags, wfs_row_id execution,
                                  bool *accepted);
 WFSDEF wfs_status wfs_dags_resume(wfs_dags *dags, wfs_row_id execution,
@@ -1649,7 +1670,9 @@ typedef struct wfs_dag_execution {
     size_t begun_count;             /* begun or skipped */
     size_t passed_count;            /* completed */
     int score;                      /* 0 to 100, of a completed assessment that
-                                       has steps; else -1 */
+                                       has steps; else -1. Of all steps, those
+                                       that completed: skipped ones count as
+                                       not passed */
     bool passed;                    /* the score is 80 or more */
 } wfs_dag_execution;
 
@@ -1688,8 +1711,9 @@ WFSDEF wfs_json *wfs_dags_snapshot(wfs_dags *dags, wfs_row_id execution,
                                    wfs_arena *arena);
 
 /* The report to hand on: execution, scenario, steps with their requests (as
- * defined) and results; secrets in headers and bodies are "[redacted]", by
- * their names. Lives in the arena. NULL without memory, or execution. */
+ * defined) and results; secrets in headers and bodies, but not in URLs, are
+ * "[redacted]", by their names. Lives in the arena. NULL without memory, or
+ * execution. */
 WFSDEF wfs_json *wfs_dags_report(wfs_dags *dags, wfs_row_id execution,
                                  wfs_arena *arena);
 
@@ -1852,8 +1876,9 @@ WFSDEF wfs_status wfs_fetch(wfs_run *run, const char *test_id,
  * lives as long as this tick. options: NULL for the defaults. All of it is
  * undone when the tick fails, but not when the attempt does. WFS_FAILED, named
  * DAG_FAILED (the execution did not complete), DAG_NOT_PASSED (an assessment
- * below 80), SCENARIO_NOT_FOUND, ...; *result is there all the same. Errors:
- * MISUSE outside a body or without DAGs, NO_MEMORY. */
+ * below 80; a simulation passes whatever its steps do), SCENARIO_NOT_FOUND,
+ * ...; *result is there all the same. Errors: MISUSE outside a body or without
+ * DAGs, NO_MEMORY. */
 WFSDEF wfs_status wfs_run_dag(wfs_run *run, const char *id,
                               const wfs_dag_start *options,
                               const wfs_json **result);
@@ -2061,7 +2086,7 @@ typedef struct wfs_harness_options {
 
 /* Make a harness; error may be NULL. Errors: ARGUMENT_INVALID (a workflow
  * without key or function, a name twice), SCHEMA_INVALID, NO_MEMORY, and those
- * of wfs_mocks_create. */
+ * of wfs_mocks_create and wfs_dags_create. */
 WFSDEF wfs_status wfs_harness_create(const wfs_harness_options *options,
                                      wfs_harness **harness, wfs_error *error);
 WFSDEF void wfs_harness_free(wfs_harness *harness);
@@ -2075,8 +2100,8 @@ WFSDEF void wfs_harness_release(wfs_harness *harness);
 
 /* Parts of the harness, which it owns. Its store has the tables
  * workflow_instance, workflow_step, workflow_event, workflow_hook and those of
- * the mocks, if there are any (to read; writing gives ARGUMENT_INVALID), then
- * the user's. */
+ * the mocks and the DAGs, if there are any (to read; writing gives
+ * ARGUMENT_INVALID), then the user's. */
 WFSDEF wfs_store *wfs_harness_store(wfs_harness *harness);
 WFSDEF wfs_clock *wfs_harness_clock(wfs_harness *harness);
 WFSDEF wfs_random *wfs_harness_random(wfs_harness *harness);
@@ -22510,6 +22535,7 @@ static void wfsi_judge(wfsi_checker *checker, const wfs_json *definition,
 /* The verdict lives in the arena. */
 static wfs_status wfsi_dag_judge(wfs_arena *arena, const wfs_json *definition,
                                  wfs_dag_scheduling scheduling,
+                                 bool known_keys_only,
                                  wfs_dag_verdict *verdict)
 {
     wfs_problem *problems = NULL;
@@ -22520,6 +22546,7 @@ static wfs_status wfsi_dag_judge(wfs_arena *arena, const wfs_json *definition,
     checker.allocator = &arena->allocator;
     checker.notes = arena;
     checker.problems = &problems;
+    checker.known_keys_only = known_keys_only;
     wfsi_judge(&checker, definition, scheduling, verdict);
     wfsi_array_free(&arena->allocator, problems);
     if (!checker.no_memory && !arena->failed)
@@ -23231,7 +23258,8 @@ static wfs_status wfsi_verdict_error(wfs_dags *dags, const wfs_json *definition)
         if (i != 0)
             wfsi_buffer_literal(&buffer, "\n  ");
         wfsi_buffer_text(&buffer, problems[i].where);
-        wfsi_buffer_text(&buffer, problems[i].where[0] != '\0' ? " " : "");
+        if (problems[i].where[0] != '\0')
+            wfsi_buffer_text(&buffer, verdict->issue_count != 0 ? " " : ": ");
         wfsi_buffer_text(&buffer, problems[i].message);
     }
     if (wfsi_buffer_finish(&buffer) == NULL)
@@ -23252,6 +23280,7 @@ static wfs_status wfsi_definition_judge(wfs_dags *dags, const wfs_json *given,
                    : wfsi_error(wfsi_dags_error(dags), WFS_ERR_VALIDATION,
                                 "a DAG must be an object");
     if (wfsi_dag_judge(&dags->notes, given, dags->options.scheduling,
+                       dags->options.known_keys_only,
                        &dags->verdict) != WFS_OK)
         return wfsi_dags_no_memory(dags);
     *used = dags->verdict.normalized;
@@ -24903,6 +24932,11 @@ static wfs_status wfsi_send(wfsi_transition *move, int64_t iteration,
         failure = wfsi_span_of(error.message, 0);
     else
         WFS_TRY(wfsi_ask(move, is_new, &out, &wire, &failure, &delay));
+    if (wire.data != NULL && wfsi_moved(move)->cancel_requested != 0) {
+        wire = wfsi_no_text;    /* the transport has cancelled it */
+        failure = wfsi_span_of(wfsi_cancelled, 0);
+        delay = -1;
+    }
     WFS_TRY(wfsi_set_timer(dags, move->step,
                            delay < 0 ? WFSI_AT_ONCE
                                      : wfsi_later(dags->clock->now, delay),
@@ -26952,7 +26986,7 @@ wfs_status wfs_dag_validate(wfs_arena *arena, const wfs_json *definition,
                             wfs_dag_scheduling scheduling,
                             wfs_dag_verdict *verdict)
 {
-    return wfsi_dag_judge(arena, definition, scheduling, verdict);
+    return wfsi_dag_judge(arena, definition, scheduling, false, verdict);
 }
 
 wfs_status wfs_dags_load(wfs_dags *dags, const char *json, size_t size)

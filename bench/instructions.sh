@@ -63,8 +63,8 @@ m10_tests 10000 30000 - alone - -
 m1000_tests 10000 30000 - alone m10_tests 1.5
 d_chain10 10000 30000 - alone - -
 d_fan10 10000 30000 - alone - -
-d_graph1000 100000 300000 - alone - -
-d_graph100000 100000 300000 - alone d_graph1000 1.5
+d_graph1000 10000 30000 - alone - -
+d_graph100000 100000 200000 - alone d_graph1000 1.5
 d_mocks10 10000 30000 - alone - -"
 keys=$(echo "$workloads" | cut -d' ' -f1)
 
