@@ -1528,8 +1528,10 @@ typedef struct wfs_dag_options {
     wfs_dag_scheduling scheduling;
     size_t max_concurrency;         /* executions at a time: 3; the others
                                        wait, the oldest is the next */
-    const wfs_http_transport *transport;    /* must outlive the DAGs; NULL, in
-                                       a harness: its mocks */
+    const wfs_http_transport *transport;    /* must outlive the DAGs; asked
+                                       again when there is no memory to keep
+                                       its answer; NULL, in a harness: its
+                                       mocks */
     const char *test_id;            /* of those mocks; NULL: the header's */
     const char *target;             /* absolute URL: {{target}}, and put before
                                        URLs that start with /; NULL: none */
@@ -1621,9 +1623,9 @@ WFSDEF wfs_status wfs_dags_start(wfs_dags *dags, const char *id,
 
 /* Control an execution. *accepted (may be NULL): false when it is unknown or
  * not in a state for that. A pause takes effect when the steps that were begun
- * have ended, and nothing else is begun. Resume is for those that have paused.
- * A cancel ends what is in flight as cancelled. Inside of observe they are
- * accepted at once and done after it. Errors: NO_MEMORY. */
+ * (and in waves, those of their wave) have ended. Resume is for those that have
+ * paused. A cancel ends what is in flight as cancelled. Inside of observe they
+ * are accepted at once and done after it. Errors: NO_MEMORY. */
 WFSDEF wfs_status wfs_dags_pause(wfs_dags *dags, wfs_row_id execution,
                                  bool *accepted);
 WFSDEF wfs_status wfs_dags_resume(wfs_dags *dags, wfs_row_id execution,
@@ -21048,8 +21050,8 @@ wfs_status wfs_mocks_unused(wfs_mocks *mocks, const char *test_id,
  * >>dag  private: definition, validation, scheduler, score
  *
  * Owns graphs of HTTP checks and their executions. All that an execution is
- * stands in the five tables, so that a transition is a transaction: what is to
- * be done next is read from rows. Calls >>store, >>json, >>time, >>http,
+ * stands in the tables, so that a transition is a transaction: what is to be
+ * done next is read from rows. Calls >>store, >>json, >>time, >>http,
  * >>match and >>mock. Called by >>engine, >>harness and >>scenario, for DAGs in
  * a harness. Source: Crucible's scenario engine.
  * --------------------------------------------------------------------- */
@@ -21945,8 +21947,8 @@ static void wfsi_dag_check_integer(wfsi_checker *checker, const wfs_json *value)
 
     if (!wfsi_is_number(value))
         wfsi_wrong_type(checker, "must be a number");
-    else if (wfsi_is(value, WFS_JSON_REAL) && number > -1e15 && number < 1e15 &&
-             number != (double)(int64_t)number)
+    else if (wfsi_is(value, WFS_JSON_REAL) && number > -9007199254740992.0 &&
+             number < 9007199254740992.0 && number != (double)(int64_t)number)
         wfsi_wrong_type(checker, "must be an integer");
 }
 
@@ -22575,6 +22577,7 @@ typedef struct wfsi_endpoint {
     wfsi_address address;
     int prefix;                 /* of a block: bits */
     int port;                   /* 0: the scheme's */
+    int standard_port;          /* of a URL: its scheme's */
 } wfsi_endpoint;
 
 /* The address that a host is, in numbers with dots or in IPv6. */
@@ -22693,7 +22696,7 @@ static wfs_status wfsi_url_endpoint(wfs_arena *arena, const char *what,
         endpoint->port = scheme == 8 ? 443 : 80;
     endpoint->host = wfsi_without_brackets(url.host);
     endpoint->address = wfsi_address_of(endpoint->host);
-    endpoint->prefix = scheme == 8 ? 443 : 80;  /* of a URL: the standard one */
+    endpoint->standard_port = scheme == 8 ? 443 : 80;
     return WFS_OK;
 }
 
@@ -22754,10 +22757,10 @@ static wfs_status wfsi_read_host(wfsi_span entry, wfsi_span host, bool has_port,
         endpoint->kind = WFSI_ENDPOINT_DOMAIN;
         endpoint->host.data++;
         endpoint->host.size--;
-        return WFS_OK;
+    } else {
+        endpoint->kind = WFSI_ENDPOINT_HOST;
     }
-    endpoint->kind = WFSI_ENDPOINT_HOST;
-    return wfsi_is_host_name(endpoint->host)
+    return wfsi_is_host_name(endpoint->host) && host.data[0] != '['
                ? WFS_OK
                : wfsi_entry_error(entry, "be a hostname, wildcard domain, IP, "
                                          "or CIDR",
@@ -22797,10 +22800,9 @@ static wfs_status wfsi_read_entry(wfs_arena *arena, wfsi_span entry,
 static bool wfsi_endpoint_allows(const wfsi_endpoint *rule,
                                  const wfsi_endpoint *to)
 {
-    int standard = to->prefix;
     bool same;
 
-    if (to->port != (rule->port != 0 ? rule->port : standard))
+    if (to->port != (rule->port != 0 ? rule->port : to->standard_port))
         return false;
     switch (rule->kind) {
     case WFSI_ENDPOINT_BLOCK:
@@ -23014,7 +23016,7 @@ static wfs_status wfsi_dags_target(wfs_dags *dags, wfsi_endpoint *endpoint)
     while (target.size != 0 && target.data[target.size - 1] == '/')
         target.size--;
     dags->options.target =
-        wfsi_arena_text(&dags->arena, target.data, target.size);
+        wfsi_json_clean_text(&dags->arena, target.data, &target.size);
     return dags->options.target != NULL ? WFS_OK : wfsi_dags_no_memory(dags);
 }
 
@@ -23510,7 +23512,7 @@ static wfs_status wfsi_context_copy(wfs_dags *dags, wfs_row_id execution)
     if (row == NULL)
         return wfsi_dags_no_memory(dags);
     row->changed_variable = 0;
-    if (differs)
+    if (differs && row->context_event != row->event_count)
         row->context_event = row->event_count + 1;
     return wfsi_dag_changed(dags, WFSI_DAG_EXECUTIONS, execution, true);
 }
@@ -23625,8 +23627,10 @@ static void wfsi_put_line(wfsi_buffer *wire, wfsi_span text, bool lower)
     for (i = at; i < wire->size; i++) {
         if (wire->data[i] == '\n')
             wire->data[i] = ' ';
-        else if (lower)
-            wire->data[i] = wfsi_lower_char(wire->data[i]);
+        else if (lower)     /* a name, which ends at its colon */
+            wire->data[i] = wire->data[i] == ':'
+                                ? '_'
+                                : wfsi_lower_char(wire->data[i]);
     }
 }
 
@@ -23654,6 +23658,9 @@ static void wfsi_wire_put_headers(wfsi_buffer *wire, wfs_arena *arena,
             if (wfsi_header_again(header + 1, header->name))
                 value = wfsi_header_find(arena, headers, name.data, name.size);
         }
+        value.data = wfsi_json_clean_text(arena, value.data, &value.size);
+        if (value.data == NULL)
+            return;
         wfsi_put_line(wire, name, true);
         wfsi_buffer_literal(wire, ": ");
         wfsi_put_line(wire, value, false);
@@ -23823,6 +23830,8 @@ static const wfs_json *wfsi_body_json(wfsi_answer *answer, wfs_json **text)
     value = wfsi_json_build_js(arena, (*text)->u.text, (*text)->size, limits,
                                &error);
     answer->is_json = value != NULL;
+    answer->no_memory =
+        value == NULL && error.code == WFS_ERR_NO_MEMORY;
     return value;
 }
 
@@ -24350,6 +24359,13 @@ static wfs_status wfsi_change_slots(wfs_dags *dags, int64_t change)
     return wfsi_dag_changed(dags, WFSI_DAG_QUEUE, 1, true);
 }
 
+static bool wfsi_is_reactive(const wfs_dags *dags, const wfsi_graph *graph)
+{
+    return dags->options.scheduling == WFS_DAG_REACTIVE ||
+           (dags->options.scheduling == WFS_DAG_BY_DEFINITION &&
+            graph->has_lanes);
+}
+
 /* --- a transition: one transaction, and at most one event */
 
 typedef struct wfsi_transition {
@@ -24804,6 +24820,30 @@ static wfs_status wfsi_prepare_request(wfsi_transition *move,
     return wfsi_read_request(move, iteration, step, out);
 }
 
+/* Whether whoever reads the URL as it stands finds the same host in it: the
+ * scheme, two slashes, and just the host that was judged. */
+static bool wfsi_is_plain_url(wfsi_span url, const wfsi_endpoint *endpoint)
+{
+    size_t i = endpoint->standard_port == 443 ? 8 : 7, start;
+    wfsi_span host;
+
+    if (url.size < i || url.data[i - 1] != '/' || url.data[i - 2] != '/')
+        return false;
+    for (start = i; i < url.size && memchr("/?#", url.data[i], 3) == NULL;)
+        i++;
+    host = wfsi_span_between(url.data + start, url.data + i);
+    wfsi_cut_port(&host);
+    host = wfsi_without_brackets(host);
+    if (endpoint->address.bits == 128)
+        return true;            /* which may be written in several ways */
+    if (host.size != endpoint->host.size)
+        return false;
+    for (i = 0; i < host.size; i++)
+        if (wfsi_lower_char(host.data[i]) != endpoint->host.data[i])
+            return false;
+    return true;
+}
+
 /* Whether a request may go there: an error if not. */
 static wfs_status wfsi_check_outbound(wfs_dags *dags, wfsi_span url,
                                       wfs_error *error)
@@ -24816,6 +24856,9 @@ static wfs_status wfsi_check_outbound(wfs_dags *dags, wfsi_span url,
         return WFS_OK;
     WFS_TRY(wfsi_url_endpoint(&dags->scratch, "Resolved step URL", url,
                               &endpoint, error));
+    if (!wfsi_is_plain_url(url, &endpoint))
+        return wfsi_error(error, WFS_ERR_VALIDATION,
+                          "Resolved step URL must name its host plainly");
     for (i = 0; i < wfsi_array_count(dags->allowed); i++)
         if (wfsi_endpoint_allows(&dags->allowed[i], &endpoint))
             return WFS_OK;
@@ -25566,7 +25609,9 @@ static wfs_status wfsi_choose_in_pass(const wfsi_transition *move,
     }
     if (row->in_pass == 0)
         return WFS_OK;
-    WFS_TRY(wfsi_next_in_pass(move, &choice->step));
+    if (!move->reactive ||
+        (row->pause_requested == 0 && row->cancel_requested == 0))
+        WFS_TRY(wfsi_next_in_pass(move, &choice->step));
     if (choice->step != 0 && !wfsi_is_alone(move, choice->step)) {
         choice->mover = wfsi_move_begin;
         return WFS_OK;
@@ -25705,10 +25750,7 @@ static wfs_status wfsi_transition_open(wfs_dags *dags, wfs_row_id execution,
     move->graph = wfsi_graph_of(dags, wfsi_execution_at(dags, execution)->dag);
     if (move->graph == NULL)
         return wfsi_dags_no_memory(dags);
-    move->reactive =
-        dags->options.scheduling == WFS_DAG_REACTIVE ||
-        (dags->options.scheduling == WFS_DAG_BY_DEFINITION &&
-         move->graph->has_lanes);
+    move->reactive = wfsi_is_reactive(dags, move->graph);
     return WFS_OK;
 }
 
@@ -25825,7 +25867,7 @@ static wfs_status wfsi_insert_execution(wfs_dags *dags, wfs_row_id dag,
     wfsi_table *table = &store->tables[number];
     const wfsi_graph *graph = wfsi_graph_of(dags, dag);
     bool fails = graph != NULL && graph->broken != NULL &&
-                 dags->options.scheduling == WFS_DAG_REACTIVE;
+                 wfsi_is_reactive(dags, graph);
     bool waits = !fails && (size_t)wfsi_queue_row(dags)->slots >=
                                dags->options.max_concurrency;
     wfsi_dag_execution_row *row;
@@ -25861,14 +25903,17 @@ static wfs_status wfsi_insert_execution(wfs_dags *dags, wfs_row_id dag,
     return wfsi_dags_no_memory(dags);
 }
 
-/* A call that changes executions: it is done, then what follows at once. That
- * for which there is no memory is left to the next run: the call itself has
- * passed, and must not be made again. */
+/* A call that changes executions: it is done, then what follows at once. Once
+ * it is committed, to call again would do it twice: what follows and finds no
+ * memory is left to whoever runs. In a transaction it is undone with that. */
 static wfs_status wfsi_dags_close(wfs_dags *dags, wfs_status status)
 {
     WFS_TRY(wfsi_close(dags->store, status));
     status = wfsi_settle(dags);
-    return status != WFS_ERR_NO_MEMORY ? status : WFS_OK;
+    return status == WFS_ERR_NO_MEMORY &&
+                   wfsi_array_count(dags->store->savepoints) == 0
+               ? WFS_OK
+               : status;
 }
 
 static wfs_status wfsi_dags_begin(wfs_dags *dags)
@@ -26279,7 +26324,7 @@ static int64_t wfsi_step_duration(const wfs_dags *dags,
 
     return row->status == names[WFS_DAG_STEP_COMPLETED] ||
                    row->status == names[WFS_DAG_STEP_FAILED]
-               ? row->completed_at - row->started_at
+               ? wfsi_later(row->completed_at, -row->started_at)
                : WFS_NO_TIME;
 }
 
@@ -26509,7 +26554,7 @@ static void wfsi_show_head(wfs_dags *dags, wfs_arena *arena, wfs_json *shown,
                      WFSI_GET_TIME(dag_execution, row, completed_at));
     if (wfsi_execution_is(dags, row, WFS_DAG_COMPLETED))
         wfsi_show_number(arena, shown, "duration",
-                         row->completed_at - row->started_at);
+                         wfsi_later(row->completed_at, -row->started_at));
     wfsi_show_text(dags, arena, shown, "error", row->error);
 }
 
@@ -34753,7 +34798,7 @@ static void wfsi_print_line_of(const wfsi_report *report, const char *text)
 
 static void wfsi_print_ms(const wfsi_report *report, int64_t from, int64_t to)
 {
-    wfsi_print_integer(report, to - from);
+    wfsi_print_integer(report, wfsi_later(to, -from));
     wfsi_print(report, " ms");
 }
 

@@ -537,9 +537,10 @@ static void only_the_target(void **state)
         ]}));
     expect_step("other", WFS_DAG_STEP_FAILED, 1,
                 "Outbound request blocked for endpoint \"127.0.0.1:1\"");
-    expect_done("hidden");
+    expect_step("hidden", WFS_DAG_STEP_FAILED, 1,
+                "Resolved step URL must name its host plainly");
     expect_done("moved");
-    assert_int_equal(sending_count, 2);
+    assert_int_equal(sending_count, 1);
 }
 
 static void no_smuggled_headers(void **state)
@@ -873,7 +874,7 @@ static void program_refuses(void **state)
     expect_failure(JSON({"id": "d", "name": "cycle", "steps": [
         {"id": "a", "name": "", "stage": "", "dependsOn": ["a"],
          "request": {"method": "GET", "url": "/none"}}]}),
-                   "DAG d: steps Dependency cycle detected among steps: a\n");
+                   "DAG d: steps: Dependency cycle detected among steps: a\n");
     expect_failure(JSON({"id": "d", "name": "shape", "steps": [{"id": "a",
         "name": "", "stage": ""}]}),
                    "DAG d: steps[0].request is required\n");
