@@ -5280,6 +5280,16 @@ static wfs_json *wfsi_json_build_js(wfs_arena *arena, const char *text,
     return wfsi_json_build_as(arena, text, size, true, limits, error);
 }
 
+/* What the library has written itself: it is read whatever the limits are. NULL
+ * without memory. */
+static wfs_json *wfsi_json_own(wfs_arena *arena, wfsi_span text)
+{
+    wfs_limits any;
+
+    memset(&any, 0xFF, sizeof any);
+    return wfsi_json_build_js(arena, text.data, text.size, &any, NULL);
+}
+
 /* --- raw values */
 
 WFSI_INLINE wfs_json *wfsi_json_raw(wfs_arena *arena, const char *text,
@@ -21925,14 +21935,11 @@ static wfsi_graph *wfsi_graph_compile(wfs_store *store, wfsi_span text)
     const wfs_allocator *allocator = &store->allocator;
     wfsi_graph *graph =
         (wfsi_graph *)wfsi_allocate_zeroed(allocator, sizeof *graph);
-    wfs_limits any;
 
     if (graph == NULL)
         return NULL;
-    memset(&any, 0xFF, sizeof any);
     wfsi_arena_open(&graph->arena, allocator);
-    graph->definition = wfsi_json_build_js(&graph->arena, text.data, text.size,
-                                           &any, NULL);
+    graph->definition = wfsi_json_own(&graph->arena, text);
     if (graph->definition != NULL && wfsi_graph_fill(graph, store))
         return graph;
     wfsi_graph_free(allocator, graph);
@@ -23536,7 +23543,6 @@ static void wfsi_fill_variable(wfsi_filling *filling, wfsi_buffer *buffer,
         name != 0 ? wfsi_variable_find(dags, filling->execution, name) : 0;
     wfsi_span text = wfsi_no_text;
     const wfs_json *value;
-    wfs_limits any;
 
     if (id != 0)
         text = wfsi_dag_text(dags, wfsi_variable_at(dags, id)->value);
@@ -23544,9 +23550,7 @@ static void wfsi_fill_variable(wfsi_filling *filling, wfsi_buffer *buffer,
         wfsi_buffer_put(buffer, piece->text.data, piece->text.size);
         return;
     }
-    memset(&any, 0xFF, sizeof any);
-    value = wfsi_json_build_js(&dags->scratch, text.data, text.size, &any,
-                               NULL);
+    value = wfsi_json_own(&dags->scratch, text);
     if (value == NULL)
         filling->no_memory = true;
     else
@@ -24778,11 +24782,9 @@ static wfs_status wfsi_read_request(wfsi_transition *move, int64_t iteration,
         wfsi_dag_text(dags, wfsi_check_at(dags, move->step)->request);
     const wfs_json *kept;
     bool no_memory = false;
-    wfs_limits any;
     size_t i;
 
-    memset(&any, 0xFF, sizeof any);
-    kept = wfsi_json_build_js(arena, text.data, text.size, &any, NULL);
+    kept = wfsi_json_own(arena, text);
     out->headers = (wfs_http_header *)wfsi_arena_zeroed(
         arena, (step->header_count + 1) * sizeof *out->headers);
     if (kept == NULL || out->headers == NULL)
@@ -25212,13 +25214,11 @@ static wfs_status wfsi_when_status(const wfsi_transition *move, wfs_row_id id,
     wfs_dags *dags = move->dags;
     wfsi_span text = wfsi_dag_text(dags, wfsi_check_at(dags, id)->assertions);
     const wfs_json *list, *first;
-    wfs_limits any;
 
-    memset(&any, 0xFF, sizeof any);
     *holds = true;
     if (text.data == NULL)
         return WFS_OK;
-    list = wfsi_json_build_js(&dags->scratch, text.data, text.size, &any, NULL);
+    list = wfsi_json_own(&dags->scratch, text);
     if (list == NULL)
         return wfsi_dags_no_memory(dags);
     first = wfs_json_at(list, 0);   /* a status stands first */
@@ -26285,10 +26285,8 @@ static const wfs_json *wfsi_stored_json(wfs_dags *dags, wfs_arena *arena,
                                         wfsi_handle handle)
 {
     wfsi_span text = wfsi_dag_text(dags, handle);
-    wfs_limits any;
 
-    memset(&any, 0xFF, sizeof any);
-    return wfsi_json_build_js(arena, text.data, text.size, &any, NULL);
+    return wfsi_json_own(arena, text);
 }
 
 static void wfsi_show_text(wfs_dags *dags, wfs_arena *arena, wfs_json *object,
